@@ -1,0 +1,126 @@
+// The port behind which topics lie: Kafka, or the embedded log on disk. One contract suite
+// (pipeline/testing/log-contract.ts) runs on every adapter.
+
+/** LogAppendTime: timestamps are the log's clock. CreateTime: they are the writer's. Fixed at a topic's creation. */
+export type TimestampType = 'append' | 'create'
+
+export type TopicSpec = {
+  topic: string
+  partitions: number
+  timestamps: TimestampType
+  /** Keep only the latest record of each key. */
+  compacted?: boolean
+  /** Undefined: kept for ever. */
+  retentionMs?: number
+  maxMessageBytes?: number
+}
+
+export type TopicDescription = {
+  topic: string
+  timestamps: TimestampType
+  compacted: boolean
+  /** By partition, from 0. `end` = offset that the next record will get. */
+  partitions: { begin: number; end: number }[]
+}
+
+export type RecordHeaders = Readonly<Record<string, Uint8Array>>
+
+export type OutRecord = {
+  key: Uint8Array | null
+  value: Uint8Array | null
+  headers?: RecordHeaders
+  /** Required where the topic has CreateTime, ignored where it has LogAppendTime. */
+  timestampMs?: number
+  /** Undefined: murmur2 of the key, as Kafka's Java client does. */
+  partition?: number
+}
+
+/**
+ * A run of a partition's records, in columns; only [0, count) holds. Read committed: records of aborted transactions and
+ * transaction markers are not in it (so offsets have gaps). Borrowed: valid until the next call of `next`.
+ */
+export type RecordBatch = {
+  partition: number
+  count: number
+  offsets: Float64Array
+  timestampsMs: Float64Array
+  keys: (Uint8Array | null)[]
+  values: (Uint8Array | null)[]
+  headers: (RecordHeaders | undefined)[]
+  /** End of the partition as last known: `end` − (last offset + 1) is the lag in records (markers counted). */
+  endOffset: number
+}
+
+export type PartitionReader = {
+  /** The next records, in order; an empty batch where none came within `waitMs`. */
+  next(waitMs: number): Promise<RecordBatch>
+  close(): Promise<void>
+}
+
+/** One member's view of a group: which partitions it may own, and readers of them. */
+export type Membership = {
+  close(): Promise<void>
+}
+
+export type GroupHandlers = {
+  /** May be called again for the same partition after `revoked`. */
+  assigned(partition: number): void
+  /** The partition may already belong to another member: stop, and write nothing more as its owner. */
+  revoked(partition: number): void
+}
+
+/** What one transaction writes: all of it, or nothing. */
+export type Checkpoint = {
+  changelog: OutRecord[]
+  /** Messages to other topics. */
+  outbox: { topic: string; records: OutRecord[] }[]
+}
+
+/**
+ * The right to write a partition's state. Made by `claim`, which commits an owner record and so fences every earlier
+ * owner. After any error of `commit` the owner is dead: throw it away with the partition's memory.
+ */
+export type PartitionOwner = {
+  ownerId: string
+  /** The changelog partition's committed records, up to and including this owner's own record. Read once. */
+  restore(): AsyncIterable<RecordBatch>
+  commit(checkpoint: Checkpoint): Promise<void>
+  /** Publishes how far the partition is processed, for lag monitors only. */
+  reportProgress(nextOffset: number): Promise<void>
+  close(): Promise<void>
+}
+
+export type ClaimOptions = {
+  group: string
+  topic: string
+  partition: number
+  changelogTopic: string
+}
+
+export type Log = {
+  /** Does nothing where the topic exists as specified; throws a TopicMismatch where it differs. */
+  createTopic(spec: TopicSpec): Promise<void>
+  describeTopic(topic: string): Promise<TopicDescription | undefined>
+  listTopics(): Promise<string[]>
+  /** Resolves once all records are durable. Records of one call for one partition are appended in order. */
+  append(topic: string, records: OutRecord[]): Promise<void>
+  /** Throws OffsetGone where `fromOffset` is no longer, or not yet, in the log. No group, no commit. */
+  read(topic: string, partition: number, fromOffset: number): Promise<PartitionReader>
+  join(group: string, topic: string, handlers: GroupHandlers): Promise<Membership>
+  claim(options: ClaimOptions): Promise<PartitionOwner>
+  close(): Promise<void>
+}
+
+export class TopicMismatch extends Error {
+  override name = 'TopicMismatch'
+}
+
+/** The wanted offset is outside [begin, end]. */
+export class OffsetGone extends Error {
+  override name = 'OffsetGone'
+}
+
+/** A newer owner of the partition exists, or may: nothing more may be written as this one. */
+export class OwnerLost extends Error {
+  override name = 'OwnerLost'
+}
