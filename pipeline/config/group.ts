@@ -1,0 +1,52 @@
+// A small group of settings, as one role or port needs them: each can be said by a flag, which wins, or in the environment.
+import type { z } from 'zod'
+import { describeValue, kebab, readValue, type Problem } from './value.ts'
+
+export type Setting<S extends z.ZodType = z.ZodType> = {
+  /** What it takes, with its default and description. */
+  readonly schema: S
+  readonly env: string
+  /** Without dashes; undefined: the key in kebab-case. null: only in the environment. */
+  readonly flag?: string | null
+  readonly secret?: boolean
+}
+
+export type SettingGroup<S extends Readonly<Record<string, Setting>> = Readonly<Record<string, Setting>>> = {
+  readonly title: string
+  readonly settings: S
+}
+
+export type SettingsOf<G extends SettingGroup> = { [K in keyof G['settings']]: z.infer<G['settings'][K]['schema']> }
+
+export function settingGroup<const S extends Readonly<Record<string, Setting>>>(title: string, settings: S): SettingGroup<S> {
+  return { title, settings }
+}
+
+export const flagOf = (key: string, setting: Setting): string | undefined =>
+  setting.flag === null ? undefined : (setting.flag ?? kebab(key))
+
+export type Environment = Readonly<Record<string, string | undefined>>
+/** Words given to each flag, in order; a flag that was not given is not in it. */
+export type GivenFlags = ReadonlyMap<string, readonly string[]>
+
+/** An empty variable counts as not set. Every wrong setting is added to `problems`; the values hold only where none was. */
+export function readGroup<G extends SettingGroup>(group: G, env: Environment, given: GivenFlags, problems: Problem[]): SettingsOf<G> {
+  const values: Record<string, unknown> = {}
+  for (const [key, setting] of Object.entries(group.settings)) {
+    const flag = flagOf(key, setting)
+    const words = flag === undefined ? undefined : given.get(flag)
+    const variable = env[setting.env]
+    const said = words !== undefined ? words : variable !== undefined && variable !== '' ? [variable] : undefined
+    const where = words !== undefined ? `--${flag}` : setting.env
+    if (said === undefined) {
+      const missing = setting.schema.safeParse(undefined)
+      if (missing.success) values[key] = missing.data
+      else problems.push({ where: flag === undefined ? setting.env : `--${flag} or ${setting.env}`, got: '', wants: describeValue(setting.schema).doc })
+      continue
+    }
+    const read = readValue(setting.schema, said, where)
+    if (read.ok) values[key] = read.value
+    else problems.push(setting.secret ? { ...read.problem, got: '(hidden)' } : read.problem)
+  }
+  return values as SettingsOf<G>
+}

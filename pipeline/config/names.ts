@@ -1,0 +1,22 @@
+// The names of databases and topics that follow from an input topic's name.
+
+export const defaultTopic = 'behavior-events'
+export const defaultGroup = 'reelpulse'
+
+/** The ClickHouse database of a topic: each has its own, because tables carry no topic column. */
+export function databaseOf(topic: string): string {
+  return topic === defaultTopic ? 'reelpulse' : `reelpulse_${topic.replace(/[^A-Za-z0-9]+/g, '_')}`
+}
+
+/** The compacted topic that holds the state of a topic's users, as one consumer group knows it. */
+export function changelogOf(topic: string, group: string = defaultGroup): string {
+  return `${group}.${topic}.user-state`
+}
+
+export function rejectedTopicOf(topic: string): string {
+  return `${topic}.rejected`
+}
+
+export function tierChangesTopicOf(topic: string): string {
+  return topic === defaultTopic ? 'tier-changes' : `${topic}.tier-changes`
+}
