@@ -96,7 +96,8 @@ export function readArguments(command: Command, words: readonly string[], env: E
 
   const least = command.positionals.filter((positional) => positional.optional !== true).length
   const most = command.positionals.some((positional) => positional.many === true) ? Infinity : command.positionals.length
-  for (const positional of command.positionals.slice(positionals.length, least)) messages.push(`<${positional.name}> is missing: ${positional.doc}`)
+  for (const positional of command.positionals.slice(positionals.length, least))
+    messages.push(`<${positional.name}> is missing: ${positional.doc}`)
   // A word after an unknown flag may have been its value.
   if (!messages.some((message) => message.startsWith('unknown flag')))
     for (const extra of positionals.slice(most)) messages.push(`"${extra}" is one word too many`)

@@ -13,7 +13,9 @@ if (Number(process.versions.node.split('.')[0]) >= needed) {
   const bundled = fileURLToPath(new URL('../../node_modules/.bin/node', import.meta.url))
   if (existsSync(bundled)) runUnder(bundled)
   else {
-    console.error(`reelpulse needs Node ${needed} or newer; this is ${process.versions.node}, and ${bundled} is not there. Run npm ci first.`)
+    console.error(
+      `reelpulse needs Node ${needed} or newer; this is ${process.versions.node}, and ${bundled} is not there. Run npm ci first.`,
+    )
     process.exitCode = 2
   }
 }

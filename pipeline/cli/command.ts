@@ -61,7 +61,9 @@ export class UsageError extends Error {
   override name = 'UsageError'
 }
 
-export function defineCommand<F extends Flags = z.ZodObject<Record<never, never>>, const G extends Groups = Record<never, never>>(spec: Spec<F, G>): Command<F, G> {
+export function defineCommand<F extends Flags = z.ZodObject<Record<never, never>>, const G extends Groups = Record<never, never>>(
+  spec: Spec<F, G>,
+): Command<F, G> {
   return {
     flags: z.object({}) as unknown as F,
     settings: {} as G,

@@ -41,7 +41,12 @@ export function readGroup<G extends SettingGroup>(group: G, env: Environment, gi
     if (said === undefined) {
       const missing = setting.schema.safeParse(undefined)
       if (missing.success) values[key] = missing.data
-      else problems.push({ where: flag === undefined ? setting.env : `--${flag} or ${setting.env}`, got: '', wants: describeValue(setting.schema).doc })
+      else
+        problems.push({
+          where: flag === undefined ? setting.env : `--${flag} or ${setting.env}`,
+          got: '',
+          wants: describeValue(setting.schema).doc,
+        })
       continue
     }
     const read = readValue(setting.schema, said, where)

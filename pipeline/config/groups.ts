@@ -4,7 +4,8 @@ import { defaultSettings } from '../../operators/settings.ts'
 import { settingGroup, type SettingsOf } from './group.ts'
 import { defaultGroup, defaultTopic } from './names.ts'
 
-const port = (value: number, doc: string) => z.int('a whole number').min(0, 'a port from 0 to 65535').max(65535, 'a port from 0 to 65535').default(value).describe(doc)
+const port = (value: number, doc: string) =>
+  z.int('a whole number').min(0, 'a port from 0 to 65535').max(65535, 'a port from 0 to 65535').default(value).describe(doc)
 const seconds = (least: number, value: number, doc: string) =>
   z.number().min(least, `at least ${least} seconds`).max(86_400, 'at most 86400 seconds').default(value).describe(doc)
 const wholeSeconds = (value: number, doc: string) =>
@@ -13,10 +14,18 @@ const httpUrl = (doc: string) => z.url({ protocol: /^https?$/, error: 'a URL tha
 const words = (doc: string) =>
   z.array(z.string().max(512, 'words of at most 512 letters')).min(1, 'at least one word').max(1_000, 'at most 1000 words').describe(doc)
 const kafkaName = (value: string, doc: string) =>
-  z.string().regex(/^(?!\.\.?$)[A-Za-z0-9._-]{1,200}$/, 'at most 200 of the letters A-Z a-z 0-9 . _ -').default(value).describe(doc)
+  z
+    .string()
+    .regex(/^(?!\.\.?$)[A-Za-z0-9._-]{1,200}$/, 'at most 200 of the letters A-Z a-z 0-9 . _ -')
+    .default(value)
+    .describe(doc)
 
 export const dataSettings = settingGroup('Where state lies', {
-  dir: { env: 'REELPULSE_DATA', flag: 'data', schema: z.string().min(1, 'a directory').default('./data').describe("State of the embedded log and engine.") },
+  dir: {
+    env: 'REELPULSE_DATA',
+    flag: 'data',
+    schema: z.string().min(1, 'a directory').default('./data').describe('State of the embedded log and engine.'),
+  },
 })
 
 export const topicSettings = settingGroup('Topic', {
@@ -24,14 +33,22 @@ export const topicSettings = settingGroup('Topic', {
   group: { env: 'REELPULSE_GROUP', schema: kafkaName(defaultGroup, 'Consumer group; names the changelog too.') },
   partitions: {
     env: 'REELPULSE_PARTITIONS',
-    schema: z.int('a whole number').min(1, 'at least 1').max(1_000, 'at most 1000').default(4).describe('Partitions of a topic that has to be created.'),
+    schema: z
+      .int('a whole number')
+      .min(1, 'at least 1')
+      .max(1_000, 'at most 1000')
+      .default(4)
+      .describe('Partitions of a topic that has to be created.'),
   },
 })
 
 export const logSettings = settingGroup('Log (Kafka; without brokers the embedded log)', {
   brokers: {
     env: 'KAFKA_BROKERS',
-    schema: z.array(z.string().regex(/^[^\s:/]+:\d{1,5}$|^\[[0-9a-fA-F:]+\]:\d{1,5}$/, 'host:port, several between commas')).default([]).describe('host:port, several between commas.'),
+    schema: z
+      .array(z.string().regex(/^[^\s:/]+:\d{1,5}$|^\[[0-9a-fA-F:]+\]:\d{1,5}$/, 'host:port, several between commas'))
+      .default([])
+      .describe('host:port, several between commas.'),
   },
   ssl: { env: 'KAFKA_SSL', flag: 'kafka-ssl', schema: z.boolean().default(false).describe('Speak TLS with the brokers.') },
   saslMechanism: {
@@ -42,7 +59,11 @@ export const logSettings = settingGroup('Log (Kafka; without brokers the embedde
   saslUsername: { env: 'KAFKA_SASL_USERNAME', flag: 'kafka-sasl-username', schema: z.string().optional().describe('Who logs in.') },
   // A password on a command line can be read by every user of the machine.
   saslPassword: { env: 'KAFKA_SASL_PASSWORD', flag: null, secret: true, schema: z.string().optional().describe('With what password.') },
-  clientId: { env: 'KAFKA_CLIENT_ID', flag: 'kafka-client-id', schema: z.string().min(1, 'a name').default('reelpulse').describe('Name at the brokers.') },
+  clientId: {
+    env: 'KAFKA_CLIENT_ID',
+    flag: 'kafka-client-id',
+    schema: z.string().min(1, 'a name').default('reelpulse').describe('Name at the brokers.'),
+  },
 })
 
 export const storeSettings = settingGroup('Store (ClickHouse; without a URL the embedded engine)', {
@@ -54,15 +75,29 @@ export const storeSettings = settingGroup('Store (ClickHouse; without a URL the 
 export const processSettings = settingGroup('Process', {
   blockSpanS: { env: 'REELPULSE_BLOCK_SPAN_S', schema: seconds(0.1, 5, 'A tick cuts a block this often.') },
   checkpointS: { env: 'REELPULSE_CHECKPOINT_S', schema: seconds(0.1, 10, 'State is checkpointed this often.') },
-  emitS: { env: 'REELPULSE_EMIT_S', schema: wholeSeconds(defaultSettings.emitMs / 1000, "Length of the intervals at whose end a user's row is written.") },
-  decayRows: { env: 'REELPULSE_DECAY_ROWS', schema: z.boolean().default(defaultSettings.decayRows).describe('Write rows of idle users when events leave a window.') },
+  emitS: {
+    env: 'REELPULSE_EMIT_S',
+    schema: wholeSeconds(defaultSettings.emitMs / 1000, "Length of the intervals at whose end a user's row is written."),
+  },
+  decayRows: {
+    env: 'REELPULSE_DECAY_ROWS',
+    schema: z.boolean().default(defaultSettings.decayRows).describe('Write rows of idle users when events leave a window.'),
+  },
   zone: {
     env: 'REELPULSE_ZONE',
-    schema: z.string().refine(isZone, 'a time zone such as Asia/Shanghai').default(defaultSettings.zone).describe('Time zone of days and months.'),
+    schema: z
+      .string()
+      .refine(isZone, 'a time zone such as Asia/Shanghai')
+      .default(defaultSettings.zone)
+      .describe('Time zone of days and months.'),
   },
   currency: {
     env: 'REELPULSE_CURRENCY',
-    schema: z.string().regex(/^[A-Z]{3}$/, 'an ISO 4217 code such as CNY').default(defaultSettings.currency).describe('Currency of purchases; any other is rejected.'),
+    schema: z
+      .string()
+      .regex(/^[A-Z]{3}$/, 'an ISO 4217 code such as CNY')
+      .default(defaultSettings.currency)
+      .describe('Currency of purchases; any other is rejected.'),
   },
   dimensions: {
     env: 'REELPULSE_DIMENSIONS',
@@ -81,12 +116,19 @@ export const detectSettings = settingGroup('Detect', {
 })
 
 export const serveSettings = settingGroup('Serve', {
-  host: { env: 'REELPULSE_HOST', schema: z.string().min(1, 'a host name or address').default('127.0.0.1').describe('Address to listen on.') },
+  host: {
+    env: 'REELPULSE_HOST',
+    schema: z.string().min(1, 'a host name or address').default('127.0.0.1').describe('Address to listen on.'),
+  },
   port: { env: 'REELPULSE_PORT', schema: port(8080, 'Port of the HTTP interface; 0: any free one.') },
 })
 
 export const loggerSettings = settingGroup('Messages', {
-  level: { env: 'LOG_LEVEL', flag: 'log-level', schema: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info').describe('Least level that is written.') },
+  level: {
+    env: 'LOG_LEVEL',
+    flag: 'log-level',
+    schema: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info').describe('Least level that is written.'),
+  },
 })
 
 export const allSettings = {

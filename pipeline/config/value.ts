@@ -39,10 +39,23 @@ export function describeValue(schema: z.ZodType): Described {
   throw new Error(`a flag or setting must be a string, number, boolean, enum or list of strings; this one is ${inner.def.type}`)
 }
 
-const truths: Readonly<Record<string, boolean>> = { true: true, yes: true, on: true, '1': true, false: false, no: false, off: false, '0': false }
+const truths: Readonly<Record<string, boolean>> = {
+  true: true,
+  yes: true,
+  on: true,
+  '1': true,
+  false: false,
+  no: false,
+  off: false,
+  '0': false,
+}
 
 /** Words as given: one, or for a list several, each of which may hold more between commas. */
-export function readValue(schema: z.ZodType, words: readonly string[], where: string): { ok: true; value: unknown } | { ok: false; problem: Problem } {
+export function readValue(
+  schema: z.ZodType,
+  words: readonly string[],
+  where: string,
+): { ok: true; value: unknown } | { ok: false; problem: Problem } {
   const { kind, choices } = describeValue(schema)
   const word = words.at(-1) ?? ''
   const wrong = (wants: string) => ({ ok: false as const, problem: { where, got: words.join(','), wants } })
