@@ -1,6 +1,7 @@
 // The program: finds the command, checks what it was given, runs it, and exits with what it returned.
 import { readdirSync, readFileSync } from 'node:fs'
 import type { Environment } from '../config/group.ts'
+import { tellProblem, WrongSetting } from '../config/value.ts'
 import { readArguments } from './arguments.ts'
 import { exitFailed, exitGood, exitUsage, UsageError, type Command, type Context } from './command.ts'
 import { commandHelp, programHelp } from './help.ts'
@@ -83,6 +84,7 @@ async function runCommand(command: Command, words: readonly string[], env: Envir
   try {
     code = await command.run(context)
   } catch (error) {
+    if (error instanceof WrongSetting) return tellWrong(error.problems.map(tellProblem))
     if (error instanceof UsageError) return tellWrong([error.message])
     process.stderr.write(`reelpulse ${command.name} failed: ${tellError(error, env)}\n`)
     return exitFailed

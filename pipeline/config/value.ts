@@ -10,6 +10,16 @@ export type Problem = {
   wants: string
 }
 
+/** Settings that are each well formed but cannot hold; told like wrong usage. */
+export class WrongSetting extends Error {
+  override name = 'WrongSetting'
+  readonly problems: readonly Problem[]
+  constructor(problems: readonly Problem[]) {
+    super(problems.map(tellProblem).join('\n'))
+    this.problems = problems
+  }
+}
+
 export type Described = { kind: ValueKind; choices?: readonly string[]; defaultValue?: unknown; optional: boolean; doc: string }
 
 /** What a schema takes from the command line. Throws where that is no word, number, yes/no or list of words. */
@@ -57,17 +67,17 @@ export function readValue(
   where: string,
 ): { ok: true; value: unknown } | { ok: false; problem: Problem } {
   const { kind, choices } = describeValue(schema)
-  const word = words.at(-1) ?? ''
+  const word = (words.at(-1) ?? '').trim()
   const wrong = (wants: string) => ({ ok: false as const, problem: { where, got: words.join(','), wants } })
   let raw: unknown = word
   if (kind === 'number') {
-    raw = word.trim() === '' ? Number.NaN : Number(word.replace(/(?<=\d)_(?=\d)/g, ''))
+    raw = word === '' ? Number.NaN : Number(word.replace(/(?<=\d)_(?=\d)/g, ''))
     if (Number.isNaN(raw)) return wrong('a number')
   } else if (kind === 'boolean') {
     raw = truths[word.toLowerCase()]
     if (raw === undefined) return wrong('true or false')
   } else if (kind === 'list') {
-    raw = words.flatMap((one) => one.split(',')).map((one) => one.trim()).filter((one) => one !== '') // prettier-ignore
+    raw = words.flatMap((one) => one.split(',').map((part) => part.trim())).filter((one) => one !== '')
   }
   const parsed = schema.safeParse(raw)
   if (parsed.success) return { ok: true, value: parsed.data }
