@@ -1,15 +1,35 @@
-// adds lock entries for optional platform packages that the registry in reach did not list
-import fs from 'node:fs'
-const f = 'package-lock.json', lock = JSON.parse(fs.readFileSync(f)), P = lock.packages
-const has = (n) => P['node_modules/' + n]
+// Adds to package-lock.json the optional packages of other platforms that the registry did not list when it was written,
+// so that `npm ci` works on those platforms too. Run it after `npm install` (CONTRIBUTING.md).
+import { readFileSync, writeFileSync } from 'node:fs'
+
+const path = new URL('../package-lock.json', import.meta.url)
+const lock = JSON.parse(readFileSync(path, 'utf8'))
+const { packages } = lock
+
+const systems = /(darwin|linux|win32|android|freebsd|openbsd|netbsd|sunos|aix|openharmony|wasm32|wasi)/
+const processors = /(x64|arm64|arm-|armv|arm\b|ia32|ppc64|s390x|riscv64|loong64|mips64el|wasm32)/
+
 let added = 0
-for (const [path, p] of Object.entries({ ...P })) for (const [n, v] of Object.entries(p.optionalDependencies ?? {})) {
-  if (has(n) || P[path + '/node_modules/' + n]) continue
-  const os = /(darwin|linux|win32|android|freebsd|openbsd|netbsd|sunos|aix|openharmony|wasm32|wasi)/.exec(n)?.[1]
-  const cpu = /(x64|arm64|arm-|armv|arm\b|ia32|ppc64|s390x|riscv64|loong64|mips64el|wasm32)/.exec(n)?.[1]
-  if (!os || !cpu) { console.log('skip', path, n, v); continue }
-  if (os === 'win32' || true) P['node_modules/' + n] = { version: v.replace(/^[\^~]/, ''), cpu: [cpu.startsWith('arm') && cpu !== 'arm64' ? 'arm' : cpu], ...(p.dev ? { dev: true } : {}), ...(/musl/.test(n) ? { libc: ['musl'] } : /gnu/.test(n) ? { libc: ['glibc'] } : {}), optional: true, os: [os === 'wasm32' || os === 'wasi' ? 'wasi' : os] }
-  added++
+for (const [parent, entry] of Object.entries({ ...packages })) {
+  for (const [name, range] of Object.entries(entry.optionalDependencies ?? {})) {
+    if (packages[`node_modules/${name}`] !== undefined || packages[`${parent}/node_modules/${name}`] !== undefined) continue
+    const system = systems.exec(name)?.[1]
+    const processor = processors.exec(name)?.[1]
+    if (system === undefined || processor === undefined) {
+      console.log(`left out: ${name}@${range} of ${parent} (its name tells no platform)`)
+      continue
+    }
+    packages[`node_modules/${name}`] = {
+      version: range.replace(/^[\^~]/, ''),
+      cpu: [processor.startsWith('arm') && processor !== 'arm64' ? 'arm' : processor],
+      ...(entry.dev ? { dev: true } : {}),
+      ...(name.includes('musl') ? { libc: ['musl'] } : name.includes('gnu') ? { libc: ['glibc'] } : {}),
+      optional: true,
+      os: [system === 'wasm32' || system === 'wasi' ? 'wasi' : system],
+    }
+    added++
+  }
 }
-lock.packages = Object.fromEntries(Object.entries(P).sort(([a], [b]) => a < b ? -1 : 1))
-fs.writeFileSync(f, JSON.stringify(lock, null, 2) + '\n'); console.log('added', added)
+lock.packages = Object.fromEntries(Object.entries(packages).toSorted(([a], [b]) => (a < b ? -1 : 1)))
+writeFileSync(path, `${JSON.stringify(lock, null, 2)}\n`)
+console.log(`added ${added}`)

@@ -33,7 +33,7 @@ function becomeProgram() {
     process.once('disconnect', () => process.kill(process.pid, 'SIGKILL'))
     process.channel.unref()
   }
-  import('./main.ts').then(({ main }) => main(process.argv.slice(2)))
+  void import('./main.ts').then(({ main }) => main(process.argv.slice(2)))
 }
 
 function runUnder(node) {

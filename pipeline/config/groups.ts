@@ -153,7 +153,7 @@ export type LoggerSettings = SettingsOf<typeof loggerSettings>
 
 function isZone(name: string): boolean {
   try {
-    return name !== '' && new Intl.DateTimeFormat('en-US', { timeZone: name }) !== undefined
+    return new Intl.DateTimeFormat('en-US', { timeZone: name }).resolvedOptions().timeZone !== ''
   } catch {
     return false
   }

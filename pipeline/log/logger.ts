@@ -15,7 +15,7 @@ const formatters = { level: (label: string) => ({ level: label }) }
 
 /** `role`: who speaks, such as `process`; a part of it takes `log.child({ partition })`. */
 export function logger(role: string, options: LoggerOptions): Logger {
-  const pretty = options.pretty ?? process.stderr.isTTY === true
+  const pretty = options.pretty ?? process.stderr.isTTY
   const base = { name: role, level: options.level, timestamp: pino.stdTimeFunctions.isoTime, formatters }
   // Written at once: the last words before a crash are the ones that matter.
   if (!pretty) return pino(base, pino.destination({ dest: 2, sync: true }))

@@ -25,7 +25,7 @@ export const command = defineCommand({
         shown[setting.env] = secret && value !== undefined && value !== '' ? hidden : (value ?? null)
       }
       if (!json) {
-        print(`${group.title}`)
+        print(group.title)
         for (const [variable, value] of Object.entries(shown)) print(`  ${variable.padEnd(24)} ${tell(value)}`)
         print('')
       }
@@ -36,6 +36,6 @@ export const command = defineCommand({
 })
 
 const tell = (value: unknown) => {
-  const text = Array.isArray(value) ? value.join(',') : String(value ?? '')
+  const text = Array.isArray(value) ? value.join(',') : value === null ? '' : JSON.stringify(value).replace(/^"|"$/g, '')
   return text === '' ? '(not set)' : text
 }
