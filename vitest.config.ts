@@ -1,6 +1,7 @@
 // How tests run: shared servers are started on demand by the global setup; a slow machine fails no test by the clock.
 
 import { defineConfig } from 'vitest/config'
+import { skipsReporter } from './pipeline/testing/skips-reporter.ts'
 
 export default defineConfig({
   test: {
@@ -11,5 +12,6 @@ export default defineConfig({
     maxWorkers: 2,
     testTimeout: 60_000,
     hookTimeout: 240_000,
+    reporters: ['default', skipsReporter()],
   },
 })
