@@ -22,6 +22,8 @@ export type Rung = {
 const active = { days: 3, of: 7 }
 const paying = { purchases: 1, of: 30 }
 const loyal = { purchaseDays: 3, of: 90, spendMinor: 100_000, activeDays: 8, activeOf: 30 }
+/** For who recomputes the rules elsewhere (`verify`, in SQL). */
+export const rungFigures = { active, paying, loyal } as const
 
 /** Lowest first; a user's rung is the highest whose rule holds. */
 export const ladder: readonly Rung[] = [
@@ -49,5 +51,6 @@ export const ladder: readonly Rung[] = [
 
 /** Index in `ladder` of the highest rung whose rule holds. */
 export function rungOf(facts: TierFacts): number {
-  return ladder.findLastIndex((rung) => rung.holds(facts))
+  for (let rung = ladder.length - 1; rung > 0; rung--) if (ladder[rung]!.holds(facts)) return rung
+  return 0
 }

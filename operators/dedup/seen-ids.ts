@@ -1,0 +1,166 @@
+// Which event ids a user had accepted: hourly generations of 64-bit hashes, dropped whole when they are too old.
+// A log of (user, hash) in order of acceptance is the record; per user a small table of (32 hash bits, place in the log)
+// finds it again, so that the look-ups of one flush stay within one short stretch of memory.
+import { grown } from '../users/registry.ts'
+
+const chunkBits = 12
+const chunkEntries = 1 << chunkBits
+/** Places in the log are 31-bit and wrap: the oldest and the newest chunk alive are fewer than this apart. */
+const ring = 1 << (31 - chunkBits)
+
+/** A stretch of the log, of one generation: `used` entries of (user's slot, low hash, high hash). */
+type Chunk = { readonly hour: number; readonly entries: Int32Array; used: number }
+
+export type SeenIds = {
+  /** Makes `hour` (since the epoch, never falling) the present one; forgets generations more than `keepHours` older. */
+  advance(hour: number): void
+  /** Had this user an id of this hash accepted in the present hour or the `keepHours` before it? O(1). */
+  has(slot: number, low: number, high: number): boolean
+  /** Remembers, in the present hour, an id that `has` does not know. O(1), amortised. */
+  add(slot: number, low: number, high: number): void
+  /** Makes room for slots below `users`. */
+  resize(users: number): void
+  /** Ids remembered. */
+  size(): number
+  /** Calls `each` for every id added since the last call and still remembered, in order. */
+  drainNew(each: (hour: number, slot: number, low: number, high: number) => void): void
+}
+
+export function seenIds(keepHours: number, initialUsers: number): SeenIds {
+  const chunks: (Chunk | undefined)[] = [] // by chunk number
+  const live: number[] = [] // chunk numbers, oldest first
+  let open: Chunk | undefined
+  let openNumber = 0
+  let hourNow = -Infinity
+  let size = 0
+  let undrained: Chunk[] = []
+  let drainedOfFirst = 0
+
+  // Per user an open-addressing table in `slab`: pairs of (low hash, place in the log), place 0 = empty.
+  let offsets = new Int32Array(initialUsers)
+  let masks = new Int32Array(initialUsers) // places − 1; 0: no table
+  let room = new Int32Array(initialUsers) // pairs that may still be added
+  let lastHours = new Int32Array(initialUsers)
+  let slab = new Int32Array(1 << 14)
+  let slabUsed = 0
+  const free: number[][] = Array.from({ length: 32 }, () => []) // by log2 of places
+
+  function dropOldest(): void {
+    const number = live.shift()!
+    const chunk = chunks[number]!
+    chunks[number] = undefined
+    size -= chunk.used
+    if (chunk === open) open = undefined
+    // A user whose last id was of this hour has none left: the table goes with it.
+    for (let i = 0; i < chunk.used; i++) {
+      const slot = chunk.entries[i * 3]!
+      if (masks[slot] !== 0 && lastHours[slot]! <= chunk.hour) {
+        free[31 - Math.clz32(masks[slot]! + 1)]!.push(offsets[slot]!)
+        masks[slot] = 0
+        room[slot] = 0
+      }
+    }
+  }
+
+  function openChunk(): Chunk {
+    openNumber = openNumber + 1 === ring ? 1 : openNumber + 1
+    const chunk = { hour: hourNow, entries: new Int32Array(chunkEntries * 3), used: 0 }
+    chunks[openNumber] = chunk
+    live.push(openNumber)
+    undrained.push(chunk)
+    return chunk
+  }
+
+  /** A table with room for more, without what is forgotten: it grows with what is alive, not with what was. */
+  function rebuild(slot: number): void {
+    const from = offsets[slot]!
+    const places = masks[slot] === 0 ? 0 : masks[slot]! + 1
+    let alive = 0
+    for (let i = 0; i < places; i++) {
+      const at = from + i * 2 + 1
+      if (slab[at] === 0) continue
+      if (chunks[slab[at]! >>> chunkBits] === undefined) slab[at] = 0
+      else alive++
+    }
+    let size = 8
+    while (size < alive * 2 + 2) size *= 2
+    const sizeClass = 31 - Math.clz32(size)
+    let to = free[sizeClass]!.pop()
+    if (to === undefined) {
+      if (slabUsed + size * 2 > slab.length) slab = grown(slab, Math.max(slab.length * 2, slabUsed + size * 2))
+      to = slabUsed
+      slabUsed += size * 2
+    } else slab.fill(0, to, to + size * 2)
+    const mask = size - 1
+    for (let i = 0; i < places; i++) {
+      const place = slab[from + i * 2 + 1]!
+      if (place === 0) continue
+      let j = slab[from + i * 2]! & mask
+      while (slab[to + j * 2 + 1] !== 0) j = (j + 1) & mask
+      slab[to + j * 2] = slab[from + i * 2]!
+      slab[to + j * 2 + 1] = place
+    }
+    if (places !== 0) free[31 - Math.clz32(places)]!.push(from)
+    offsets[slot] = to
+    masks[slot] = mask
+    room[slot] = (size * 3) / 4 - alive
+  }
+
+  return {
+    advance(hour) {
+      if (hour <= hourNow) return
+      hourNow = hour
+      open = undefined
+      while (live.length > 0 && hour - chunks[live[0]!]!.hour > keepHours) dropOldest()
+    },
+    has(slot, low, high) {
+      const mask = masks[slot]!
+      if (mask === 0) return false
+      const from = offsets[slot]!
+      for (let i = low & mask; ; i = (i + 1) & mask) {
+        const place = slab[from + i * 2 + 1]!
+        if (place === 0) return false
+        if (slab[from + i * 2] !== low) continue
+        const chunk = chunks[place >>> chunkBits]
+        if (chunk === undefined) continue
+        const at = (place & (chunkEntries - 1)) * 3
+        if (chunk.entries[at] === slot && chunk.entries[at + 2] === high) return true
+      }
+    },
+    add(slot, low, high) {
+      if (open === undefined || open.used === chunkEntries) open = openChunk()
+      if (room[slot] === 0) rebuild(slot)
+      const place = (openNumber << chunkBits) | open.used
+      const entry = open.used++ * 3
+      const entries = open.entries
+      entries[entry] = slot
+      entries[entry + 1] = low
+      entries[entry + 2] = high
+      const mask = masks[slot]!
+      const from = offsets[slot]!
+      let i = low & mask
+      while (slab[from + i * 2 + 1] !== 0) i = (i + 1) & mask
+      slab[from + i * 2] = low
+      slab[from + i * 2 + 1] = place
+      room[slot]!--
+      lastHours[slot] = hourNow
+      size++
+    },
+    resize(users) {
+      offsets = grown(offsets, users)
+      masks = grown(masks, users)
+      room = grown(room, users)
+      lastHours = grown(lastHours, users)
+    },
+    size: () => size,
+    drainNew(each) {
+      let from = drainedOfFirst
+      for (const { hour, entries, used } of undrained) {
+        if (hourNow - hour <= keepHours) for (let i = from; i < used; i++) each(hour, entries[i * 3]!, entries[i * 3 + 1]!, entries[i * 3 + 2]!)
+        from = 0
+      }
+      undrained = open === undefined ? [] : [open]
+      drainedOfFirst = open === undefined ? 0 : open.used
+    },
+  }
+}

@@ -1,0 +1,221 @@
+// What a user's whole life comes to: first and last times, totals, active days and purchase days.
+import type { TierFacts } from '../tiers/ladder.ts'
+import { grown } from '../users/registry.ts'
+
+const FIRST_SEEN = 0
+const LAST_SEEN = 1
+const REGISTERED = 2
+const LAST_PURCHASE = 3
+const AMOUNT = 4
+const timeColumns = 5
+
+const keptPurchaseDays = 90
+
+export type Lifetimes = {
+  /** Adds one accepted event of corrected time `t`, on zone day `day`. */
+  add(slot: number, t: number, day: number, register: boolean, purchase: boolean, amountMinor: number): void
+  /** Columns of the last accepted event: codes of platform, channel, region, app version. */
+  setLast(slot: number, platform: number, channel: number, region: number, appVersion: number): void
+  firstSeenAt(slot: number): number
+  lastSeenAt(slot: number): number
+  /** NaN where there is none. */
+  registeredAt(slot: number): number
+  /** NaN where there is none. */
+  lastPurchaseAt(slot: number): number
+  purchases(slot: number): number
+  amountMinor(slot: number): number
+  platform(slot: number): number
+  channel(slot: number): number
+  region(slot: number): number
+  appVersion(slot: number): number
+  /** Days with an event among the `days` (≤ 31) that end with `lastDay`. */
+  activeDays(slot: number, lastDay: number, days: number): number
+  /** Sets `into` to the figures of the days that end with `lastDay`. */
+  facts(slot: number, lastDay: number, into: LifetimeFacts): void
+  resize(users: number): void
+  /** The user's state as plain numbers, and back (checkpoints). */
+  write(slot: number, push: (value: number) => void): void
+  read(slot: number, next: () => number): void
+}
+
+export type LifetimeFacts = TierFacts & { purchases90: number }
+
+export const noFacts = (): LifetimeFacts => ({
+  registered: false, activeDays7: 0, activeDays30: 0, purchases30: 0, purchaseDays90: 0, spend90Minor: 0, purchases90: 0,
+}) // prettier-ignore
+
+function bitsSet(x: number): number {
+  x -= (x >>> 1) & 0x55555555
+  x = (x & 0x33333333) + ((x >>> 2) & 0x33333333)
+  return Math.imul((x + (x >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24
+}
+
+export function lifetimes(initialUsers: number): Lifetimes {
+  let times = new Float64Array(initialUsers * timeColumns).fill(NaN)
+  let purchases = new Int32Array(initialUsers)
+  let activityDay = new Int32Array(initialUsers) // newest day in the bitmap
+  let activityBits = new Int32Array(initialUsers) // bit k: active on activityDay − k
+  let last = new Uint16Array(initialUsers * 4)
+  // Purchase days, newest first, chained; entry 0 is "none".
+  let firstDay = new Int32Array(initialUsers)
+  let dayInts = new Int32Array(256 * 3) // day, purchases, next
+  let dayAmounts = new Float64Array(256)
+  let daysMade = 1
+  let freeDay = 0
+
+  function newDay(): number {
+    if (freeDay !== 0) {
+      const entry = freeDay
+      freeDay = dayInts[entry * 3 + 2]!
+      return entry
+    }
+    const entry = daysMade++
+    if (entry >= dayAmounts.length) {
+      dayInts = grown(dayInts, dayInts.length * 2)
+      dayAmounts = grown(dayAmounts, dayAmounts.length * 2)
+    }
+    return entry
+  }
+
+  function addPurchase(slot: number, day: number, count: number, amountMinor: number): void {
+    let newer = 0
+    let entry = firstDay[slot]!
+    while (entry !== 0 && dayInts[entry * 3]! > day) {
+      newer = entry
+      entry = dayInts[entry * 3 + 2]!
+    }
+    if (entry === 0 || dayInts[entry * 3] !== day) {
+      const made = newDay()
+      dayInts[made * 3] = day
+      dayInts[made * 3 + 1] = 0
+      dayInts[made * 3 + 2] = entry
+      dayAmounts[made] = 0
+      if (newer === 0) firstDay[slot] = made
+      else dayInts[newer * 3 + 2] = made
+      entry = made
+    }
+    dayInts[entry * 3 + 1]! += count
+    dayAmounts[entry]! += amountMinor
+    dropDaysBefore(slot, dayInts[firstDay[slot]! * 3]! - keptPurchaseDays)
+  }
+
+  /** Frees purchase days older than any row may still look at: the clock's day is at least the newest one. */
+  function dropDaysBefore(slot: number, day: number): void {
+    let newer = 0
+    let entry = firstDay[slot]!
+    while (entry !== 0 && dayInts[entry * 3]! >= day) {
+      newer = entry
+      entry = dayInts[entry * 3 + 2]!
+    }
+    if (entry === 0) return
+    if (newer === 0) firstDay[slot] = 0
+    else dayInts[newer * 3 + 2] = 0
+    while (entry !== 0) {
+      const next = dayInts[entry * 3 + 2]!
+      dayInts[entry * 3 + 2] = freeDay
+      freeDay = entry
+      entry = next
+    }
+  }
+
+  function markActive(slot: number, day: number): void {
+    const newest = activityDay[slot]!
+    const bits = activityBits[slot]!
+    if (bits === 0 || day - newest > 31) {
+      activityDay[slot] = day
+      activityBits[slot] = 1
+    } else if (day > newest) {
+      activityDay[slot] = day
+      activityBits[slot] = (day - newest === 31 ? 0 : bits << (day - newest)) | 1
+    } else if (newest - day < 31) activityBits[slot] = bits | (1 << (newest - day))
+  }
+
+  function activeDays(slot: number, lastDay: number, days: number): number {
+    const ahead = lastDay - activityDay[slot]!
+    if (ahead >= 31) return 0
+    return bitsSet((activityBits[slot]! << ahead) & (2 ** days - 1))
+  }
+
+  return {
+    add(slot, t, day, register, purchase, amountMinor) {
+      const at = slot * timeColumns
+      if (!(times[at + FIRST_SEEN]! <= t)) times[at + FIRST_SEEN] = t
+      if (!(times[at + LAST_SEEN]! >= t)) times[at + LAST_SEEN] = t
+      if (register && !(times[at + REGISTERED]! <= t)) times[at + REGISTERED] = t
+      if (purchase) {
+        if (!(times[at + LAST_PURCHASE]! >= t)) times[at + LAST_PURCHASE] = t
+        purchases[slot]!++
+        times[at + AMOUNT] = (purchases[slot] === 1 ? 0 : times[at + AMOUNT]!) + amountMinor
+        addPurchase(slot, day, 1, amountMinor)
+      }
+      markActive(slot, day)
+    },
+    setLast(slot, platform, channel, region, appVersion) {
+      last[slot * 4] = platform
+      last[slot * 4 + 1] = channel
+      last[slot * 4 + 2] = region
+      last[slot * 4 + 3] = appVersion
+    },
+    firstSeenAt: (slot) => times[slot * timeColumns + FIRST_SEEN]!,
+    lastSeenAt: (slot) => times[slot * timeColumns + LAST_SEEN]!,
+    registeredAt: (slot) => times[slot * timeColumns + REGISTERED]!,
+    lastPurchaseAt: (slot) => times[slot * timeColumns + LAST_PURCHASE]!,
+    purchases: (slot) => purchases[slot]!,
+    amountMinor: (slot) => (purchases[slot] === 0 ? 0 : times[slot * timeColumns + AMOUNT]!),
+    platform: (slot) => last[slot * 4]!,
+    channel: (slot) => last[slot * 4 + 1]!,
+    region: (slot) => last[slot * 4 + 2]!,
+    appVersion: (slot) => last[slot * 4 + 3]!,
+    activeDays,
+    facts(slot, lastDay, into) {
+      into.registered = !Number.isNaN(times[slot * timeColumns + REGISTERED]!)
+      into.activeDays7 = activeDays(slot, lastDay, 7)
+      into.activeDays30 = activeDays(slot, lastDay, 30)
+      into.purchases30 = 0
+      into.purchases90 = 0
+      into.purchaseDays90 = 0
+      into.spend90Minor = 0
+      for (let entry = firstDay[slot]!; entry !== 0; entry = dayInts[entry * 3 + 2]!) {
+        const age = lastDay - dayInts[entry * 3]!
+        if (age >= keptPurchaseDays) break
+        if (age < 30) into.purchases30 += dayInts[entry * 3 + 1]!
+        into.purchases90 += dayInts[entry * 3 + 1]!
+        into.purchaseDays90++
+        into.spend90Minor += dayAmounts[entry]!
+      }
+    },
+    resize(users) {
+      const from = times.length
+      times = grown(times, users * timeColumns).fill(NaN, from)
+      purchases = grown(purchases, users)
+      activityDay = grown(activityDay, users)
+      activityBits = grown(activityBits, users)
+      last = grown(last, users * 4)
+      firstDay = grown(firstDay, users)
+    },
+    write(slot, push) {
+      for (let i = 0; i < timeColumns; i++) push(times[slot * timeColumns + i]!)
+      push(purchases[slot]!)
+      push(activityDay[slot]!)
+      push(activityBits[slot]!)
+      for (let i = 0; i < 4; i++) push(last[slot * 4 + i]!)
+      let days = 0
+      for (let entry = firstDay[slot]!; entry !== 0; entry = dayInts[entry * 3 + 2]!) days++
+      push(days)
+      for (let entry = firstDay[slot]!; entry !== 0; entry = dayInts[entry * 3 + 2]!) {
+        push(dayInts[entry * 3]!)
+        push(dayInts[entry * 3 + 1]!)
+        push(dayAmounts[entry]!)
+      }
+    },
+    read(slot, next) {
+      for (let i = 0; i < timeColumns; i++) times[slot * timeColumns + i] = next()
+      purchases[slot] = next()
+      activityDay[slot] = next()
+      activityBits[slot] = next()
+      for (let i = 0; i < 4; i++) last[slot * 4 + i] = next()
+      firstDay[slot] = 0
+      for (let days = next(); days > 0; days--) addPurchase(slot, next(), next(), next())
+    },
+  }
+}

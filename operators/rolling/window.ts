@@ -1,0 +1,242 @@
+// Rolling sums of fifteen measures over four windows, for every user of a partition. State is sparse: a tile exists only
+// while it holds an event, so a user costs what their distinct tiles cost, however many events fell into them.
+import { measures, windows } from '../../schemas/measures.ts'
+import { grown } from '../users/registry.ts'
+
+const windowCount = windows.length
+const measureCount = measures.length
+export const COUNTS = 13 // the twelve behaviours and completes
+export const COMPLETES = 12
+export const WATCH_MS = 13
+export const AMOUNT_MINOR = 14
+export const featureCount = windowCount * measureCount
+
+// A tile: one 64-byte line of [number, newer, older, 13 counts], and [watch_ms, amount_minor] apart.
+const NUMBER = 0
+const NEWER = 1
+const OLDER = 2
+const COUNT = 3
+const lineInts = 16
+
+// A user's heads, per window: newest tile, oldest tile, number of the oldest (NONE where there is no tile).
+const NEWEST = 0
+const OLDEST = 1
+const OLDEST_NUMBER = 2
+const headInts = 3
+const userHeads = windowCount * headInts
+const NONE = 0x7fffffff
+
+const userCounts = windowCount * COUNTS
+const userSums = windowCount * 2
+
+const spans = windows.map((w) => w.spanMs)
+const hops = windows.map((w) => w.hopMs)
+
+export type RollingWindows = {
+  /** Moves every window's tail to where it stands at `clockAt`: tiles that left are subtracted and freed. O(tiles that left). */
+  slide(slot: number, clockAt: number): void
+  /**
+   * Adds one event at corrected time `t` to the tile of its own time in each window that still holds that tile at
+   * `clockAt` (the one of the last `slide`). `watchMs` counts with plays, `amountMinor` with purchases: 0 otherwise.
+   */
+  add(slot: number, t: number, clockAt: number, behavior: number, completes: boolean, watchMs: number, amountMinor: number): void
+  /** The sixty sums as of the last `slide`, window by window (schemas/measures.ts). Borrowed: valid until the next call. */
+  sums(slot: number): Float64Array
+  /** Least instant at which a tile that is there leaves its window; Infinity where there is none. */
+  nextLeave(slot: number): number
+  resize(users: number): void
+  /** Tiles in use, of all users. */
+  tiles(): number
+  /** Calls `each` for every tile of a user, window by window, oldest first. `counts` and `sums` index from the given starts. */
+  eachTile(slot: number, each: (window: number, number: number, counts: Int32Array, countStart: number, sums: Float64Array, sumStart: number) => void): void
+  /** Puts a tile back (restore). The caller hands a window's tiles oldest first; both arrays are copied from. */
+  putTile(slot: number, window: number, number: number, counts: ArrayLike<number>, watchMs: number, amountMinor: number): void
+}
+
+export function rollingWindows(initialUsers: number): RollingWindows {
+  let heads = new Int32Array(initialUsers * userHeads)
+  for (let i = OLDEST_NUMBER; i < heads.length; i += headInts) heads[i] = NONE
+  let runCounts = new Int32Array(initialUsers * userCounts)
+  let runSums = new Float64Array(initialUsers * userSums)
+
+  let lines = new Int32Array(1024 * lineInts) // tile 0 is never given out: 0 is "no tile"
+  let lineSums = new Float64Array(1024 * 2)
+  let tilesMade = 1
+  let firstFree = 0 // free tiles are chained by NEWER
+  let inUse = 0
+  const row = new Float64Array(featureCount)
+
+  // Which tiles the event before this one went to: events of a flush mostly share them.
+  let lastSlot = -1
+  let lastFine = 0
+  const lastTiles = new Int32Array(windowCount)
+
+  function newTile(): number {
+    inUse++
+    if (firstFree !== 0) {
+      const tile = firstFree
+      firstFree = lines[tile * lineInts + NEWER]!
+      return tile
+    }
+    const tile = tilesMade++
+    if ((tile + 1) * lineInts > lines.length) {
+      lines = grown(lines, lines.length * 2)
+      lineSums = grown(lineSums, lineSums.length * 2)
+    }
+    return tile
+  }
+
+  /** The user's tile of a number in a window; made, in its place by number, if need be. */
+  function tileOf(slot: number, window: number, number: number): number {
+    const head = slot * userHeads + window * headInts
+    let newer = 0
+    let older = heads[head + NEWEST]!
+    while (older !== 0 && lines[older * lineInts + NUMBER]! > number) {
+      newer = older
+      older = lines[older * lineInts + OLDER]!
+    }
+    if (older !== 0 && lines[older * lineInts + NUMBER] === number) return older
+    const tile = newTile()
+    const line = tile * lineInts
+    lines.fill(0, line + COUNT, line + lineInts)
+    lineSums[tile * 2] = 0
+    lineSums[tile * 2 + 1] = 0
+    lines[line + NUMBER] = number
+    lines[line + NEWER] = newer
+    lines[line + OLDER] = older
+    if (newer === 0) heads[head + NEWEST] = tile
+    else lines[newer * lineInts + OLDER] = tile
+    if (older === 0) {
+      heads[head + OLDEST] = tile
+      heads[head + OLDEST_NUMBER] = number
+    } else lines[older * lineInts + NEWER] = tile
+    return tile
+  }
+
+  function dropTilesBelow(slot: number, window: number, number: number): void {
+    const head = slot * userHeads + window * headInts
+    const counts = slot * userCounts + window * COUNTS
+    const sums = slot * userSums + window * 2
+    let tile = heads[head + OLDEST]!
+    while (tile !== 0) {
+      const line = tile * lineInts
+      if (lines[line + NUMBER]! >= number) break
+      for (let m = 0; m < COUNTS; m++) runCounts[counts + m]! -= lines[line + COUNT + m]!
+      runSums[sums]! -= lineSums[tile * 2]!
+      runSums[sums + 1]! -= lineSums[tile * 2 + 1]!
+      const newer = lines[line + NEWER]!
+      lines[line + NEWER] = firstFree
+      firstFree = tile
+      inUse--
+      tile = newer
+    }
+    heads[head + OLDEST] = tile
+    if (tile === 0) {
+      heads[head + NEWEST] = 0
+      heads[head + OLDEST_NUMBER] = NONE
+    } else {
+      lines[tile * lineInts + OLDER] = 0
+      heads[head + OLDEST_NUMBER] = lines[tile * lineInts + NUMBER]!
+    }
+    if (slot === lastSlot) lastSlot = -1
+  }
+
+  const tail = (window: number, at: number) => Math.floor((at - spans[window]!) / hops[window]!)
+
+  // The tails at the instant asked for last: a whole flush, and often a whole interval, asks for the same.
+  let tailsAt = NaN
+  const tails = new Int32Array(windowCount)
+  function setTails(at: number): void {
+    tailsAt = at
+    for (let w = 0; w < windowCount; w++) tails[w] = tail(w, at)
+  }
+
+  return {
+    slide(slot, clockAt) {
+      if (clockAt !== tailsAt) setTails(clockAt)
+      const head = slot * userHeads + OLDEST_NUMBER
+      if (heads[head]! < tails[0]!) dropTilesBelow(slot, 0, tails[0]!)
+      if (heads[head + headInts]! < tails[1]!) dropTilesBelow(slot, 1, tails[1]!)
+      if (heads[head + 2 * headInts]! < tails[2]!) dropTilesBelow(slot, 2, tails[2]!)
+      if (heads[head + 3 * headInts]! < tails[3]!) dropTilesBelow(slot, 3, tails[3]!)
+    },
+    add(slot, t, clockAt, behavior, completes, watchMs, amountMinor) {
+      if (clockAt !== tailsAt) setTails(clockAt)
+      const fine = Math.floor(t / hops[0]!)
+      if (slot !== lastSlot || fine !== lastFine) {
+        lastSlot = slot
+        lastFine = fine
+        for (let w = 0; w < windowCount; w++) {
+          const number = w === 0 ? fine : Math.floor(t / hops[w]!)
+          lastTiles[w] = number >= tails[w]! ? tileOf(slot, w, number) : 0
+        }
+      }
+      for (let w = 0; w < windowCount; w++) {
+        const tile = lastTiles[w]!
+        if (tile === 0) continue
+        lines[tile * lineInts + COUNT + behavior]!++
+        const counts = slot * userCounts + w * COUNTS
+        runCounts[counts + behavior]!++
+        if (watchMs !== 0) {
+          lineSums[tile * 2]! += watchMs
+          runSums[slot * userSums + w * 2]! += watchMs
+        }
+        if (completes) {
+          lines[tile * lineInts + COUNT + COMPLETES]!++
+          runCounts[counts + COMPLETES]!++
+        }
+        if (amountMinor !== 0) {
+          lineSums[tile * 2 + 1]! += amountMinor
+          runSums[slot * userSums + w * 2 + 1]! += amountMinor
+        }
+      }
+    },
+    sums(slot) {
+      let counts = slot * userCounts
+      let sums = slot * userSums
+      for (let at = 0; at < featureCount; at += measureCount) {
+        for (let m = 0; m < COUNTS; m++) row[at + m] = runCounts[counts + m]!
+        row[at + WATCH_MS] = runSums[sums]!
+        row[at + AMOUNT_MINOR] = runSums[sums + 1]!
+        counts += COUNTS
+        sums += 2
+      }
+      return row
+    },
+    nextLeave(slot) {
+      let least = Infinity
+      for (let w = 0; w < windowCount; w++) {
+        const number = heads[slot * userHeads + w * headInts + OLDEST_NUMBER]!
+        if (number === NONE) continue
+        const leaves = (number + 1) * hops[w]! + spans[w]!
+        if (leaves < least) least = leaves
+      }
+      return least
+    },
+    resize(users) {
+      const from = heads.length
+      heads = grown(heads, users * userHeads)
+      for (let i = from + OLDEST_NUMBER; i < heads.length; i += headInts) heads[i] = NONE
+      runCounts = grown(runCounts, users * userCounts)
+      runSums = grown(runSums, users * userSums)
+    },
+    tiles: () => inUse,
+    eachTile(slot, each) {
+      for (let w = 0; w < windowCount; w++)
+        for (let tile = heads[slot * userHeads + w * headInts + OLDEST]!; tile !== 0; tile = lines[tile * lineInts + NEWER]!)
+          each(w, lines[tile * lineInts + NUMBER]!, lines, tile * lineInts + COUNT, lineSums, tile * 2)
+    },
+    putTile(slot, window, number, counts, watchMs, amountMinor) {
+      const tile = tileOf(slot, window, number)
+      for (let m = 0; m < COUNTS; m++) {
+        lines[tile * lineInts + COUNT + m] = counts[m]!
+        runCounts[slot * userCounts + window * COUNTS + m]! += counts[m]!
+      }
+      lineSums[tile * 2] = watchMs
+      lineSums[tile * 2 + 1] = amountMinor
+      runSums[slot * userSums + window * 2]! += watchMs
+      runSums[slot * userSums + window * 2 + 1]! += amountMinor
+      lastSlot = -1
+    },
+  }
+}

@@ -1,0 +1,142 @@
+// Which users a partition has seen: user id ↔ slot, the small integer under which every column keeps a user's state.
+
+export type UserRegistry = {
+  /** Users known; slots are [0, count). */
+  count(): number
+  /** Slot of the user whose id is bytes [from, from + length), or -1. `hash` = murmur2 of those bytes. */
+  find(bytes: Uint8Array, from: number, length: number, hash: number): number
+  /** The same, and makes the user known if need be. */
+  intern(bytes: Uint8Array, from: number, length: number, hash: number): number
+  hash(slot: number): number
+  /** A copy of the user's id. */
+  id(slot: number): Uint8Array
+  /** Where the id stands in `ids()`. */
+  idStart(slot: number): number
+  idLength(slot: number): number
+  /** All ids, one after the other. Borrowed: valid until the next `intern`. */
+  ids(): Uint8Array
+  /** Orders the first `count` slots of a list by the bytes of their ids. O(n log n). */
+  sort(slots: Int32Array, count: number): void
+}
+
+export function grown<A extends Int32Array | Uint32Array | Uint16Array | Uint8Array | Float64Array>(array: A, length: number): A {
+  const larger = new (array.constructor as new (length: number) => A)(length)
+  larger.set(array)
+  return larger
+}
+
+export function userRegistry(onGrow: (capacity: number) => void, initialCapacity = 1024): UserRegistry {
+  let capacity = initialCapacity
+  let users = 0
+  let table = new Int32Array(capacity * 4) // slot + 1, or 0; at most half full
+  let hashes = new Int32Array(capacity)
+  let starts = new Int32Array(capacity + 1) // of ids; the next one's start is this one's end
+  let ids = new Uint8Array(capacity * 16)
+  let scratch: Int32Array = new Int32Array(1024)
+
+  // All keys of a partition agree in murmur2 modulo the partition count: mix, so that they do not share table places.
+  const place = (hash: number) => {
+    const mixed = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d)
+    return (mixed ^ (mixed >>> 13)) & (table.length - 1)
+  }
+
+  function find(bytes: Uint8Array, from: number, length: number, hash: number): number {
+    const mask = table.length - 1
+    probe: for (let i = place(hash); ; i = (i + 1) & mask) {
+      const slot = table[i]! - 1
+      if (slot < 0) return -1
+      if (hashes[slot] !== hash) continue
+      const start = starts[slot]!
+      if (starts[slot + 1]! - start !== length) continue
+      for (let j = 0; j < length; j++) if (ids[start + j] !== bytes[from + j]) continue probe
+      return slot
+    }
+  }
+
+  function insert(slot: number): void {
+    const mask = table.length - 1
+    let i = place(hashes[slot]!)
+    while (table[i] !== 0) i = (i + 1) & mask
+    table[i] = slot + 1
+  }
+
+  function intern(bytes: Uint8Array, from: number, length: number, hash: number): number {
+    const known = find(bytes, from, length, hash)
+    if (known >= 0) return known
+    const slot = users
+    if (slot === capacity) {
+      capacity *= 2
+      hashes = grown(hashes, capacity)
+      starts = grown(starts, capacity + 1)
+      onGrow(capacity)
+    }
+    const start = starts[slot]!
+    if (start + length > ids.length) ids = grown(ids, Math.max(ids.length * 2, start + length))
+    for (let j = 0; j < length; j++) ids[start + j] = bytes[from + j]!
+    starts[slot + 1] = start + length
+    hashes[slot] = hash
+    users++
+    if (users * 2 > table.length) {
+      table = new Int32Array(table.length * 2)
+      for (let other = 0; other < users; other++) insert(other)
+    } else insert(slot)
+    return slot
+  }
+
+  function compare(a: number, b: number): number {
+    let i = starts[a]!
+    let j = starts[b]!
+    const endA = starts[a + 1]!
+    const endB = starts[b + 1]!
+    while (i < endA && j < endB) {
+      const difference = ids[i++]! - ids[j++]!
+      if (difference !== 0) return difference
+    }
+    return endA - i - (endB - j)
+  }
+
+  function sort(slots: Int32Array, count: number): void {
+    // Insertion sort in runs of 8, then a bottom-up merge: stable, and nothing is allocated but a scratch that grows.
+    for (let from = 0; from < count; from += 8) {
+      const to = Math.min(from + 8, count)
+      for (let i = from + 1; i < to; i++) {
+        const slot = slots[i]!
+        let j = i - 1
+        while (j >= from && compare(slots[j]!, slot) > 0) {
+          slots[j + 1] = slots[j]!
+          j--
+        }
+        slots[j + 1] = slot
+      }
+    }
+    if (scratch.length < count) scratch = new Int32Array(slots.length)
+    let source = slots
+    let target = scratch
+    for (let width = 8; width < count; width *= 2) {
+      for (let from = 0; from < count; from += width * 2) {
+        const middle = Math.min(from + width, count)
+        const to = Math.min(from + width * 2, count)
+        let i = from
+        let j = middle
+        for (let k = from; k < to; k++)
+          target[k] = i < middle && (j >= to || compare(source[i]!, source[j]!) <= 0) ? source[i++]! : source[j++]!
+      }
+      const swap = source
+      source = target
+      target = swap
+    }
+    if (source !== slots) for (let i = 0; i < count; i++) slots[i] = source[i]!
+  }
+
+  return {
+    count: () => users,
+    find,
+    intern,
+    hash: (slot) => hashes[slot]!,
+    id: (slot) => ids.slice(starts[slot], starts[slot + 1]),
+    idStart: (slot) => starts[slot]!,
+    idLength: (slot) => starts[slot + 1]! - starts[slot]!,
+    ids: () => ids,
+    sort,
+  }
+}
