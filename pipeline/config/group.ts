@@ -55,3 +55,11 @@ export function readGroup<G extends SettingGroup>(group: G, env: Environment, gi
   }
   return values as SettingsOf<G>
 }
+
+/** Only some of a group's settings, for a command that needs no others. */
+export function pick<S extends Readonly<Record<string, Setting>>, const K extends keyof S & string>(
+  group: SettingGroup<S>,
+  keys: readonly K[],
+): SettingGroup<Pick<S, K>> {
+  return { title: group.title, settings: Object.fromEntries(keys.map((key) => [key, group.settings[key]])) as Pick<S, K> }
+}
