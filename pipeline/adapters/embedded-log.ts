@@ -388,7 +388,7 @@ type WriterHandle = {
 }
 
 function startWriter(path: string, onReply: (reply: Exclude<WriterReply, { error: string }>) => void): WriterHandle {
-  const worker = new Worker(new URL('./embedded/writer.ts', import.meta.url), { workerData: { path } })
+  const worker = new Worker(new URL('./embedded/writer.ts', import.meta.url), { workerData: { path }, execArgv: [] })
   const waiting = new Map<number, { resolve: (reply: Exclude<WriterReply, { error: string }>) => void; reject: (error: Error) => void }>()
   let lastId = 0
   let ended: Error | undefined
