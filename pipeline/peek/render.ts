@@ -93,5 +93,7 @@ function table(title: string, rows: string[][]): string {
   return [title, ...rows.map((cells) => `  ${cells.map((cell, i) => cell.padEnd(widths[i])).join('  ')}`.trimEnd())].join('\n')
 }
 
-const text = (value: unknown): string =>
-  value === null || value === undefined ? '–' : typeof value === 'object' ? JSON.stringify(value) : `${value as string}`
+const text = (value: unknown): string => {
+  if (value === null || value === undefined) return '–'
+  return typeof value === 'object' ? JSON.stringify(value) : String(value as string | number | boolean)
+}
