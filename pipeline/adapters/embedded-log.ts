@@ -392,12 +392,13 @@ function startWriter(path: string, onReply: (reply: Exclude<WriterReply, { error
   const waiting = new Map<number, { resolve: (reply: Exclude<WriterReply, { error: string }>) => void; reject: (error: Error) => void }>()
   let lastId = 0
   let ended: Error | undefined
+  let closing = false
   worker.unref()
   worker.on('message', (reply: WriterReply) => {
     const request = waiting.get(reply.id)
     waiting.delete(reply.id)
     // Only a request that is under way keeps the process alive.
-    if (waiting.size === 0) worker.unref()
+    if (waiting.size === 0 && !closing) worker.unref()
     if ('error' in reply) {
       request?.reject(new Error(`the embedded log could not write ${path}: ${reply.error}`))
       return
@@ -429,6 +430,7 @@ function startWriter(path: string, onReply: (reply: Exclude<WriterReply, { error
     ask,
     async close() {
       if (ended) return
+      closing = true
       const exited = new Promise((resolve) => worker.once('exit', resolve))
       await ask({ kind: 'close' })
       await exited
