@@ -56,7 +56,7 @@ function featureSections(row: StoredRow, instant: (value: unknown) => string, cu
   const counts = measures
     .map((measure) => [measure as string, ...names.map((name) => text(row[`${measure}_${name}`]))])
     .filter((cells) => cells.slice(1).some((cell) => cell !== '0'))
-  const width = (column: number) => Math.max(...[['', ...names], ...counts].map((cells) => cells[column].length))
+  const width = (column: number) => Math.max(...[['', ...names], ...counts].map((cells) => cells[column]!.length))
   const line = (cells: string[]) => `  ${cells.map((cell, i) => (i === 0 ? cell.padEnd(width(0)) : cell.padStart(width(i)))).join('  ')}`
   return [
     summary.map(([name, value]) => `  ${name.padEnd(14)}${value}`).join('\n'),
@@ -67,7 +67,7 @@ function featureSections(row: StoredRow, instant: (value: unknown) => string, cu
 function categories(row: StoredRow): string {
   const names = row['top_categories'] as readonly string[]
   const values = row['top_affinities'] as readonly number[]
-  return names.length === 0 ? '–' : names.map((name, i) => `${name} ${values[i].toFixed(2)}`).join(', ')
+  return names.length === 0 ? '–' : names.map((name, i) => `${name} ${values[i]!.toFixed(2)}`).join(', ')
 }
 
 function eventDetail(row: StoredRow, currency: string): string {
@@ -89,8 +89,8 @@ function amount(minor: unknown, currency: string): string {
 }
 
 function table(title: string, rows: string[][]): string {
-  const widths = rows[0].map((_, column) => Math.max(...rows.map((cells) => cells[column].length)))
-  return [title, ...rows.map((cells) => `  ${cells.map((cell, i) => cell.padEnd(widths[i])).join('  ')}`.trimEnd())].join('\n')
+  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((cells) => cells[column]!.length)))
+  return [title, ...rows.map((cells) => `  ${cells.map((cell, i) => cell.padEnd(widths[i]!)).join('  ')}`.trimEnd())].join('\n')
 }
 
 const text = (value: unknown): string => {

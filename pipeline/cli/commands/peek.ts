@@ -30,7 +30,7 @@ Exits 1 where the store has nothing of that user.`,
       import('../../peek/look-up.ts'),
       import('../../peek/render.ts'),
     ])
-    const [userId] = positionals
+    const userId = positionals[0]!
     const store = await openStore(settings)
     try {
       const user = await lookUpUser(store, userId, flags.events)
