@@ -47,6 +47,6 @@ test.each(commandNames())('%s explains itself with an example', async (name) => 
   expect(command.examples.length).toBeGreaterThan(0)
   expect(command.examples.every(([line]) => line.startsWith(name))).toBe(true)
   const help = commandHelp(command)
-  expect(help).toContain(`reelpulse ${command.examples[0][0]}`)
+  expect(help).toContain(`reelpulse ${command.examples[0]![0]}`)
   for (const [key, flag] of Object.entries(command.flags.shape)) expect(flag.description, key).toBeTruthy()
 })

@@ -20,7 +20,7 @@ const sources: Source[] = ['schemas', 'operators', 'dashboards', 'pipeline'].fla
 /** What a file imports, statically or not, as a type or not: also `export … from` and `import('…')`. */
 function importsOf(text: string): string[] {
   return [...text.matchAll(/(?:^|[;}\s])(?:import|export)\s(?:[^'";]*?\sfrom\s)?\s*'([^']+)'|\bimport\(\s*'([^']+)'/gm)].map(
-    (match) => match[1] ?? match[2],
+    (match) => match[1] ?? match[2]!,
   )
 }
 
@@ -42,7 +42,7 @@ test('every library is imported only where it is hidden', () => {
   const strays = sources.flatMap(({ path, imports }) =>
     imports.flatMap((name) => {
       const library = Object.keys(homes).find((known) => name === known || name.startsWith(`${known}/`))
-      return library === undefined || homes[library].some((home) => home.test(path)) ? [] : [`${path} imports ${name}`]
+      return library === undefined || homes[library]!.some((home) => home.test(path)) ? [] : [`${path} imports ${name}`]
     }),
   )
   expect(strays).toEqual([])
