@@ -24,6 +24,7 @@ type FaultyEvent = {
 
 const tooLong = 'x'.repeat(maxStringBytes + 1)
 const video = 'v000001'
+const tooMany = Array.from({ length: maxEventsPerFlush + 1 }, (): FaultyEvent => ({ behavior: 'session_start' }))
 
 const wrongEvents: Partial<Record<Fault, readonly FaultyEvent[]>> = {
   missing_field: [
@@ -128,13 +129,13 @@ export function faultyFlush(good: Flush, bits: number, timestampMs: number): Flu
     case 'bad_utf8':
       return made(write(key, Uint8Array.of(6, 0xff, 0xfe, 0x41), '8.6.0', timestampMs, bits, []))
     case 'key_mismatch':
-      return made(value, { key: new TextEncoder().encode('u99999999') })
+      return made(value, { key: new TextEncoder().encode('u00000000') })
     case 'null_key':
       return made(value, { key: null, partition: 0 })
     case 'null_value':
       return made(null)
     case 'too_many_events':
-      return made(write(key, device, '8.6.0', timestampMs, bits, Array(maxEventsPerFlush + 1).fill({ behavior: 'session_start' })))
+      return made(write(key, device, '8.6.0', timestampMs, bits, tooMany))
     case 'flush_field_too_long':
       return made(write(key, device, tooLong, timestampMs, bits, [{ behavior: 'session_start' }]))
     case 'empty':

@@ -115,7 +115,7 @@ export const behavior = {
   playPerImpression: 0.93,
   clickPerImpression: 0.0188,
   /** At a video of the median length; shorter ones are finished more often, longer ones less (per factor e of length). */
-  completePerPlay: 0.45,
+  completePerPlay: 0.43,
   completeSlope: 0.11,
   likePerPlay: 0.042,
   commentPerPlay: 0.0095,
@@ -131,9 +131,9 @@ export const behavior = {
 /** How often people of a kind buy in a session, and what they pay at a time (fen; median of the kind, spread of logarithms). */
 export const buyers = [
   { kind: 'never', share: 0.48, perSession: 0, medianMinor: 0, spread: 0 },
-  { kind: 'now_and_then', share: 0.36, perSession: 0.13, medianMinor: 4_900, spread: 0.9 },
-  { kind: 'often', share: 0.13, perSession: 0.4, medianMinor: 12_900, spread: 0.9 },
-  { kind: 'collector', share: 0.03, perSession: 0.55, medianMinor: 39_900, spread: 0.8 },
+  { kind: 'now_and_then', share: 0.36, perSession: 0.2, medianMinor: 4_900, spread: 0.9 },
+  { kind: 'often', share: 0.13, perSession: 0.5, medianMinor: 12_900, spread: 0.9 },
+  { kind: 'collector', share: 0.03, perSession: 0.65, medianMinor: 39_900, spread: 0.8 },
 ] as const
 
 /** What devices and networks do, by chance. */

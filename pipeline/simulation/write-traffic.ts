@@ -1,0 +1,174 @@
+// Puts simulated traffic into a log: a span of log time as fast as it goes, or live traffic by the wall clock.
+import { setTimeout as sleepFor } from 'node:timers/promises'
+import type { Log, OutRecord } from '../ports/log.ts'
+import { topicTail } from './topic-tail.ts'
+import type { Flush } from './traffic/flush.ts'
+import { traffic, type Traffic, type TrafficOptions } from './traffic/traffic.ts'
+
+export type TrafficProgress = {
+  /** Flushes and events appended, and bytes of their values. */
+  flushes: number
+  events: number
+  bytes: number
+  /** Of the flushes: sent again, sent late, and messages made wrong besides them. */
+  retries: number
+  late: number
+  faults: number
+  /** Users who have ever registered. */
+  registered: number
+  /** Log time of the start and of what is appended. */
+  fromMs: number
+  reachedMs: number
+}
+
+type Common = Omit<TrafficOptions, 'fromMs' | 'registered' | 'incidents' | 'events'> & {
+  /** Of a topic that has to be created. Default 4. */
+  partitions?: number
+  /** Told the start, because that may follow from what the topic holds. */
+  incidents?: (startMs: number) => TrafficOptions['incidents'] & {}
+  onProgress?: (progress: TrafficProgress) => void
+  /** Aborted: stops after what is under way. */
+  signal?: AbortSignal
+}
+
+export type WriteTrafficOptions = Common & {
+  /** Log time of the start, where the topic is empty or earlier than this; else it goes on at the topic's clock. */
+  fromMs: number
+  /** Where it is an error for the topic to be later than `fromMs`. */
+  exactFrom?: boolean
+  /** Ends after exactly so many events … */
+  events?: number
+  /** … or so much log time; with both, whichever comes first. */
+  spanMs?: number
+}
+
+/** The topic's clock is past the wanted start. */
+export class TopicIsLater extends Error {
+  override name = 'TopicIsLater'
+}
+
+const encoder = new TextEncoder()
+const recordsPerAppend = 2_000
+/** The clock is moved this far past the last flush at the end, so that what it caused is put out. */
+const settleMs = 10_000
+
+/**
+ * Writes a span of log time with CreateTime timestamps, and at its end a tick on every partition that moves the clock. Started again
+ * on the same topic it goes on after the topic's clock, with the same users and other events.
+ */
+export async function writeTraffic(log: Log, topic: string, options: WriteTrafficOptions): Promise<TrafficProgress> {
+  const { partitions = 4, spanMs = Infinity, events, onProgress } = options
+  const stopped = () => options.signal?.aborted === true
+  if (events === undefined && spanMs === Infinity) throw new Error('writeTraffic needs events, spanMs or both')
+  await log.createTopic({ topic, partitions, timestamps: 'create' })
+  const tail = await topicTail(log, topic)
+  if (options.exactFrom === true && tail.clockMs >= options.fromMs)
+    throw new TopicIsLater(
+      `${topic} is at ${new Date(tail.clockMs).toISOString()} already, and time does not go back in a topic: start later than that, or use another topic`,
+    )
+  const fromMs = Math.max(options.fromMs, tail.clockMs + 1)
+  const simulated = traffic({
+    ...options,
+    fromMs,
+    registered: tail.registered,
+    incidents: options.incidents?.(fromMs) ?? [],
+    ...(events === undefined ? {} : { events }),
+  })
+  const writer = appender(log, topic, simulated, fromMs, onProgress)
+  const untilMs = fromMs + spanMs
+  while (!simulated.done() && simulated.reachedMs() < untilMs && !stopped()) await writer.append(simulated.next(untilMs, recordsPerAppend))
+
+  const endMs = Math.max(stopped() || simulated.done() ? fromMs : untilMs, writer.lastMs() + settleMs)
+  const headers = { reelpulse: encoder.encode('tick'), clock_at: encoder.encode(String(endMs)) }
+  const { partitions: all } = (await log.describeTopic(topic))!
+  await log.append(
+    topic,
+    all.map((_, partition): OutRecord => ({ key: null, value: null, headers, timestampMs: endMs, partition })),
+  )
+  return writer.progress(endMs)
+}
+
+export type LiveTrafficOptions = Omit<Common, 'eventsPerSecond' | 'rhythm'> & {
+  /** Events per second of wall time. */
+  rate: number
+  /** The wall clock, in ms, and how to wait. */
+  now?: () => number
+  sleep?: (ms: number) => Promise<unknown>
+}
+
+const sliceMs = 100
+/** Time lost in a stall is made up for at this many times the rate … */
+const catchUp = 1.5
+/** … unless it is more than this: then, as after a laptop's sleep, traffic begins anew. */
+const giveUpMs = 30_000
+
+/** Writes at a rate until aborted. Never works for long without letting others run. Creates the topic with LogAppendTime. */
+export async function liveTraffic(log: Log, topic: string, options: LiveTrafficOptions): Promise<TrafficProgress> {
+  const { partitions = 4, rate, onProgress, now = Date.now, sleep = (ms: number) => sleepFor(ms) } = options
+  const stopped = () => options.signal?.aborted === true
+  if ((await log.describeTopic(topic)) === undefined) await log.createTopic({ topic, partitions, timestamps: 'append' })
+  const tail = await topicTail(log, topic)
+  const begin = (fromMs: number, registered: number) =>
+    traffic({ ...options, eventsPerSecond: rate, rhythm: false, fromMs, registered, incidents: options.incidents?.(fromMs) ?? [] })
+
+  let wallMs = now()
+  let simulatedMs = Math.max(wallMs, tail.clockMs + 1)
+  /** How far simulated time is ahead of the wall clock by intent: a topic of the future stays one. */
+  const aheadMs = simulatedMs - wallMs
+  let simulated = begin(simulatedMs, tail.registered)
+  const writer = appender(log, topic, simulated, simulatedMs, onProgress)
+  while (!stopped()) {
+    const elapsedMs = now() - wallMs
+    wallMs += elapsedMs
+    const behindMs = wallMs + aheadMs - simulatedMs
+    if (behindMs > giveUpMs) {
+      simulatedMs += behindMs
+      simulated = begin(simulatedMs, simulated.counts().registered)
+      writer.follow(simulated)
+    } else simulatedMs += Math.max(0, Math.min(behindMs, catchUp * Math.max(sliceMs, Math.min(elapsedMs, 5 * sliceMs))))
+    while (simulated.reachedMs() < simulatedMs && !stopped()) {
+      await writer.append(simulated.next(simulatedMs, recordsPerAppend))
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    await sleep(Math.max(0, sliceMs - (now() - wallMs)))
+  }
+  return writer.progress(simulatedMs)
+}
+
+function appender(log: Log, topic: string, first: Traffic, fromMs: number, onProgress?: (progress: TrafficProgress) => void) {
+  let simulated = first
+  let bytes = 0
+  let lastMs = fromMs
+  const before = { flushes: 0, events: 0, retries: 0, late: 0, faults: 0 }
+  const progress = (reachedMs: number): TrafficProgress => {
+    const now = simulated.counts()
+    return {
+      flushes: before.flushes + now.flushes,
+      events: before.events + now.events,
+      retries: before.retries + now.retries,
+      late: before.late + now.late,
+      faults: before.faults + now.faults,
+      registered: now.registered,
+      bytes,
+      fromMs,
+      reachedMs,
+    }
+  }
+  return {
+    async append(flushes: Flush[]): Promise<void> {
+      if (flushes.length === 0) return
+      for (const flush of flushes) bytes += flush.value?.length ?? 0
+      await log.append(topic, flushes)
+      lastMs = flushes.at(-1)!.timestampMs
+      onProgress?.(progress(lastMs))
+    },
+    /** Goes on with another traffic: its counts add to those so far. */
+    follow(next: Traffic) {
+      const now = simulated.counts()
+      for (const key of ['flushes', 'events', 'retries', 'late', 'faults'] as const) before[key] += now[key]
+      simulated = next
+    },
+    lastMs: () => lastMs,
+    progress,
+  }
+}
