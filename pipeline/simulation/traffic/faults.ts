@@ -1,9 +1,10 @@
 // Messages that are wrong on purpose, one for every reason to reject: what a broken SDK, proxy or attacker sends.
+import { currentHeader } from '../../../operators/flush/reader.ts'
 import { behaviors, type Behavior } from '../../../schemas/behavior-batch.ts'
 import { maxEventsPerFlush, maxInstant, maxStringBytes } from '../../../schemas/limits.ts'
 import type { Fault, Flush } from './flush.ts'
 import { mix, unit } from './random.ts'
-import { avroString, flushHeader, putByte, putBytes, putLong, putUuid, someString, wire, type Wire } from './wire.ts'
+import { avroString, putByte, putBytes, putLong, putUuid, someString, wire, type Wire } from './wire.ts'
 
 export const faults: readonly Fault[] = [
   'bad_header', 'unknown_schema', 'truncated', 'trailing_bytes', 'bad_utf8', 'key_mismatch', 'null_key', 'null_value', 'too_many_events',
@@ -47,7 +48,6 @@ const wrongEvents: Partial<Record<Fault, readonly FaultyEvent[]>> = {
     { behavior: 'purchase', amountMinor: 0, currency: 'CNY' },
     { behavior: 'purchase', amountMinor: 10_000_000_001, currency: 'CNY' },
     { behavior: 'session_start', occurredAt: maxInstant + 1 },
-    { behavior: 'session_start', occurredAt: -maxInstant - 1 },
   ],
   currency: [
     { behavior: 'purchase', amountMinor: 1900, currency: 'USD' },
@@ -84,7 +84,7 @@ function putEvent(to: Wire, event: FaultyEvent, atMs: number, words: readonly [n
 function write(user: Uint8Array, device: Uint8Array, version: string, atMs: number, bits: number, events: readonly FaultyEvent[]) {
   const to = wire(4096 + events.length * 640)
   const words = [mix(bits ^ 0x1d), mix(bits ^ 0x2d)] as const
-  putBytes(to, flushHeader)
+  putBytes(to, currentHeader)
   putUuid(to, mix(bits ^ 0x3d), (mix(bits ^ 0x4d) & ~0xf000) | 0x4000, (words[0] & 0x3fffffff) | 0x80000000, words[1])
   putByte(to, user.length << 1)
   putBytes(to, user)

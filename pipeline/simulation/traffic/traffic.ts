@@ -4,6 +4,7 @@
 // chance, its place in time, what comes next. When a flush closes is found by running the session ahead without writing; when the
 // flush arrives, the session is run again from the same place and writes. So nothing waits as bytes, and a flush that is sent
 // again is the same slot run again.
+import { currentHeader } from '../../../operators/flush/reader.ts'
 import { zone } from '../../../operators/time/zone.ts'
 import { behaviors, platforms } from '../../../schemas/behavior-batch.ts'
 import { faultyFlush } from './faults.ts'
@@ -17,7 +18,7 @@ import { foldSeed, hash, logEven, mix, picker, stream, unit, weightsOf } from '.
 import { timers } from './timers.ts'
 import { videos } from './videos.ts'
 import {
-  avroMap, avroString, flushHeader, putByte, putBytes, putHex, putLong, putNumbered, putUuid, renew, someString, wire,
+  avroMap, avroString, putByte, putBytes, putHex, putLong, putNumbered, putUuid, renew, someString, wire,
 } from './wire.ts' // prettier-ignore
 
 export type TrafficOptions = {
@@ -354,7 +355,7 @@ export function traffic(options: TrafficOptions): Traffic {
         if ((ints[N.flags]! & BUYING) !== 0) {
           const bought = pickVideo()
           const amount = amountOf(ints[N.person]!)
-          endAt += 5_000 + (chance.bits() & 16383)
+          endAt += 2_000 + (chance.bits() & 4095)
           if (chance.unit() < scale('conversion', endAt)) emit(code.purchase, endAt, bought, -1, amount, -1)
           endAt += 1_000
         }
@@ -480,7 +481,7 @@ export function traffic(options: TrafficOptions): Traffic {
     const low = persons.deviceLow(person, second)
     clockErrorMs = persons.clockErrorMs(person, second)
     const count = Math.min(ints[N.planned]!, wantedEvents - counts.events)
-    putBytes(out, flushHeader)
+    putBytes(out, currentHeader)
     putId(ints[N.serial]!, -1 - ints[N.flush]!)
     const keyAt = out.at + 1
     if ((flags & REGISTERED) !== 0) putNumbered(out, userLetter, firstUserNumber + person, 8)

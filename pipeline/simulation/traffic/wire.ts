@@ -1,8 +1,5 @@
 // Writes a flush of behaviour straight into bytes, field by field: Avro single-object encoding, no object on the way.
 
-/** C3 01 and the fingerprint of behavior_batch.avsc, little-endian. A test holds it to the schema. */
-export const flushHeader = Uint8Array.from([0xc3, 0x01, 0xba, 0x4f, 0x20, 0xb1, 0x35, 0xa6, 0x7f, 0x9f])
-
 export type Wire = {
   /** Where the next byte goes. */
   at: number
