@@ -156,7 +156,8 @@ export function seenIds(keepHours: number, initialUsers: number): SeenIds {
     drainNew(each) {
       let from = drainedOfFirst
       for (const { hour, entries, used } of undrained) {
-        if (hourNow - hour <= keepHours) for (let i = from; i < used; i++) each(hour, entries[i * 3]!, entries[i * 3 + 1]!, entries[i * 3 + 2]!)
+        if (hourNow - hour <= keepHours)
+          for (let i = from; i < used; i++) each(hour, entries[i * 3]!, entries[i * 3 + 1]!, entries[i * 3 + 2]!)
         from = 0
       }
       undrained = open === undefined ? [] : [open]

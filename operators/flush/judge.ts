@@ -73,6 +73,5 @@ export function eventJudge(settings: Pick<OperatorSettings, 'currency'>) {
   }
 }
 
-
 /** Is an event of corrected time `t` too old at the partition's clock? */
 export const isTooOld = (t: number, clockAt: number) => t < clockAt - tooOldMs

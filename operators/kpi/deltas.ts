@@ -22,7 +22,14 @@ const measureOf = behaviors.map((behavior) => (counted[behavior] === undefined ?
 export type KpiDictionaries = Record<'channel' | 'region' | 'app_version' | 'category' | 'surface', Dictionary>
 
 /** One cell of one bucket. `measures` holds from `start`, in the order of kpiMeasures. */
-export type DeltaVisitor = (grain: number, bucketAt: number, dimension: number, value: string, measures: Float64Array, start: number) => void
+export type DeltaVisitor = (
+  grain: number,
+  bucketAt: number,
+  dimension: number,
+  value: string,
+  measures: Float64Array,
+  start: number,
+) => void
 
 export type KpiDeltas = {
   /** The cells that every event of the next flush belongs to, as codes. */

@@ -227,7 +227,13 @@ export function partitionOperator(options: PartitionOptions) {
   }
 
   /** Applies one record; the items that it adds to the block (schemas/limits.ts). */
-  function apply(offset: number, timestampMs: number, key: Uint8Array | null, value: Uint8Array | null, headers: Headers | undefined): number {
+  function apply(
+    offset: number,
+    timestampMs: number,
+    key: Uint8Array | null,
+    value: Uint8Array | null,
+    headers: Headers | undefined,
+  ): number {
     counters.records++
     const control = headers === undefined || key !== null || value !== null ? undefined : controlOf(headers)
     const stamped = timestampMs >= 0 && timestampMs <= maxClock ? timestampMs : Math.max(clock, 0)
@@ -331,7 +337,15 @@ export function partitionOperator(options: PartitionOptions) {
   }
 
   function applyToRest(
-    slot: number, i: number, t: number, code: number, completes: boolean, watched: number, amount: number, rung: number, first: boolean,
+    slot: number,
+    i: number,
+    t: number,
+    code: number,
+    completes: boolean,
+    watched: number,
+    amount: number,
+    rung: number,
+    first: boolean,
   ): void {
     // prettier-ignore
     if (first) {
@@ -344,7 +358,8 @@ export function partitionOperator(options: PartitionOptions) {
     const { bytes } = flush
     const categoryAt = flush.category[i]!
     const surfaceAt = flush.surface[i]!
-    const category = categoryAt < 0 ? -1 : dictionaries.category.codeOf(bytes, stringStart(bytes, categoryAt), stringLength(bytes, categoryAt))
+    const category =
+      categoryAt < 0 ? -1 : dictionaries.category.codeOf(bytes, stringStart(bytes, categoryAt), stringLength(bytes, categoryAt))
     const surface = surfaceAt < 0 ? -1 : dictionaries.surface.codeOf(bytes, stringStart(bytes, surfaceAt), stringLength(bytes, surfaceAt))
     lives.add(slot, t, days.dayOf(t), code === REGISTER, code === PURCHASE, amount)
     const weight = weightOf[code]!

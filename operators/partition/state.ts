@@ -79,7 +79,9 @@ export function userStateReader(state: PartitionState) {
       const from = numberReader(value)
       const version = from.next()
       if (version !== stateVersion)
-        throw new RangeError(`state of version ${version}; this program knows ${stateVersion}: run the version that wrote it, or a newer one`)
+        throw new RangeError(
+          `state of version ${version}; this program knows ${stateVersion}: run the version that wrote it, or a newer one`,
+        )
       const slot = state.users.intern(userId, 0, userId.length, murmur2(userId))
       state.setRung(slot, from.next())
       const pendingAt = from.next()

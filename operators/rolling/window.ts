@@ -48,7 +48,10 @@ export type RollingWindows = {
   /** Tiles in use, of all users. */
   tiles(): number
   /** Calls `each` for every tile of a user, window by window, oldest first. `counts` and `sums` index from the given starts. */
-  eachTile(slot: number, each: (window: number, number: number, counts: Int32Array, countStart: number, sums: Float64Array, sumStart: number) => void): void
+  eachTile(
+    slot: number,
+    each: (window: number, number: number, counts: Int32Array, countStart: number, sums: Float64Array, sumStart: number) => void,
+  ): void
   /** Puts a tile back (restore). The caller hands a window's tiles oldest first; both arrays are copied from. */
   putTile(slot: number, window: number, number: number, counts: ArrayLike<number>, watchMs: number, amountMinor: number): void
 }

@@ -1,0 +1,87 @@
+// Writes a block's parts to the store: each once, in order, for as long as it takes.
+import { setTimeout as sleep } from 'node:timers/promises'
+import { StoreAway, type Store } from '../../ports/store.ts'
+import type { BlockRows } from './block-rows.ts'
+import type { BlockTables } from './rows.ts'
+
+export type BlockName = { logId: string; topic: string; partition: number; firstOffset: number; nextOffset: number; blockAt: number }
+
+/** Which parts were there when the owner began: table → `first_offset/part`. */
+export type PresentParts = ReadonlyMap<string, ReadonlySet<string>>
+
+export type InsertHooks = {
+  /** The store is away: told once for each try. */
+  onRetry(error: Error, attempt: number): void
+  onInserted(table: string, rows: number, bytes: number, tookMs: number): void
+}
+
+/** Parts at or after an offset that an earlier owner inserted. A part is one insert of one block: there whole, or not at all. */
+export async function presentParts(store: Store, tables: readonly string[], partition: number, fromOffset: number): Promise<PresentParts> {
+  const present = new Map<string, Set<string>>()
+  for (const table of tables) {
+    const rows = await store.query<{ first_offset: number; part: number }>(
+      `SELECT DISTINCT first_offset, part FROM ${table} WHERE partition = {partition:UInt16} AND first_offset >= {from:Int64}`,
+      { partition, from: fromOffset },
+    )
+    present.set(table, new Set(rows.map((row) => `${row.first_offset}/${row.part}`)))
+  }
+  return present
+}
+
+const capMs = 10_000
+
+/** Retries what a retry may cure, for ever, with the same bytes; throws what none can cure, or when aborted. */
+export async function untilAcknowledged(
+  attempt: () => Promise<void>,
+  signal: AbortSignal,
+  hooks: Pick<InsertHooks, 'onRetry'>,
+): Promise<void> {
+  for (let tries = 1; ; tries++) {
+    signal.throwIfAborted()
+    try {
+      return await attempt()
+    } catch (error) {
+      if (!(error instanceof StoreAway)) throw error
+      hooks.onRetry(error, tries)
+      await sleep(Math.min(capMs, 100 * 2 ** Math.min(tries, 10)), undefined, { signal })
+    }
+  }
+}
+
+/**
+ * Inserts a block: its tables at the same time, a table's parts one after the other, and `kpi_deltas` last of all, so that
+ * its clock row says that everything of the block is there.
+ */
+export async function insertBlock(
+  store: Store,
+  tables: BlockTables,
+  name: BlockName,
+  present: PresentParts,
+  signal: AbortSignal,
+  hooks: InsertHooks,
+): Promise<void> {
+  // prettier-ignore
+  const last = tables.kpiDeltas
+  await Promise.all(tables.all.filter((rows) => rows !== last).map((rows) => insertTable(store, rows, name, present, signal, hooks)))
+  await insertTable(store, last, name, present, signal, hooks)
+}
+
+async function insertTable(
+  store: Store,
+  rows: BlockRows,
+  name: BlockName,
+  present: PresentParts,
+  signal: AbortSignal,
+  hooks: InsertHooks,
+): Promise<void> {
+  // prettier-ignore
+  const table = rows.table.name
+  const columns = Object.keys(rows.table.record.fields)
+  for (const part of rows.finish(name.blockAt)) {
+    if (present.get(table)?.has(`${name.firstOffset}/${part.part}`) === true) continue
+    const token = `${name.logId}/${name.topic}/${name.partition}/${name.firstOffset}-${name.nextOffset}/${table}/${part.part}`
+    const startedAt = performance.now()
+    await untilAcknowledged(() => store.insert({ table, columns, rows: part.bytes, token }), signal, hooks)
+    hooks.onInserted(table, part.rows, part.bytes.length, performance.now() - startedAt)
+  }
+}

@@ -1,0 +1,60 @@
+// Messages for other topics that a partition's records made. They wait here until the checkpoint that covers their block,
+// and leave in its transaction; a replay makes the same ones, under the same ids.
+import { createHash } from 'node:crypto'
+import { encodeSingleObject } from '../../../schemas/avro-encode.ts'
+import { tierChangeMessage, type TierChange } from '../../../schemas/tables/tier-changes.ts'
+import type { OutRecord } from '../../ports/log.ts'
+
+export type OutboxMessage =
+  | { kind: 'tier_change'; change: TierChange }
+  | {
+      kind: 'rejected'
+      offset: number
+      /** Reason of each rejected event with its ordinal; ordinal −1 is the whole record. */
+      reasons: { ordinal: number; reason: string }[]
+      key: Uint8Array | null
+      value: Uint8Array | null
+      recordAt: number
+      receivedAt: number
+    }
+
+/** A rejected value larger than this goes as its digest: topics refuse larger messages (bytes). */
+export const rejectedValueLimit = 1_000_000
+
+const text = (value: string | number) => new TextEncoder().encode(String(value))
+
+export type OutboxTopics = { tierChanges: string; rejected: string }
+
+/** Rough size of a message, for the outbox's bound (bytes). */
+export function outboxBytes(message: OutboxMessage): number {
+  if (message.kind === 'tier_change') return 300
+  return 300 + (message.key?.length ?? 0) + Math.min(message.value?.length ?? 0, rejectedValueLimit) + message.reasons.length * 24
+}
+
+/** The record of a message; `id` is the same however often the block is processed. */
+export function outboxRecord(message: OutboxMessage, id: string, source: { topic: string; partition: number }): OutRecord {
+  if (message.kind === 'tier_change')
+    return {
+      key: text(message.change.user_id),
+      value: encodeSingleObject(tierChangeMessage, message.change),
+      headers: { id: text(id) },
+      timestampMs: message.change.as_of,
+    }
+  const { value, reasons } = message
+  const headers: Record<string, Uint8Array> = {
+    id: text(id),
+    reason: text(reasons[0]!.reason),
+    topic: text(source.topic),
+    partition: text(source.partition),
+    offset: text(message.offset),
+    record_at: text(message.recordAt),
+    received_at: text(message.receivedAt),
+  }
+  if (reasons[0]!.ordinal >= 0) headers['events'] = text(reasons.map(({ ordinal, reason }) => `${ordinal}:${reason}`).join(','))
+  const tooLarge = value !== null && value.length > rejectedValueLimit
+  if (tooLarge) {
+    headers['digest'] = text(`sha256:${createHash('sha256').update(value).digest('hex')}`)
+    headers['value_bytes'] = text(value.length)
+  }
+  return { key: message.key, value: tooLarge ? null : value, headers, timestampMs: message.recordAt }
+}

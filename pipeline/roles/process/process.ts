@@ -1,0 +1,106 @@
+// The process role: joins the group, and runs an owner for each partition that it is given.
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { PartitionOptions } from '../../../operators/partition/partition.ts'
+import type { OperatorSettings } from '../../../operators/settings.ts'
+import { OwnerLost, type Log } from '../../ports/log.ts'
+import type { Store } from '../../ports/store.ts'
+import { PartitionStopped, runPartition, type PartitionLimits, type PartitionNames, type PartitionProgress } from './partition-run.ts'
+
+export type ProcessOptions = {
+  log: Log
+  store: Store
+  topic: string
+  names: PartitionNames
+  settings: OperatorSettings
+  blockSpanMs: number
+  checkpointMs: number
+  resolve: PartitionOptions['resolve']
+  now?: () => number
+  onProgress?: (progress: PartitionProgress) => void
+  tell(level: 'info' | 'warn' | 'error', message: string, facts: Readonly<Record<string, unknown>>): void
+  limits?: PartitionLimits
+}
+
+export type PartitionStatus = { partition: number; state: 'running' | 'retrying' | 'stopped'; error?: string }
+
+export type ProcessRole = {
+  /** Finishes every open block, checkpoints, leaves the group. */
+  stop(): Promise<void>
+  status(): PartitionStatus[]
+}
+
+/** Time between two tries to own a partition whose last owner here failed (ms). */
+const retryMs = 1_000
+/** A message of the topics that the role writes is at most this large (bytes). */
+const maxMessageBytes = 4 * 1024 * 1024
+
+/** Starts the role. Topics that it writes are created as needed; the input topic must exist. */
+export async function startProcess(options: ProcessOptions): Promise<ProcessRole> {
+  const { log, topic, names, tell } = options
+  const now = options.now ?? Date.now
+  const input = await log.describeTopic(topic)
+  if (input === undefined)
+    throw new Error(`topic ${topic} does not exist: create it, or run \`reelpulse simulate\` or \`reelpulse import\` first`)
+  const partitionCount = input.partitions.length
+  const { timestamps } = input
+  const derived = { timestamps, maxMessageBytes } as const
+  await log.createTopic({ topic: names.changelog, partitions: partitionCount, timestamps: 'append', compacted: true, maxMessageBytes })
+  await log.createTopic({ topic: names.outbox.tierChanges, partitions: partitionCount, ...derived })
+  await log.createTopic({ topic: names.outbox.rejected, partitions: partitionCount, ...derived })
+
+  const running = new Map<number, { abort: AbortController; done: Promise<void> }>()
+  const statuses = new Map<number, PartitionStatus>()
+  const stop = new AbortController()
+
+  function assigned(partition: number): void {
+    if (stop.signal.aborted || running.has(partition)) return
+    const abort = new AbortController()
+    running.set(partition, { abort, done: own(partition, abort.signal).finally(() => running.delete(partition)) })
+  }
+
+  function revoked(partition: number): void {
+    running.get(partition)?.abort.abort()
+  }
+
+  /** Owns the partition until it is revoked or the role stops. Whatever fails takes the partition's memory with it. */
+  async function own(partition: number, abort: AbortSignal): Promise<void> {
+    while (!abort.aborted && !stop.signal.aborted) {
+      try {
+        statuses.set(partition, { partition, state: 'running' })
+        await runPartition({
+          ...options, now, abort, stop: stop.signal,
+          target: { topic, partition, partitionCount, timestamps },
+          report: (progress) => options.onProgress?.(progress),
+        }) // prettier-ignore
+      } catch (error) {
+        if (abort.aborted) break
+        const message = error instanceof Error ? error.message : String(error)
+        if (!(error instanceof OwnerLost) && !isPassing(error)) {
+          statuses.set(partition, { partition, state: 'stopped', error: message })
+          tell('error', 'the partition has stopped, and stays so until the program is started again', { partition, error: message })
+          return
+        }
+        statuses.set(partition, { partition, state: 'retrying', error: message })
+        tell('warn', 'the partition is taken again, as a new owner', { partition, error: message })
+        await sleep(retryMs, undefined, { signal: AbortSignal.any([abort, stop.signal]) }).catch(() => {})
+      }
+    }
+    statuses.delete(partition)
+  }
+
+  const membership = await log.join(names.group, topic, { assigned, revoked })
+  return {
+    async stop() {
+      stop.abort()
+      await Promise.all([...running.values()].map(({ done }) => done))
+      await membership.close()
+    },
+    status: () => [...statuses.values()],
+  }
+}
+
+/** A broker or connection that failed: the next owner may have more luck. Everything else is looked at by a person. */
+function isPassing(error: unknown): boolean {
+  if (error instanceof PartitionStopped) return false
+  return error instanceof Error && (error.name.startsWith('Kafka') || 'code' in error || error.name === 'LogAway')
+}
