@@ -34,7 +34,7 @@ async function newestIn(log: Log, topic: string, partition: number, from: number
   let found = false
   try {
     for (let next = from; next < to;) {
-      const batch = await reader.next(500)
+      const batch = await reader.next(5_000)
       // Transaction markers at the very end are no records: nothing comes.
       if (batch.count === 0) break
       for (let i = 0; i < batch.count; i++) {

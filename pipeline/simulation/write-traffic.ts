@@ -49,7 +49,7 @@ export class TopicIsLater extends Error {
 
 const encoder = new TextEncoder()
 const recordsPerAppend = 2_000
-/** The clock is moved this far past the last flush at the end, so that what it caused is put out. */
+/** At the end the clock is moved past the last flush to a multiple of this, so that the interval that holds it ends. */
 const settleMs = 10_000
 
 /**
@@ -78,7 +78,7 @@ export async function writeTraffic(log: Log, topic: string, options: WriteTraffi
   const untilMs = fromMs + spanMs
   while (!simulated.done() && simulated.reachedMs() < untilMs && !stopped()) await writer.append(simulated.next(untilMs, recordsPerAppend))
 
-  const endMs = Math.max(stopped() || simulated.done() ? fromMs : untilMs, writer.lastMs() + settleMs)
+  const endMs = Math.max(stopped() || simulated.done() ? fromMs : untilMs, Math.ceil((writer.lastMs() + 1) / settleMs) * settleMs)
   const headers = { reelpulse: encoder.encode('tick'), clock_at: encoder.encode(String(endMs)) }
   const { partitions: all } = (await log.describeTopic(topic))!
   await log.append(
