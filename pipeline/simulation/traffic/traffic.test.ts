@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto'
+import avsc from 'avsc'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { murmur2 } from '../../../operators/hash.ts'
 import { partitionOperator } from '../../../operators/partition/partition.ts'
 import { defaultSettings } from '../../../operators/settings.ts'
 import { ladder } from '../../../operators/tiers/ladder.ts'
-import { behaviors, type Behavior } from '../../../schemas/behavior-batch.ts'
+import { avroSchema, singleObjectHeader } from '../../../schemas/avro.ts'
+import { behaviorBatch, behaviors, type Behavior } from '../../../schemas/behavior-batch.ts'
 import { faults } from './faults.ts'
 import type { Flush } from './flush.ts'
 import { readFlush, type ReadEvent, type ReadFlush } from './read-flush.ts'
@@ -84,6 +86,16 @@ describe('what a device sends', () => {
     expect(all.filter((flush, i) => flush.user !== decoder.decode(flushes[i]!.key!))).toEqual([])
     expect(all.filter((flush, i) => i > 0 && flush.timestampMs < all[i - 1]!.timestampMs)).toEqual([])
     expect(all.filter((flush) => flush.events.length === 0 || flush.events.length > 30)).toEqual([])
+  })
+
+  test('every flush is what Avro itself would write for what it reads in it', () => {
+    const type = avsc.Type.forSchema(avroSchema(behaviorBatch) as avsc.Schema)
+    const header = singleObjectHeader(behaviorBatch)
+    const other = flushes.filter(({ value }) => {
+      const body = Buffer.from(value!.subarray(header.length))
+      return Buffer.compare(value!.subarray(0, header.length), header) !== 0 || !type.toBuffer(type.fromBuffer(body)).equals(body)
+    })
+    expect(other).toEqual([])
   })
 
   test('a flush is sent after about a minute or twenty events', () => {
