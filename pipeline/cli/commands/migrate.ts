@@ -20,7 +20,7 @@ away, and does nothing where all is as it should be. Where a table cannot be bro
     const [{ openStore }, { tables }, { views }] = await Promise.all([
       import('../../adapters/open.ts'),
       import('../../../schemas/tables/catalogue.ts'),
-      import('../../../schemas/views.ts'),
+      import('../../../operators/views.ts'),
     ])
     const store = await openStore(settings)
     try {
