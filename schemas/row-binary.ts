@@ -18,6 +18,8 @@ export type RowBinaryWriter = {
   bytes(source: Uint8Array, from: number, length: number): void
   /** String, from text. */
   text(value: string): void
+  /** Bytes [from, from + length) of what was written, once more. */
+  again(from: number, length: number): void
   /** UUID, from 16 bytes in the order in which it is written: ClickHouse keeps two little-endian halves. */
   uuid(source: Uint8Array, from: number): void
   patchU32(at: number, value: number): void
@@ -112,6 +114,11 @@ export function rowBinaryWriter(initialBytes = 65_536): RowBinaryWriter {
     text(value) {
       const bytes = encoder.encode(value)
       this.bytes(bytes, 0, bytes.length)
+    },
+    again(from, length) {
+      if (at + length > buffer.length) grow(length)
+      buffer.copyWithin(at, from, from + length)
+      at += length
     },
     uuid(source, from) {
       if (at + 16 > buffer.length) grow(16)

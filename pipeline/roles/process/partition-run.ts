@@ -56,6 +56,11 @@ export type PartitionRunOptions = {
   /** A line for people: level, message, facts. */
   tell(level: 'info' | 'warn', message: string, facts: Readonly<Record<string, unknown>>): void
   limits?: PartitionLimits
+  /**
+   * For benchmarks: process up to this offset, then act as if a tick stood there at the end of the last interval, and
+   * return. Nothing is appended to the topic.
+   */
+  drainTo?: number | undefined
 }
 
 /** Told after each batch and block; counts are since the owner began. */
@@ -223,6 +228,11 @@ export async function runPartition(options: PartitionRunOptions): Promise<void> 
         abort.throwIfAborted()
         const stopping = stop.aborted
         if (stopping && cutter.records() === 0) break
+        if (options.drainTo !== undefined && nextOffset >= options.drainTo) {
+          operator.tick((Math.floor(operator.clock() / settings.emitMs) + 1) * settings.emitMs)
+          await endBlock()
+          break
+        }
         const waitMs = stopping ? 20 : Math.max(1, Math.min(200, options.blockSpanMs - (now() - lastTickAt)))
         const batch = await reader.next(waitMs)
         const { count, offsets, timestampsMs, keys, values, headers } = batch
@@ -246,7 +256,14 @@ export async function runPartition(options: PartitionRunOptions): Promise<void> 
             tickUnderWay = nextOffset
             await tick()
           }
-        } else if (atEnd && operator.clock() > -Infinity && now() - lastTickAt >= options.blockSpanMs && worthATick()) await tick()
+        } else if (
+          options.drainTo === undefined &&
+          atEnd &&
+          operator.clock() > -Infinity &&
+          now() - lastTickAt >= options.blockSpanMs &&
+          worthATick()
+        )
+          await tick()
         if (dirty && cutter.records() === 0 && now() - lastCheckpointAt >= options.checkpointMs) await checkpoint()
       }
       await acknowledged()

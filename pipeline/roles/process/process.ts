@@ -19,6 +19,8 @@ export type ProcessOptions = {
   onProgress?: (progress: PartitionProgress) => void
   tell(level: 'info' | 'warn' | 'error', message: string, facts: Readonly<Record<string, unknown>>): void
   limits?: PartitionLimits
+  /** For benchmarks: the offset, by partition, up to which each owner processes before it returns (partition-run.ts). */
+  drainTo?: readonly number[]
 }
 
 export type PartitionStatus = { partition: number; state: 'running' | 'retrying' | 'stopped'; error?: string }
@@ -26,6 +28,8 @@ export type PartitionStatus = { partition: number; state: 'running' | 'retrying'
 export type ProcessRole = {
   /** Finishes every open block, checkpoints, leaves the group. */
   stop(): Promise<void>
+  /** Resolves when every partition that is assigned now has returned: all have, where `drainTo` is given. */
+  drained(): Promise<void>
   status(): PartitionStatus[]
 }
 
@@ -53,9 +57,18 @@ export async function startProcess(options: ProcessOptions): Promise<ProcessRole
   const stop = new AbortController()
 
   function assigned(partition: number): void {
-    if (stop.signal.aborted || running.has(partition)) return
+    const before = running.get(partition)
+    if (stop.signal.aborted || before?.abort.signal.aborted === false) return
     const abort = new AbortController()
-    running.set(partition, { abort, done: own(partition, abort.signal).finally(() => running.delete(partition)) })
+    // Given back while the last run is still on its way out: one owner at a time.
+    const done = (before?.done ?? Promise.resolve()).then(() => own(partition, abort.signal))
+    const entry: { abort: AbortController; done: Promise<void> } = {
+      abort,
+      done: done.finally(() => {
+        if (running.get(partition) === entry) running.delete(partition)
+      }),
+    }
+    running.set(partition, entry)
   }
 
   function revoked(partition: number): void {
@@ -71,6 +84,7 @@ export async function startProcess(options: ProcessOptions): Promise<ProcessRole
           ...options, now, abort, stop: stop.signal,
           target: { topic, partition, partitionCount, timestamps },
           report: (progress) => options.onProgress?.(progress),
+          drainTo: options.drainTo?.[partition],
         }) // prettier-ignore
       } catch (error) {
         if (abort.aborted) break
@@ -94,6 +108,9 @@ export async function startProcess(options: ProcessOptions): Promise<ProcessRole
       stop.abort()
       await Promise.all([...running.values()].map(({ done }) => done))
       await membership.close()
+    },
+    async drained() {
+      await Promise.all([...running.values()].map(({ done }) => done))
     },
     status: () => [...statuses.values()],
   }

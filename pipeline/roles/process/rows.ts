@@ -100,6 +100,10 @@ function experiments(out: RowBinaryWriter, flush: FlushColumns): void {
 export function rowSink(partition: number, partitionCount: number) {
   let tables: BlockTables
   let operator: PartitionOperator
+  // Where the present flush's own strings stand in the events' rows.
+  let sharedOffset = -1
+  let sharedStart = -1
+  let sharedLength = 0
   const facts = noFacts()
   const decoder = new TextDecoder('utf-8', { fatal: true })
   const dictionaryBytes = new Map<string, Uint8Array>()
@@ -135,12 +139,19 @@ export function rowSink(partition: number, partitionCount: number) {
     out.u8(flush.platform)
     out.u8(flush.behavior[i]!)
     out.u8(rung)
-    flushString(out, flush, flush.user)
-    flushString(out, flush, flush.device)
-    flushString(out, flush, flush.appVersion)
-    flushString(out, flush, flush.channel)
-    flushString(out, flush, flush.region)
-    experiments(out, flush)
+    // What is the flush's and not the event's is encoded once, and copied for the flush's other events.
+    if (sharedOffset === record.offset && sharedStart >= 0) out.again(sharedStart, sharedLength)
+    else {
+      sharedOffset = record.offset
+      sharedStart = out.length
+      flushString(out, flush, flush.user)
+      flushString(out, flush, flush.device)
+      flushString(out, flush, flush.appVersion)
+      flushString(out, flush, flush.channel)
+      flushString(out, flush, flush.region)
+      experiments(out, flush)
+      sharedLength = out.length - sharedStart
+    }
     optionalString(out, flush, flush.session[i]!)
     optionalString(out, flush, flush.content[i]!)
     optionalString(out, flush, flush.creator[i]!)
@@ -312,6 +323,7 @@ export function rowSink(partition: number, partitionCount: number) {
     },
     open(block: BlockTables) {
       tables = block
+      sharedStart = -1
     },
     /** The block's KPI deltas, then its clock: the last row of the last part of the same insert. */
     closeBlock(nextOffset: number): void {
