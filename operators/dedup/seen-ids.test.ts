@@ -1,0 +1,87 @@
+// Remembered ids against a plain map of them.
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { seenIds } from './seen-ids.ts'
+
+type Step = { hours: number; slot: number; id: number }
+
+const steps = fc.array(
+  fc.record({
+    hours: fc.oneof(
+      { weight: 30, arbitrary: fc.constant(0) },
+      { weight: 3, arbitrary: fc.integer({ min: 1, max: 3 }) },
+      fc.constantFrom(4, 5, 9),
+    ),
+    slot: fc.nat(3),
+    id: fc.nat(40),
+  }),
+  { maxLength: 400 },
+)
+
+/** Few different low halves, so that tables have collisions. */
+const halves = (id: number): [number, number] => [(id % 3) * 8, Math.floor(id / 3)]
+
+test('an id is known in its hour and the kept hours after it, to its user alone', () => {
+  const keepHours = 4
+  fc.assert(
+    fc.property(steps, (script: Step[]) => {
+      const ids = seenIds(keepHours, 4)
+      const naive = new Map<string, number>()
+      let hour = 1_000
+      ids.advance(hour)
+      for (const { hours, slot, id } of script) {
+        hour += hours
+        ids.advance(hour)
+        const [low, high] = halves(id)
+        const at = naive.get(`${slot}/${id}`)
+        const known = at !== undefined && hour - at <= keepHours
+        expect(ids.has(slot, low, high)).toBe(known)
+        if (!known) {
+          ids.add(slot, low, high)
+          naive.set(`${slot}/${id}`, hour)
+        }
+        expect(ids.size()).toBe([...naive.values()].filter((at) => hour - at <= keepHours).length)
+      }
+    }),
+    { numRuns: 300 },
+  )
+})
+
+test('across many chunks and hours, a hot user among idle ones', () => {
+  const ids = seenIds(2, 2)
+  const perHour = 9_000 // more than two chunks
+  for (let hour = 0; hour < 12; hour++) {
+    ids.advance(hour)
+    ids.add(1, hour, -1)
+    for (let i = 0; i < perHour; i++) ids.add(0, Math.imul(hour * perHour + i, 0x9e3779b1), i)
+    const kept = Math.min(hour + 1, 3)
+    expect(ids.size()).toBe(kept * (perHour + 1))
+    for (let past = 0; past <= hour; past++) {
+      expect(ids.has(1, past, -1)).toBe(hour - past <= 2)
+      expect(ids.has(0, Math.imul(past * perHour + 77, 0x9e3779b1), 77)).toBe(hour - past <= 2)
+    }
+  }
+})
+
+test('what is new is drained once, in order, and what expired before it was drained is left out', () => {
+  const ids = seenIds(1, 3)
+  const drained: string[] = []
+  const drain = () => {
+    drained.length = 0
+    ids.drainNew((hour, slot, low, high) => drained.push(`${hour}/${slot}/${low}/${high}`))
+    return [...drained]
+  }
+  ids.advance(5)
+  ids.add(0, 1, 1)
+  ids.add(2, 2, 2)
+  expect(drain()).toEqual(['5/0/1/1', '5/2/2/2'])
+  expect(drain()).toEqual([])
+  ids.add(0, 3, 3)
+  ids.advance(6)
+  ids.add(1, 4, 4)
+  expect(drain()).toEqual(['5/0/3/3', '6/1/4/4'])
+  ids.add(1, 5, 5)
+  ids.advance(9)
+  ids.add(1, 6, 6)
+  expect(drain()).toEqual(['9/1/6/6'])
+})
