@@ -3,6 +3,7 @@
 import { behaviors } from '../../schemas/behavior-batch.ts'
 import { maxEventsPerFlush } from '../../schemas/limits.ts'
 import { eventRejects, type EventReject, type RecordReject } from '../../schemas/rejects.ts'
+import { tiers } from '../../schemas/tiers.ts'
 import { affinities } from '../affinity/affinity.ts'
 import { affinityWeights } from '../affinity/weights.ts'
 import { seenIds } from '../dedup/seen-ids.ts'
@@ -102,6 +103,7 @@ export function partitionOperator(options: PartitionOptions) {
   const tastes = affinities(dictionaries.category.names, all ? capacity : 1)
   const kpis: KpiDeltas = kpiDeltas(days, dictionaries)
   let rungs = new Uint8Array(capacity)
+  const usersByRung = new Int32Array(tiers.length)
   let changedFlags = new Uint8Array(capacity)
   let changed = new Int32Array(capacity)
   let changedCount = 0
@@ -196,6 +198,8 @@ export function partitionOperator(options: PartitionOptions) {
     const to = nextRung(from, facts, monthly)
     if (to === from) return
     rungs[slot] = to
+    usersByRung[from]!--
+    usersByRung[to]!++
     markChanged(slot)
     sink.tierChanged(slot, from, to, asOf, lastDay, facts)
   }
@@ -291,6 +295,7 @@ export function partitionOperator(options: PartitionOptions) {
       }
       if (slot < 0) {
         slot = users.intern(flush.bytes, from, length, hash)
+        usersByRung[0]!++
         rung = 0
       }
       // 64 bits of the id: two sums over its words that no change of one word leaves alone.
@@ -384,6 +389,8 @@ export function partitionOperator(options: PartitionOptions) {
     days,
     dictionaries,
     rung: (slot: number) => rungs[slot]!,
+    /** Users on each rung. Borrowed. */
+    usersByRung,
     /** Fires what is due up to an instant, as a tick of that clock would (the benchmark's end). */
     tick: moveClock,
     /** For checkpoints (state.ts). */
@@ -397,7 +404,7 @@ export function partitionOperator(options: PartitionOptions) {
       users, windows, lives, tastes, schedule, recentIds, lastingIds,
       decayRows,
       rung: (slot) => rungs[slot]!,
-      setRung: (slot, rung) => { rungs[slot] = rung },
+      setRung: (slot, rung) => { rungs[slot] = rung; usersByRung[rung]!++ },
       setNextDue,
       changed: () => changed.subarray(0, changedCount),
       clearChanged() {

@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto'
 import { partitionOperator, type PartitionOptions } from '../../../operators/partition/partition.ts'
 import { putIds, takeNewIds, userStateReader, userStateWriter } from '../../../operators/partition/state.ts'
 import { operatorVersion, type OperatorSettings } from '../../../operators/settings.ts'
+import type { TierChange } from '../../../schemas/tables/tier-changes.ts'
 import type { Log, OutRecord, TimestampType } from '../../ports/log.ts'
 import type { Store } from '../../ports/store.ts'
 import { blockCutter, type BlockLimits } from './block.ts'
@@ -77,6 +78,10 @@ export type PartitionProgress = {
   blocks: number
   rows: Readonly<Record<string, number>>
   users: number
+  /** Users on each rung of the ladder, lowest first. */
+  usersByTier: ArrayLike<number>
+  /** Tier changes of the block that just ended. */
+  tierChanges: readonly TierChange[]
   checkpointAt: number
 }
 
@@ -127,7 +132,7 @@ export async function runPartition(options: PartitionRunOptions): Promise<void> 
     const inserted: Record<string, number> = {}
     const progress: { -readonly [K in keyof PartitionProgress]: PartitionProgress[K] } = {
       partition, state: 'running', nextOffset, endOffset: nextOffset, clock: operator.clock(), records: 0, events: 0, duplicates: 0,
-      rejected: 0, blocks: 0, rows: inserted, users: operator.users.count(), checkpointAt: lastCheckpointAt,
+      rejected: 0, blocks: 0, rows: inserted, users: operator.users.count(), usersByTier: operator.usersByRung, tierChanges: [], checkpointAt: lastCheckpointAt,
     } // prettier-ignore
 
     function storeAway(error: Error, attempt: number): void {
@@ -167,6 +172,7 @@ export async function runPartition(options: PartitionRunOptions): Promise<void> 
         outboxSize += outboxBytes(message)
       })
       progress.rejected += open.rejected.rows()
+      progress.tierChanges = open.outbox.flatMap((message) => (message.kind === 'tier_change' ? [message.change] : []))
       await acknowledged()
       const full = open
       open = spare
@@ -186,6 +192,7 @@ export async function runPartition(options: PartitionRunOptions): Promise<void> 
       if (due || outboxSize >= checkpointBytes || operator.state.changed().length * userStateBytes >= checkpointBytes) await checkpoint()
       beginBlock()
       report()
+      progress.tierChanges = []
     }
 
     /** At a block's end, all its inserts acknowledged. */
