@@ -20,9 +20,10 @@ export type Facts = {
   readonly kpi: KpiSpec
   /** undefined: the cell has no row in the bucket. */
   readonly sample: Sample | undefined
-  readonly baseline: Baseline
-  /** The cell's alert, where one is not resolved. `frozen`: the baseline at firing. */
-  readonly alert: { readonly state: OpenState; readonly frozen: number } | undefined
+  /** Of the last six hours, without buckets in which the cell was pending or firing. */
+  readonly history: readonly Sample[]
+  /** The cell's alert, where one is not resolved. From firing on its baseline is frozen. */
+  readonly alert: { readonly state: OpenState; readonly baseline: number } | undefined
   /** Buckets just before this one, since the alert fired, that were `recovered`. */
   readonly recoveredBefore: number
   /** The alert of cell `all` has fired and is not resolved; false for `all` itself. */
@@ -32,6 +33,8 @@ export type Facts = {
 export type Decision = {
   /** undefined: nothing changes. */
   readonly to: OpenState | 'resolved' | undefined
+  /** What the KPI was measured by; 0 where there was nothing to measure. */
+  readonly baseline: number
   readonly because: string
 }
 
@@ -46,10 +49,10 @@ export const bucketsToResolve = 3
 /** From firing to the root-cause review. */
 export const reviewMs = 72 * 3_600_000
 
-/** History: buckets before this one, without those in which the cell was pending or firing. Those below the minimum say nothing. */
+/** Buckets below the minimum volume say nothing here either. */
 export function baselineOf(history: readonly Sample[], kpi: KpiSpec): Baseline {
   const usable = history.filter((sample) => sample.denominator >= kpi.minimumDenominator)
-  const ratios = Float64Array.from(usable, (sample) => sample.numerator / sample.denominator).sort()
+  const ratios = Float64Array.from(usable, ratioOf).toSorted()
   const middle = ratios.length >> 1
   const ratio = ratios.length === 0 ? 0 : ratios.length % 2 === 1 ? ratios[middle]! : (ratios[middle - 1]! + ratios[middle]!) / 2
   return { ratio, buckets: ratios.length, denominator: usable.reduce((sum, sample) => sum + sample.denominator, 0) }
@@ -59,61 +62,67 @@ export function baselineOf(history: readonly Sample[], kpi: KpiSpec): Baseline {
 export function dropZ(sample: Sample, baseline: Baseline): number {
   const pooled = (sample.numerator + baseline.ratio * baseline.denominator) / (sample.denominator + baseline.denominator)
   const error = Math.sqrt(Math.max(0, pooled * (1 - pooled)) * (1 / sample.denominator + 1 / baseline.denominator))
-  const below = baseline.ratio - sample.numerator / sample.denominator
-  return error > 0 ? below / error : 0
+  return error > 0 ? (baseline.ratio - ratioOf(sample)) / error : 0
 }
 
 /** Whether a bucket counts towards the end of an alert; undefined where it says nothing. */
 export function recovered(sample: Sample | undefined, kpi: KpiSpec, frozen: number): boolean | undefined {
-  if (sample === undefined || sample.denominator < kpi.minimumDenominator) return undefined
-  return sample.numerator / sample.denominator > recoveredShare * frozen
-}
-
-type Verdict = { readonly drop: boolean; readonly because: string }
-
-/** Is this bucket a drop? */
-export function judgeDrop(name: string, kpi: KpiSpec, sample: Sample | undefined, baseline: Baseline): Verdict {
-  const no = (because: string): Verdict => ({ drop: false, because })
-  if (sample === undefined || sample.denominator === 0) return no(`no ${kpi.denominator} in the bucket: no data is not a drop`)
-  const { denominator } = sample
-  const ratio = sample.numerator / denominator
-  const actual = `${name} ${tellRatio(ratio)} (${denominator} ${kpi.denominator})`
-  if (denominator < kpi.minimumDenominator) return no(`${actual}: fewer than ${kpi.minimumDenominator} say nothing`)
-  if (baseline.buckets < leastBaselineBuckets)
-    return no(`${actual}: ${baseline.buckets} buckets of history, a baseline needs ${leastBaselineBuckets}`)
-  const expected = `the baseline ${tellRatio(baseline.ratio)}, the median of ${baseline.buckets} buckets of the last ${baselineBuckets / 60} h`
-  const fall = 1 - ratio / baseline.ratio
-  if (!(fall > kpi.dropThreshold)) return no(`${actual} is not more than ${tellShare(kpi.dropThreshold)} below ${expected}`)
-  const z = dropZ(sample, baseline)
-  const figures = `${actual} is ${tellShare(fall)} below ${expected}; z ${z.toFixed(1)}`
-  if (!(z > significantZ)) return no(`${figures}, not above ${significantZ}: it can be chance at this volume`)
-  return { drop: true, because: `${figures}, above ${significantZ}` }
+  return sample === undefined || sample.denominator < kpi.minimumDenominator ? undefined : ratioOf(sample) > recoveredShare * frozen
 }
 
 export function decide(facts: Facts): Decision {
-  const { name, kpi, sample, baseline, alert, parentFiring } = facts
-  if (alert === undefined || alert.state === 'pending') {
-    const { drop, because } = judgeDrop(name, kpi, sample, baseline)
-    if (drop && parentFiring) {
-      const held = `${because}; held back, for the same KPI is firing for all`
-      return { to: alert === undefined ? undefined : 'resolved', because: held }
-    }
-    if (alert === undefined) return { to: drop ? 'pending' : undefined, because }
-    if (drop) return { to: 'firing', because: `second closed bucket in a row: ${because}` }
-    return { to: 'resolved', because: `never fired, the next bucket did not confirm it: ${because}` }
-  }
-
-  const good = recovered(sample, kpi, alert.frozen)
-  if (good === undefined)
-    return { to: undefined, because: `fewer than ${kpi.minimumDenominator} ${kpi.denominator}: the bucket says nothing` }
-  const limit = `${tellShare(recoveredShare)} of the baseline at firing, ${tellRatio(alert.frozen)}`
-  const actual = `${name} ${tellRatio(sample!.numerator / sample!.denominator)} (${sample!.denominator} ${kpi.denominator})`
-  if (!good) return { to: alert.state === 'recovering' ? 'firing' : undefined, because: `${actual} is not above ${limit}` }
-  const because = `${actual} is above ${limit}`
-  const inRow = facts.recoveredBefore + 1
-  if (inRow >= bucketsToResolve) return { to: 'resolved', because: `${because}, in ${bucketsToResolve} buckets in a row` }
-  return { to: alert.state === 'firing' ? 'recovering' : undefined, because }
+  const { alert } = facts
+  return alert === undefined || alert.state === 'pending' ? decideFiring(facts, alert) : decideRecovery(facts, alert)
 }
 
+function decideFiring(facts: Facts, pending: Facts['alert']): Decision {
+  const { drop, baseline, because } = judgeDrop(facts)
+  const decision = (to: Decision['to'], why: string): Decision => ({ to, baseline: baseline ?? pending?.baseline ?? 0, because: why })
+  if (drop && facts.parentFiring)
+    return decision(pending === undefined ? undefined : 'resolved', `held back, for the same KPI is firing for all: ${because}`)
+  if (pending === undefined) return decision(drop ? 'pending' : undefined, because)
+  if (drop) return decision('firing', `second closed bucket in a row: ${because}`)
+  return decision('resolved', `never fired, for the next bucket did not confirm it: ${because}`)
+}
+
+function decideRecovery({ name, kpi, sample, recoveredBefore }: Facts, alert: NonNullable<Facts['alert']>): Decision {
+  const decision = (to: Decision['to'], because: string): Decision => ({ to, baseline: alert.baseline, because })
+  const good = recovered(sample, kpi, alert.baseline)
+  if (sample === undefined || good === undefined)
+    return decision(undefined, `fewer than ${kpi.minimumDenominator} ${kpi.denominator}: the bucket says nothing`)
+  const limit = `${tellShare(recoveredShare)} of the baseline at firing, ${tellRatio(alert.baseline)}`
+  if (!good) return decision(alert.state === 'recovering' ? 'firing' : undefined, `${tellActual(name, kpi, sample)} is not above ${limit}`)
+  const because = `${tellActual(name, kpi, sample)} is above ${limit}`
+  if (recoveredBefore + 1 >= bucketsToResolve) return decision('resolved', `${because}, ${bucketsToResolve} closed buckets in a row`)
+  return decision(alert.state === 'firing' ? 'recovering' : undefined, because)
+}
+
+type Verdict = { readonly drop: boolean; readonly baseline?: number; readonly because: string }
+
+/** Is this bucket a drop? */
+function judgeDrop({ name, kpi, sample, history }: Facts): Verdict {
+  if (sample === undefined || sample.denominator === 0)
+    return { drop: false, because: `no ${kpi.denominator} in the bucket: no data is not a drop` }
+  const actual = tellActual(name, kpi, sample)
+  if (sample.denominator < kpi.minimumDenominator)
+    return { drop: false, because: `${actual}: fewer than ${kpi.minimumDenominator} say nothing` }
+  const { ratio, buckets, denominator } = baselineOf(history, kpi)
+  const verdict = (drop: boolean, because: string): Verdict => ({ drop, baseline: ratio, because })
+  if (buckets < leastBaselineBuckets)
+    return verdict(false, `${actual}: ${buckets} buckets of history, a baseline needs ${leastBaselineBuckets}`)
+  const expected = `the baseline ${tellRatio(ratio)}, the median of ${buckets} buckets of the last ${baselineBuckets / 60} h`
+  const fall = 1 - ratioOf(sample) / ratio
+  if (!(ratioOf(sample) < (1 - kpi.dropThreshold) * ratio))
+    return verdict(false, `${actual} is not more than ${tellShare(kpi.dropThreshold)} below ${expected}`)
+  const z = dropZ(sample, { ratio, buckets, denominator })
+  const figures = `${actual} is ${tellShare(fall)} below ${expected}; z ${z.toFixed(1)}`
+  return z > significantZ
+    ? verdict(true, `${figures}, above ${significantZ}`)
+    : verdict(false, `${figures}, not above ${significantZ}: at this volume it can be chance`)
+}
+
+const ratioOf = (sample: Sample) => sample.numerator / sample.denominator
+const tellActual = (name: string, kpi: KpiSpec, sample: Sample) =>
+  `${name} ${tellRatio(ratioOf(sample))} (${sample.denominator} ${kpi.denominator})`
 const tellRatio = (ratio: number) => ratio.toPrecision(3)
 const tellShare = (share: number) => `${Number((share * 100).toFixed(1))} %`

@@ -3,7 +3,7 @@
 import type { AlertState } from '../../schemas/tables/alerts.ts'
 import type { CellDimension, Grain, KpiMeasure } from '../../schemas/tables/kpi-deltas.ts'
 import { kpiNames, kpis, type KpiName, type KpiSpec } from '../kpi/catalogue.ts'
-import { baselineBuckets, baselineOf, decide, recovered, reviewMs, type OpenState, type Sample } from './decide.ts'
+import { baselineBuckets, decide, recovered, reviewMs, type Sample } from './decide.ts'
 
 export const bucketMs = 60_000
 
@@ -39,86 +39,131 @@ export type Detector = {
   open(): Transition[]
 }
 
-/** `stored`: what became of alerts before, by sequence within an alert. */
+/** `stored`: what became of alerts before, in any order. */
 export function detector(settings: { readonly latenessMs: number }, stored: readonly Transition[]): Detector {
   const tracks = new Map<string, Track>()
-  const trackOf = (kpi: KpiName, { dimension, value }: Cell) => {
+  let ordered: Track[] = []
+  /** Parents first, for what they decide holds their children back; then by name, so that the order says nothing of the past. */
+  const inOrder = (): readonly Track[] => {
+    if (ordered.length < tracks.size)
+      ordered = [...tracks]
+        .toSorted(([a, x], [b, y]) => Number(isParent(y)) - Number(isParent(x)) || (a < b ? -1 : 1))
+        .map(([, track]) => track)
+    return ordered
+  }
+  const trackOf = (kpi: KpiName, { dimension, value }: Cell): Track => {
     const key = `${kpi}/${dimension}/${value}`
     let track = tracks.get(key)
-    if (track === undefined) tracks.set(key, (track = newTrack(kpi, { dimension, value })))
+    if (track === undefined)
+      tracks.set(key, (track = { kpi, cell: { dimension, value }, history: [], sample: undefined, alert: undefined, stored: [] }))
     return track
   }
   for (const transition of stored) trackOf(transition.kpi, transition).stored.push(transition)
   for (const track of tracks.values())
-    track.stored.sort((a, b) => a.bucketAt - b.bucketAt || a.begunAt - b.begunAt || a.sequence - b.sequence)
+    track.stored.sort((a, b) => b.bucketAt - a.bucketAt || b.begunAt - a.begunAt || b.sequence - a.sequence)
 
-  function evaluate(track: Track, bucketAt: number, decides: boolean, parent: Track | undefined): Transition | undefined {
-    const spec: KpiSpec = kpis[track.kpi]
-    const sample = sampleAt(track, bucketAt)
-    const taken = takeStored(track, bucketAt)
-    let made: Transition | undefined
-    if (!taken && decides) {
-      const parentFiring = parent?.alert !== undefined && parent.alert.state !== 'pending'
-      const { alert } = track
-      const baseline = baselineOf(historyOf(track, bucketAt), spec)
-      const { to, because } = decide({
-        name: track.kpi, kpi: spec, sample, baseline, parentFiring,
-        alert: alert === undefined ? undefined : { state: alert.state as OpenState, frozen: alert.baseline },
-        recoveredBefore: recoveredRun(track, spec, bucketAt),
-      }) // prettier-ignore
-      if (to !== undefined) {
-        const decidedAt = bucketAt + bucketMs + settings.latenessMs
-        const firedAt = alert?.firedAt ?? (to === 'firing' ? decidedAt : undefined)
-        made = {
-          kpi: track.kpi, grain: spec.grain, ...track.cell, bucketAt, decidedAt, firedAt,
-          begunAt: alert?.begunAt ?? bucketAt,
-          sequence: alert === undefined ? 0 : alert.sequence + 1,
-          state: to,
-          dueAt: firedAt === undefined ? undefined : firedAt + reviewMs,
-          actual: sample === undefined || sample.denominator === 0 ? 0 : sample.numerator / sample.denominator,
-          baseline: alert?.firedAt === undefined ? baseline.ratio : alert.baseline,
-          denominator: sample?.denominator ?? 0,
-          reason: because,
-        } // prettier-ignore
-        become(track, made)
-      }
-    }
-    const held = parent?.alert?.state === 'firing'
-    keep(track, bucketAt, sample, !held && track.alert?.state !== 'pending' && track.alert?.state !== 'firing')
-    return made
+  function decideTrack(track: Track, bucketAt: number, parentFiring: boolean): Transition | undefined {
+    const { kpi, alert, sample, history } = track
+    const spec: KpiSpec = kpis[kpi]
+    const { to, baseline, because } = decide({
+      name: kpi, kpi: spec, sample, history, parentFiring, recoveredBefore: recoveredBefore(track, bucketAt),
+      alert: alert === undefined ? undefined : { state: alert.state, baseline: alert.baseline },
+    }) // prettier-ignore
+    if (to === undefined) return undefined
+    const decidedAt = bucketAt + bucketMs + settings.latenessMs
+    const firedAt = alert?.firedAt ?? (to === 'firing' ? decidedAt : undefined)
+    return {
+      kpi, grain: spec.grain, ...track.cell, state: to, bucketAt, decidedAt, firedAt, baseline, reason: because,
+      begunAt: alert === undefined ? bucketAt : alert.begunAt,
+      sequence: alert === undefined ? 0 : alert.sequence + 1,
+      dueAt: firedAt === undefined ? undefined : firedAt + reviewMs,
+      actual: sample === undefined || sample.denominator === 0 ? 0 : sample.numerator / sample.denominator,
+      denominator: sample === undefined ? 0 : sample.denominator,
+    } // prettier-ignore
   }
 
   return {
     step(bucketAt, cells, decides) {
-      for (const cell of cells) for (const kpi of kpiNames) setSample(trackOf(kpi, cell), bucketAt, cell.sums)
-      const made: Transition[] = []
-      // The parents first: what they decide holds their children back.
-      const parents = new Map<KpiName, Track>()
-      for (const parents1 of [true, false])
-        for (const track of tracks.values()) {
-          if ((track.cell.dimension === 'all') !== parents1) continue
-          if (parents1) parents.set(track.kpi, track)
-          const transition = evaluate(track, bucketAt, decides, parents1 ? undefined : parents.get(track.kpi))
-          if (transition !== undefined) made.push(transition)
+      for (const { sums, ...cell } of cells)
+        for (const kpi of kpiNames) {
+          const { numerator, denominator } = kpis[kpi] as KpiSpec
+          trackOf(kpi, cell).sample = {
+            numerator: numerator.reduce((sum, measure) => sum + (sums[measure] ?? 0), 0),
+            denominator: sums[denominator] ?? 0,
+          }
         }
+      const made: Transition[] = []
+      const hasFired = new Map<KpiName, boolean>()
+      const fires = new Map<KpiName, boolean>()
+      for (const track of inOrder()) {
+        const parentFiring = !isParent(track) && hasFired.get(track.kpi) === true
+        if (!takeStored(track, bucketAt) && decides) {
+          const transition = decideTrack(track, bucketAt, parentFiring)
+          if (transition !== undefined) {
+            made.push(transition)
+            become(track, transition)
+          }
+        }
+        if (isParent(track)) {
+          hasFired.set(track.kpi, track.alert !== undefined && track.alert.state !== 'pending')
+          fires.set(track.kpi, track.alert?.state === 'firing')
+        }
+        // A bucket in which it was dropping is no measure of what is normal; nor one in which its drop was held back.
+        const normal = track.alert === undefined ? isParent(track) || fires.get(track.kpi) !== true : track.alert.state === 'recovering'
+        keep(track, bucketAt, normal)
+      }
       return made
     },
-    open: () => [...tracks.values()].flatMap((track) => (track.alert === undefined ? [] : [track.alert])),
+    open: () => [...tracks.values()].flatMap(({ alert }) => (alert === undefined ? [] : [alert])),
   }
 }
 
-/** One KPI in one cell: a ring of the recent buckets, and the alert that is not resolved. */
+type OpenTransition = Transition & { readonly state: Exclude<AlertState, 'resolved'> }
+
+/** One KPI in one cell. */
 type Track = {
   readonly kpi: KpiName
   readonly cell: Cell
-  readonly bucketAt: Float64Array
-  readonly numerator: Float64Array
-  readonly denominator: Float64Array
-  /** 1: counts towards baselines. */
-  readonly counts: Uint8Array
-  alert: Transition | undefined
+  /** Buckets of the last hours that count towards the baseline, oldest first. */
+  readonly history: (Sample & { readonly bucketAt: number })[]
+  /** Of the bucket that is being looked at. */
+  sample: Sample | undefined
+  alert: OpenTransition | undefined
+  /** Not taken over yet, latest first. */
   readonly stored: Transition[]
-  storedTaken: number
 }
 
-const ringSize = baselineBuckets + 1
+const isParent = (track: Track) => track.cell.dimension === 'all'
+
+function become(track: Track, transition: Transition): void {
+  track.alert = isOpen(transition) ? transition : undefined
+}
+
+const isOpen = (transition: Transition): transition is OpenTransition => transition.state !== 'resolved'
+
+/** Whether what becomes of the alert in this bucket is known already. */
+function takeStored(track: Track, bucketAt: number): boolean {
+  let taken = false
+  for (let next; (next = track.stored.at(-1)) !== undefined && next.bucketAt <= bucketAt; track.stored.pop()) {
+    become(track, next)
+    taken = next.bucketAt === bucketAt
+  }
+  return taken
+}
+
+function keep(track: Track, bucketAt: number, normal: boolean): void {
+  const { history, sample } = track
+  if (normal && sample !== undefined && sample.denominator > 0) history.push({ bucketAt, ...sample })
+  while (history.length > 0 && history[0]!.bucketAt <= bucketAt - baselineBuckets * bucketMs) history.shift()
+  track.sample = undefined
+}
+
+/** Buckets just before this one that were recovered. The bucket of the firing is not in the history, so they are since then. */
+function recoveredBefore(track: Track, bucketAt: number): number {
+  const { alert, history, kpi } = track
+  if (alert?.firedAt === undefined) return 0
+  let run = 0
+  for (let i = history.length - 1; i >= 0 && history[i]!.bucketAt === bucketAt - (run + 1) * bucketMs; i--, run++)
+    if (recovered(history[i], kpis[kpi], alert.baseline) !== true) break
+  return run
+}
