@@ -49,6 +49,8 @@ export class TopicIsLater extends Error {
 
 const encoder = new TextEncoder()
 const recordsPerAppend = 2_000
+/** Live: so few that drawing them takes a few milliseconds. */
+const recordsPerSlice = 500
 /** At the end the clock is moved past the last flush to a multiple of this, so that the interval that holds it ends. */
 const settleMs = 10_000
 
@@ -127,7 +129,7 @@ export async function liveTraffic(log: Log, topic: string, options: LiveTrafficO
       writer.follow(simulated)
     } else simulatedMs += Math.max(0, Math.min(behindMs, catchUp * Math.max(sliceMs, Math.min(elapsedMs, 5 * sliceMs))))
     while (simulated.reachedMs() < simulatedMs && !stopped()) {
-      await writer.append(simulated.next(simulatedMs, recordsPerAppend))
+      await writer.append(simulated.next(simulatedMs, recordsPerSlice))
       await new Promise((resolve) => setImmediate(resolve))
     }
     await sleep(Math.max(0, sliceMs - (now() - wallMs)))

@@ -3,7 +3,7 @@
 import {
   activityDegrees, appVersionWeights, buyers, channelWeights, device, experiments, followedUsers, platformWeights, regionWeights,
 } from './marginals.ts' // prettier-ignore
-import { hash, logEven, picker, quantile, unit, weightsOf } from './random.ts'
+import { hash, logEven, picker, tabulated, unit, weightsOf } from './random.ts'
 
 export type People = {
   /** How likely a registered person is the one whose session begins, in [0, 1]; near 0 while they have lapsed. */
@@ -46,6 +46,7 @@ const secondDevice = 40
 export function people(seed: number): People {
   const of = (person: number, what: number) => hash(seed, person, what)
   const at = (person: number, what: number) => unit(hash(seed, person, what))
+  const followed = tabulated(followedUsers)
   const pickDegree = picker(activityDegrees.map((one) => one.share))
   const pickPlatform = picker(weightsOf(platformWeights))
   const pickVersion = picker(weightsOf(appVersionWeights))
@@ -61,7 +62,7 @@ export function people(seed: number): People {
       if (person === hotPerson) return 1
       const visits = activityDegrees[pickDegree(at(person, salt.degree))]!.visits
       // Who follows more comes more often: half the median's visits at none, the most at a thousand and above.
-      const spread = Math.min(1, 0.4 + 0.0866 * Math.log(quantile(followedUsers, at(person, salt.spread))))
+      const spread = Math.min(1, 0.4 + 0.0866 * Math.log(followed(at(person, salt.spread))))
       const cycleMs = (15 + 105 * at(person, salt.cycle)) * dayMs
       const phase = (atMs / cycleMs + at(person, salt.phase)) % 1
       const away = 0.65 * at(person, salt.away)

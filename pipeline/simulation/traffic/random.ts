@@ -84,5 +84,12 @@ export function quantile(distribution: Quantiles, at: number): number {
   return log ? low * (high / low) ** part : low + (high - low) * part
 }
 
+/** The same from a table of 4,096 steps, where it is asked for often. */
+export function tabulated(distribution: Quantiles): (at: number) => number {
+  const steps = 4096
+  const table = Float64Array.from({ length: steps }, (_, step) => quantile(distribution, (step + 0.5) / steps))
+  return (at) => table[(at * steps) | 0]!
+}
+
 /** A value between two, even in its logarithm. */
 export const logEven = (low: number, high: number, at: number): number => low * (high / low) ** at

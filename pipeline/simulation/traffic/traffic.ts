@@ -45,8 +45,6 @@ export type TrafficOptions = {
   readonly flushEvents?: number
   /** … or this long after its first one (ms). */
   readonly flushMs?: number
-  /** Sessions that had begun within this time before the start are under way at it (ms). */
-  readonly warmUpMs?: number
 }
 
 export type Traffic = {
@@ -78,6 +76,8 @@ const hotShare = 0.015
 const honeymoonShare = 0.2
 const favouriteShare = 0.45
 const secondDeviceUse = 0.4
+/** How long a card takes on average, with the watching (measured). */
+const meanCardMs = 59_000
 /** Registered people are numbered from here in user ids. */
 export const firstUserNumber = 10_000_000
 const userLetter = 117 // u
@@ -111,7 +111,6 @@ export function traffic(options: TrafficOptions): Traffic {
   const wantedEvents = options.events ?? Infinity
   const seed = foldSeed(options.seed)
   const run = hash(seed, foldSeed(fromMs), 0x7)
-  const warmUpMs = options.warmUpMs ?? Math.min(600_000, (3_000_000 / eventsPerSecond) * 1000)
   const persons = people(seed)
   const yearMs = 365 * 86_400_000
   const shown = videos(seed, Math.floor(fromMs / yearMs) * yearMs)
@@ -427,7 +426,7 @@ export function traffic(options: TrafficOptions): Traffic {
     return person
   }
 
-  const beginSession = (atMs: number) => {
+  const beginSession = (atMs: number, underWay: boolean) => {
     chance.start(hash(run, serial, 11), hash(run, serial, 12))
     ints.fill(0)
     instants.fill(0)
@@ -435,12 +434,12 @@ export function traffic(options: TrafficOptions): Traffic {
     ints[N.video] = -1
     ints[N.toRegister] = -1
     ints[N.toSearch] = -1
-    let flags = STARTING
+    let flags = underWay ? 0 : STARTING
     const cards = Math.min(80, 1 + Math.floor(Math.log(1 - chance.unit()) / Math.log(1 - 1 / behavior.cardsPerSession)))
     const drawn = chance.unit()
     const registers = Math.max(registerPerSessionLeast, registerPerSession * (1 - counts.registered / registrants))
     let person: number
-    if (atMs >= fromMs && (drawn < registers || counts.registered === 0)) {
+    if (!underWay && (drawn < registers || counts.registered === 0)) {
       person = counts.registered++
       ints[N.toRegister] = Math.floor(chance.unit() ** 2 * (cards + 1))
     } else {
@@ -550,15 +549,21 @@ export function traffic(options: TrafficOptions): Traffic {
     (2.19 + cardsPerSession * (1 + behavior.clickPerImpression + playPerImpression * perPlay) + behavior.searchPerSession) *
     (1 + device.retryShare)
   const sessionsPerMs = eventsPerSecond / 1000 / eventsPerSession
-  const afterMs = (atMs: number) => atMs - Math.log(1 - arrivals.unit()) / (sessionsPerMs * rhythmAt(atMs))
-  let arrivesAt = afterMs(fromMs - warmUpMs)
-  let reached = fromMs - warmUpMs
+  // Sessions are under way at the start. Their number of cards has no memory, so one in its middle is like one at its beginning: so
+  // many begin, without a session_start, in the minutes before, that with those that begin then anyway there are as many as ever.
+  const underWayMs = 180_000
+  const sessionsLong = underWayMs / (cardsPerSession * meanCardMs)
+  const underWayFactor = 1 + 1 / (Math.exp(sessionsLong) - 1)
+  const afterMs = (atMs: number) =>
+    atMs - Math.log(1 - arrivals.unit()) / (sessionsPerMs * rhythmAt(atMs) * (atMs < fromMs ? underWayFactor : 1))
+  let arrivesAt = afterMs(fromMs - underWayMs)
+  let reached = fromMs - underWayMs
   let faultSerial = 0
 
   return {
     next(untilMs, maxFlushes) {
       const flushes: Flush[] = []
-      // Bounds the work of a call where little comes out of it, as while warming up.
+      // Bounds the work of a call where little comes out of it.
       for (let steps = maxFlushes * 2 + 64; steps > 0 && flushes.length < maxFlushes && counts.events < wantedEvents; steps--) {
         const dueAt = due.firstAt()
         const at = Math.min(dueAt, arrivesAt)
@@ -570,7 +575,7 @@ export function traffic(options: TrafficOptions): Traffic {
         if (arrivesAt <= dueAt) {
           const atMs = Math.floor(arrivesAt)
           arrivesAt = afterMs(arrivesAt)
-          beginSession(atMs)
+          beginSession(atMs, atMs < fromMs)
           continue
         }
         const slot = due.take()

@@ -1,7 +1,7 @@
 // The catalogue of simulated videos: what each is, and which one is shown next.
 import { defaultSettings } from '../../../operators/settings.ts'
 import { creatorsPerVideo, followers, tagShares, unlistedCategories, videoDurationS } from './marginals.ts'
-import { hash, picker, quantile, unit } from './random.ts'
+import { hash, picker, tabulated, unit } from './random.ts'
 
 export type Videos = {
   readonly count: number
@@ -38,6 +38,8 @@ export function videos(seed: number, beforeMs: number): Videos {
     return tag === undefined ? rest / (listed.length - tagShares.length) : (tag / known) * knownShare
   })
   const pickCategory = picker(weights)
+  const durationS = tabulated(videoDurationS)
+  const fame = tabulated({ ...followers, value: followers.value.map((value) => value ** 0.4) })
 
   const category = new Uint8Array(videoCount)
   const durationMs = new Int32Array(videoCount)
@@ -56,10 +58,10 @@ export function videos(seed: number, beforeMs: number): Videos {
     let sum = 0
     for (; video < end; video++) {
       category[video] = index
-      durationMs[video] = Math.round(quantile(videoDurationS, unit(hash(seed, video, 101))) * 1000)
+      durationMs[video] = Math.round(durationS(unit(hash(seed, video, 101))) * 1000)
       creator[video] = Math.floor(unit(hash(seed, video, 102)) * videoCount * creatorsPerVideo)
       publishedAt[video] = Math.floor(beforeMs - unit(hash(seed, video, 103)) * newestFirstDays * dayMs)
-      sum += quantile(followers, unit(hash(seed, creator[video]!, 104))) ** 0.4
+      sum += fame(unit(hash(seed, creator[video]!, 104)))
       upTo[video] = sum
     }
   })
