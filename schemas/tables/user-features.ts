@@ -1,6 +1,20 @@
 // Rolling features, lifetime and tier of a user at an instant. The latest row of a user stays.
 import { platforms } from '../behavior-batch.ts'
-import { enumeration, fieldTable, float64, instant, list, nullable, string, uint32, uint64, uint8, word, type Field, type Row } from '../field.ts'
+import {
+  enumeration,
+  fieldTable,
+  float64,
+  instant,
+  list,
+  nullable,
+  string,
+  uint32,
+  uint64,
+  uint8,
+  word,
+  type Field,
+  type Row,
+} from '../field.ts'
 import { featureNames } from '../measures.ts'
 import { table } from '../table.ts'
 import { tiers } from '../tiers.ts'

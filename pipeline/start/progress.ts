@@ -1,0 +1,83 @@
+// What all partitions of a process role have come to, put together for people: totals, rates, tiers, the latest changes.
+import type { TierChange } from '../../schemas/tables/tier-changes.ts'
+import { tiers, type Tier } from '../../schemas/tiers.ts'
+import type { PartitionProgress } from '../roles/process/partition-run.ts'
+
+/** An alert's transition, as the views show it. */
+export type AlertLine = { at: number; state: string; text: string }
+
+export type Snapshot = {
+  events: number
+  duplicates: number
+  rejected: number
+  /** Events accepted per second of wall time since the snapshot before. */
+  eventsPerSecond: number
+  /** Records in the log that are not processed. */
+  lag: number
+  /** Clock of the partition that is furthest behind (ms); −Infinity before the first record. */
+  clock: number
+  users: number
+  usersByTier: Readonly<Record<Tier, number>>
+  /** Newest first. */
+  latestChanges: readonly TierChange[]
+  alerts: readonly AlertLine[]
+  rows: Readonly<Record<string, number>>
+  waiting: boolean
+}
+
+const keptChanges = 8
+const keptAlerts = 5
+
+export function progressBoard(now: () => number) {
+  const partitions = new Map<number, PartitionProgress>()
+  const seen = new Map<number, { events: number; rows: Record<string, number> }>()
+  let latestChanges: TierChange[] = []
+  let alerts: AlertLine[] = []
+  let lastAt = now()
+  let lastEvents = 0
+  let rate = 0
+
+  return {
+    report(progress: PartitionProgress): void {
+      // The role reuses its object: keep what is needed.
+      partitions.set(progress.partition, { ...progress, usersByTier: Array.from(progress.usersByTier) })
+      seen.set(progress.partition, { events: progress.events, rows: { ...progress.rows } })
+      if (progress.tierChanges.length > 0)
+        latestChanges = [...progress.tierChanges.slice(-keptChanges).toReversed(), ...latestChanges].slice(0, keptChanges)
+    },
+    alert(line: AlertLine): void {
+      alerts = [line, ...alerts].slice(0, keptAlerts)
+    },
+    /** Every partition has read all that the log held when it last looked. */
+    caughtUp: () => [...partitions.values()].every((p) => p.nextOffset >= p.endOffset),
+    snapshot(): Snapshot {
+      const all = [...partitions.values()]
+      const sum = (of: (p: PartitionProgress) => number) => all.reduce((total, p) => total + of(p), 0)
+      const events = sum((p) => p.events)
+      const at = now()
+      if (at - lastAt >= 900) {
+        rate = Math.max(0, ((events - lastEvents) * 1000) / (at - lastAt))
+        lastAt = at
+        lastEvents = events
+      }
+      const rows: Record<string, number> = {}
+      for (const p of seen.values()) for (const [table, count] of Object.entries(p.rows)) rows[table] = (rows[table] ?? 0) + count
+      return {
+        events,
+        duplicates: sum((p) => p.duplicates),
+        rejected: sum((p) => p.rejected),
+        eventsPerSecond: rate,
+        lag: sum((p) => Math.max(0, p.endOffset - p.nextOffset)),
+        clock: all.length === 0 ? -Infinity : Math.min(...all.map((p) => p.clock)),
+        users: sum((p) => p.users),
+        usersByTier: Object.fromEntries(tiers.map((tier, rung) => [tier, sum((p) => p.usersByTier[rung] ?? 0)])) as Record<Tier, number>,
+        latestChanges,
+        alerts,
+        rows,
+        waiting: all.some((p) => p.state === 'waiting for the store'),
+      }
+    },
+  }
+}
+
+export type ProgressBoard = ReturnType<typeof progressBoard>
