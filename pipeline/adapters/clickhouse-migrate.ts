@@ -1,0 +1,93 @@
+// Brings a database to the form that this program knows: what is missing is added, what differs is refused, nothing is dropped.
+import { addColumns, columnsOf, createTable, quoteName, type Column } from '../../schemas/ddl.ts'
+import type { Table } from '../../schemas/table.ts'
+import { StoreRefused, type QueryParams } from '../ports/store.ts'
+
+/** Raised whenever a program of an older version would misread, or wrongly write, what a newer one stores. */
+export const schemaVersion = 1
+
+export type Migrator = {
+  database: string
+  /** Runs where the database need not exist. */
+  outside(sql: string): Promise<void>
+  command(sql: string): Promise<void>
+  query<T>(sql: string, params?: QueryParams): Promise<T[]>
+}
+
+export async function migrate(store: Migrator, tables: readonly Table[], views: readonly { name: string; select: string }[]): Promise<void> {
+  const database = quoteName(store.database)
+  await store.outside(`CREATE DATABASE IF NOT EXISTS ${database} ENGINE = Atomic`)
+  await checkVersion(store, database)
+  for (const table of tables) {
+    await store.command(createTable(store.database, table))
+    await checkKind(store, table)
+    await bringColumns(store, table)
+  }
+  for (const { name, select } of views) await store.command(`CREATE OR REPLACE VIEW ${database}.${quoteName(name)} AS ${select}`)
+  await store.command(
+    `INSERT INTO ${database}.schema_version (version) SELECT ${schemaVersion} WHERE ${schemaVersion} > (SELECT max(version) FROM ${database}.schema_version)`,
+  )
+}
+
+async function checkVersion(store: Migrator, database: string): Promise<void> {
+  await store.command(
+    `CREATE TABLE IF NOT EXISTS ${database}.schema_version (version UInt32, migrated_at DateTime64(3, 'UTC') DEFAULT now64(3)) ENGINE = MergeTree ORDER BY version`,
+  )
+  const [found] = await store.query<{ version: number }>(`SELECT max(version) AS version FROM ${database}.schema_version`)
+  if (found !== undefined && found.version > schemaVersion)
+    throw new StoreRefused(
+      `database ${store.database} has schema version ${found.version}, this program knows ${schemaVersion}: run the newer program, or name another database`,
+    )
+}
+
+async function checkKind(store: Migrator, table: Table): Promise<void> {
+  const [found] = await store.query<{ engine: string; sorting_key: string }>(
+    'SELECT engine, sorting_key FROM system.tables WHERE database = {database:String} AND name = {table:String}',
+    { database: store.database, table: table.name },
+  )
+  // A cluster's tables were made by its own DDL; their columns are still checked.
+  if (found === undefined || found.engine === 'Distributed') return
+  const wanted = table.engine.kind === 'latest' ? 'ReplacingMergeTree' : 'MergeTree'
+  const plain = found.engine.replace(/^(Replicated|Shared)/, '')
+  if (plain !== wanted) throw differs(store, table, `is of engine ${found.engine}, not ${wanted}`)
+  const key = table.orderBy.join(', ')
+  if (found.sorting_key.replace(/[`()]/g, '') !== key) throw differs(store, table, `is ordered by (${found.sorting_key}), not (${key})`)
+}
+
+async function bringColumns(store: Migrator, table: Table): Promise<void> {
+  const found = await store.query<{ name: string; type: string }>(
+    'SELECT name, type FROM system.columns WHERE database = {database:String} AND table = {table:String}',
+    { database: store.database, table: table.name },
+  )
+  const types = new Map(found.map(({ name, type }) => [name, type]))
+  const missing: Column[] = []
+  for (const column of columnsOf(table)) {
+    const type = types.get(column.name)
+    if (type === undefined) missing.push(column)
+    else if (plainType(type) === plainType(column.type)) continue
+    else if (extendsEnum(type, column.type))
+      await store.command(
+        `ALTER TABLE ${quoteName(store.database)}.${quoteName(table.name)} MODIFY COLUMN ${quoteName(column.name)} ${column.type}`,
+      )
+    else throw differs(store, table, `has column ${column.name} of type ${type}, not ${column.type}`)
+  }
+  for (const alter of addColumns(store.database, table, missing)) await store.command(alter)
+}
+
+function differs(store: Migrator, table: Table, how: string): StoreRefused {
+  return new StoreRefused(`table ${store.database}.${table.name} ${how}: rename it, or name another database`)
+}
+
+function plainType(type: string): string {
+  return type.replace(/[`\s]/g, '')
+}
+
+/** Both are enumerations (or may be null), and every symbol kept its code: only new ones came. */
+export function extendsEnum(from: string, to: string): boolean {
+  const shape = /^(Nullable\()?Enum8\((.*?)\)\)?$/s
+  const [old, wanted] = [shape.exec(from), shape.exec(to)]
+  if (old === null || wanted === null || old[1] !== wanted[1]) return false
+  const pairs = (list: string) => list.match(/'(?:[^'\\]|\\.)*' = -?\d+/g) ?? []
+  const known = new Set(pairs(wanted[2]!))
+  return pairs(old[2]!).every((pair) => known.has(pair))
+}

@@ -1,0 +1,130 @@
+// The Store over ClickHouse's HTTP interface: a server's, or the embedded engine's.
+import { Agent } from 'node:http'
+import { Readable } from 'node:stream'
+import { ClickHouseLogLevel, createClient, type ClickHouseClient, type ClickHouseSettings } from '@clickhouse/client'
+import { quoteName } from '../../schemas/ddl.ts'
+import type { QueryParams, Store } from '../ports/store.ts'
+import { storeError } from './clickhouse-errors.ts'
+import { migrate } from './clickhouse-migrate.ts'
+import { rowsOf } from './clickhouse-rows.ts'
+
+export type ClickHouseStoreOptions = {
+  /** `http://…` or `https://…`, or `unix:/path/to/socket`. */
+  url: string
+  user: string
+  password: string
+  database: string
+  /** Requests under way at once; more wait. Default 10. */
+  maxConnections?: number
+  /** After so long without an answer a request has failed. Default 120 s: the server may still finish it. */
+  requestTimeoutMs?: number
+}
+
+/** A block of a part's size (100,000 rows, 64 MiB) must not be cut: a retry deduplicates whole blocks only. */
+const oneBlock: ClickHouseSettings = {
+  max_insert_block_size: '10000000',
+  min_insert_block_size_rows: '10000000',
+  min_insert_block_size_bytes: String(2 ** 33),
+  // One thread reads the rows, in their order.
+  max_insert_threads: '1',
+  input_format_parallel_parsing: 0,
+}
+
+const insertSettings: ClickHouseSettings = {
+  ...oneBlock,
+  async_insert: 0,
+  wait_end_of_query: 1,
+  // Nothing is collapsed within an insert: the engine's merges do that, and only later.
+  optimize_on_insert: 0,
+  deduplicate_blocks_in_dependent_materialized_views: 1,
+}
+
+export function clickhouseStore(options: ClickHouseStoreOptions): Store {
+  const maxConnections = options.maxConnections ?? 10
+  const socketPath = options.url.startsWith('unix:') ? options.url.slice('unix:'.length) : undefined
+  // An agent of ours only where it must be: the client's own takes care of idle connections that the server drops.
+  const agent = socketPath === undefined ? undefined : new Agent({ keepAlive: true, maxSockets: maxConnections, socketPath })
+  const clientOf = (database: string | undefined): ClickHouseClient =>
+    createClient({
+      url: socketPath === undefined ? options.url : 'http://localhost',
+      username: options.user,
+      password: options.password,
+      ...(database === undefined ? {} : { database }),
+      ...(agent === undefined ? {} : { http_agent: agent }),
+      max_open_connections: maxConnections,
+      request_timeout: options.requestTimeoutMs ?? 120_000,
+      // Lists of parameters may exceed what a URL can have.
+      use_multipart_params_auto: true,
+      application: 'reelpulse',
+      // Whatever it would tell is in the error that it throws.
+      log: { level: ClickHouseLogLevel.OFF },
+    })
+  const client = clientOf(options.database)
+  let outside: ClickHouseClient | undefined
+
+  async function run<T>(during: string, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work()
+    } catch (error) {
+      throw storeError(error, during)
+    }
+  }
+
+  const query = <T>(sql: string, params: QueryParams = {}): Promise<T[]> =>
+    run('query', async () => {
+      const result = await client.query({
+        query: sql,
+        format: 'JSONCompactEachRowWithNamesAndTypes',
+        query_params: { ...params },
+        // As numbers they would lose digits on their way through JSON.
+        clickhouse_settings: { output_format_json_quote_64bit_integers: 1 },
+      })
+      return rowsOf<T>(await result.json<unknown[]>())
+    })
+
+  const command = (sql: string, params: QueryParams = {}): Promise<void> =>
+    run('command', async () => {
+      await client.command({ query: sql, query_params: { ...params }, clickhouse_settings: { wait_end_of_query: 1 } })
+    })
+
+  return {
+    migrate: (tables, views) =>
+      migrate(
+        {
+          database: options.database,
+          query,
+          command,
+          outside: (sql) =>
+            run('command', async () => {
+              outside ??= clientOf(undefined)
+              await outside.command({ query: sql })
+            }),
+        },
+        tables,
+        views,
+      ),
+
+    insert: ({ table, columns, rows, token }) =>
+      run(`insert into ${table}`, async () => {
+        const { stream } = await client.exec({
+          query: `INSERT INTO ${quoteName(table)} (${columns.map(quoteName).join(', ')}) FORMAT RowBinary`,
+          values: Readable.from([rows], { objectMode: false }),
+          clickhouse_settings: { ...insertSettings, insert_deduplication_token: token },
+        })
+        // Acknowledged with the status; the body is empty, but must be read for the connection to be used again.
+        for await (const chunk of stream) void chunk
+      }),
+
+    query,
+    command,
+    async ping() {
+      const result = await client.ping()
+      return result.success
+    },
+    async close() {
+      await client.close()
+      await outside?.close()
+      agent?.destroy()
+    },
+  }
+}

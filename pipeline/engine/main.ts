@@ -1,0 +1,100 @@
+// The engine's process: chdb behind the HTTP front. Started by supervisor.ts, and ends with it.
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import type { AddressInfo } from 'node:net'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { openFront } from './front.ts'
+import type { EngineStart, FromEngine, ToEngine } from './protocol.ts'
+import { readerLimits } from './reader.ts'
+import { openSessions } from './sessions.ts'
+import { openSpool } from './spool.ts'
+
+const tell = (message: FromEngine): void => {
+  if (process.connected) process.send!(message)
+}
+
+async function start(options: EngineStart): Promise<() => Promise<void>> {
+  mkdirSync(options.directory, { recursive: true, mode: 0o700 })
+  const configPath = join(options.directory, 'engine.xml')
+  writeFileSync(configPath, engineConfig(options))
+  // Takes the directory's lock: from here on socket and spool are this process's too.
+  const sessions = await openSessions({
+    directory: options.directory,
+    database: options.database,
+    connectionArguments: [`--config-file=${configPath}`],
+    readerLimits,
+  })
+  const spool = openSpool({ directories: options.spoolDirectories, maxBodyBytes: options.maxBodyBytes })
+  const shared = { sessions, spool, database: options.database, owner: options.owner, reader: options.reader }
+  const front = openFront(shared)
+  rmSync(options.socketPath, { force: true })
+  // Nobody else may connect, whatever the directory allows.
+  const mask = process.umask(0o077)
+  front.server.listen(options.socketPath)
+  await once(front.server, 'listening')
+  process.umask(mask)
+  const loopback = options.port === undefined ? undefined : openFront(shared)
+  if (loopback !== undefined) {
+    loopback.server.listen(options.port, '127.0.0.1')
+    await once(loopback.server, 'listening')
+  }
+  tell({ say: 'ready', version: sessions.version, port: (loopback?.server.address() as AddressInfo | undefined)?.port })
+  return async () => {
+    const closed = Promise.all([front.close(), loopback?.close()])
+    // Inserts under way are finished; queries are not.
+    await sessions.cancelAll()
+    await closed
+    // While the directory is still this process's.
+    for (const path of [options.socketPath, ...options.spoolDirectories]) rmSync(path, { recursive: true, force: true })
+    await sessions.close()
+  }
+}
+
+function engineConfig({ fsync }: EngineStart): string {
+  const flag = fsync ? 1 : 0
+  return `<clickhouse>
+  <merge_tree>
+    <fsync_after_insert>${flag}</fsync_after_insert>
+    <fsync_part_directory>${flag}</fsync_part_directory>
+  </merge_tree>
+</clickhouse>
+`
+}
+
+let stop: (() => Promise<void>) | undefined
+let stopping = false
+
+async function shutDown(): Promise<void> {
+  if (stopping) return
+  stopping = true
+  await stop?.()
+  // Native threads may outlive the sessions.
+  process.exit(0)
+}
+
+const shutDownOrDie = (): void => {
+  shutDown().catch((error: unknown) => {
+    console.error(error)
+    process.exit(1)
+  })
+}
+
+process.on('message', (message: ToEngine) => {
+  if (message.say === 'stop') return shutDownOrDie()
+  start(message.options).then(
+    (done) => {
+      stop = done
+    },
+    (error: unknown) => {
+      console.error(error)
+      tell({ say: 'failed', reason: error instanceof Error ? error.message : String(error) })
+      process.exit(1)
+    },
+  )
+})
+// The parent is gone.
+process.on('disconnect', shutDownOrDie)
+process.on('SIGTERM', shutDownOrDie)
+// Ctrl-C reaches the whole group: the parent still has rows to insert, and stops this process when it is done.
+process.on('SIGINT', () => {})
+process.on('SIGHUP', () => {})

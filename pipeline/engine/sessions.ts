@@ -1,0 +1,205 @@
+// The engine's sessions: one request at a time in each, every one with its own database, settings and parameters. The only file that imports chdb.
+import { Session } from 'chdb'
+import { quoteIdentifier, quoteString } from './quoting.ts'
+
+export type Work = {
+  /** Found in the engine's process list, for `cancel`. */
+  tag: string
+  database: string
+  settings: readonly (readonly [name: string, value: string])[]
+  /** Values as the HTTP interface has them: text in the escaped form of TabSeparated. */
+  params: readonly (readonly [name: string, value: string])[]
+  /** The session is thrown away afterwards, with what the statement leaves in it. */
+  staysInSession: boolean
+}
+
+export type EngineResult = {
+  bytes: Uint8Array
+  /** Rows read by a SELECT, written by an INSERT. */
+  rows: number
+}
+
+export type Running = {
+  whole(sql: string, format: string): Promise<EngineResult>
+  /**
+   * A SELECT's result piece by piece, each piece a whole document of the format. Planning, and with it any scalar subquery, blocks this process:
+   * see Statement.scalarSubquery.
+   */
+  pieces(sql: string, format: string): AsyncIterable<Uint8Array>
+}
+
+export type Sessions = {
+  /** With full rights. */
+  run<T>(work: Work, use: (running: Running) => Promise<T>): Promise<T>
+  /** readonly=1 and `readerLimits`, which the engine itself upholds. */
+  runReadOnly<T>(work: Work, use: (running: Running) => Promise<T>): Promise<T>
+  /** The engine looks at this between blocks of rows: a query that is stuck in one (a slow remote table, say) goes on. */
+  cancel(tag: string): Promise<void>
+  cancelAll(): Promise<void>
+  version: string
+  timezone: string
+  /** Names that begin a table function, in lower case. */
+  tableFunctions: ReadonlySet<string>
+  /** Waits for what runs. Nothing may be run afterwards. */
+  close(): Promise<void>
+}
+
+export type SessionsOptions = {
+  directory: string
+  /** Made where it is missing: refreshable views and most else want an Atomic one. */
+  database: string
+  connectionArguments: readonly string[]
+  readerLimits: Readonly<Record<string, string>>
+  /** Sessions that run at once; the rest wait. */
+  parallel?: number
+}
+
+export async function openSessions(options: SessionsOptions): Promise<Sessions> {
+  const { directory } = options
+  // Arguments count only where they come with the first connection; it stays for cancelling, when all others are busy.
+  const first = new Session(directory, { connectionArgs: [...options.connectionArguments] })
+  await first.queryAsync(`CREATE DATABASE IF NOT EXISTS ${quoteIdentifier(options.database)} ENGINE = Atomic`)
+  const [version = '', timezone = ''] = (await first.queryAsync('SELECT version(), timezone()', { format: 'TSV' })).text().trim().split('\t')
+  const names = (await first.queryAsync('SELECT lower(name) FROM system.table_functions', { format: 'TSV' })).text()
+
+  const parallel = options.parallel ?? 4
+  const writers = turns(parallel)
+  const readers = turns(parallel)
+  const idle: Pooled[] = []
+  const underWay = new Set<Promise<unknown>>()
+
+  async function tracked<T>(run: () => Promise<T>): Promise<T> {
+    const done = run()
+    underWay.add(done)
+    try {
+      return await done
+    } finally {
+      underWay.delete(done)
+    }
+  }
+
+  return {
+    version,
+    timezone,
+    tableFunctions: new Set(names.split('\n').filter((name) => name !== '')),
+
+    run: (work, use) =>
+      tracked(() =>
+        writers(async () => {
+          const pooled = idle.pop() ?? { session: new Session(directory), database: 'default' }
+          let sound = false
+          try {
+            const result = await inSession(pooled, work, use)
+            sound = !work.staysInSession
+            return result
+          } catch (error) {
+            // What the statement did before it failed is known only where it was to do nothing to the session.
+            sound = !work.staysInSession && !isBroken(error)
+            throw error
+          } finally {
+            if (sound) idle.push(pooled)
+            else pooled.session.close()
+          }
+        }),
+      ),
+
+    runReadOnly: (work, use) =>
+      tracked(() =>
+        readers(async () => {
+          // A session cannot leave readonly=1, nor take settings in it: each request gets one of its own (about 2 ms).
+          const session = new Session(directory)
+          try {
+            for (const [name, value] of work.params) await setParam(session, name, value)
+            const settings = [...Object.entries(options.readerLimits), ...work.settings, ['log_comment', work.tag] as const]
+            const before = settings.map(([name, value]) => `SET ${name} = ${quoteString(value)}`)
+            await session.queryAsync([`USE ${quoteIdentifier(work.database)}`, ...before, 'SET readonly = 1'].join('; '))
+            return await use(runningIn(session))
+          } finally {
+            session.close()
+          }
+        }),
+      ),
+
+    async cancel(tag) {
+      await first.queryAsync(`KILL QUERY WHERE Settings['log_comment'] = ${quoteString(tag)} ASYNC`)
+    },
+    async cancelAll() {
+      await first.queryAsync("KILL QUERY WHERE Settings['log_comment'] != '' AND query_kind = 'Select' ASYNC")
+    },
+    async close() {
+      while (underWay.size > 0) await Promise.allSettled(underWay)
+      for (const { session } of idle) session.close()
+      first.close()
+    },
+  }
+}
+
+type Pooled = { session: Session; database: string | undefined }
+
+async function inSession<T>(pooled: Pooled, work: Work, use: (running: Running) => Promise<T>): Promise<T> {
+  const { session } = pooled
+  const settings = work.settings.map(([name, value]) => `SET ${name} = ${quoteString(value)}`)
+  const before = [`SET log_comment = ${quoteString(work.tag)}`, ...settings]
+  if (pooled.database !== work.database) {
+    pooled.database = undefined
+    before.unshift(`USE ${quoteIdentifier(work.database)}`)
+  }
+  try {
+    for (const [name, value] of work.params) await setParam(session, name, value)
+    await session.queryAsync(before.join('; '))
+    pooled.database = work.database
+    return await use(runningIn(session))
+  } finally {
+    const names = new Set(work.settings.map(([name]) => name))
+    // A name that could not be set cannot be reset either; one by one, so that it keeps no other from it.
+    if (names.size > 0)
+      await session
+        .queryAsync([...names].map((name) => `SET ${name} = DEFAULT`).join('; '))
+        .catch(() => Promise.allSettled([...names].map((name) => session.queryAsync(`SET ${name} = DEFAULT`))))
+  }
+}
+
+/** `SET param_` is parallel across sessions, where the binding's own parameters are serialized for the whole process. */
+async function setParam(session: Session, name: string, value: string): Promise<void> {
+  const set = `SET param_${name} = ${quoteString(value)}`
+  const long = set.length > 100_000
+  // A statement may have 256 KiB, a parameter as much as a request.
+  if (long) await session.queryAsync(`SET max_query_size = ${4 * set.length + 1_000}`)
+  await session.queryAsync(set)
+  if (long) await session.queryAsync('SET max_query_size = DEFAULT')
+}
+
+function runningIn(session: Session): Running {
+  return {
+    async whole(sql, format) {
+      const result = await session.queryAsync(sql, { format })
+      return { bytes: result.bytes(), rows: result.rowsRead }
+    },
+    async *pieces(sql, format) {
+      for await (const piece of session.queryStream(sql, { format })) yield piece.raw()
+    },
+  }
+}
+
+/** The session itself is gone, not only the statement. */
+function isBroken(error: unknown): boolean {
+  const code = (error as { code?: unknown }).code
+  return code === 'CHDB_CLOSED' || code === 'CHDB_CONNECTION' || code === 'CHDB_INTERNAL'
+}
+
+/** At most so many at once, the others in the order in which they came. */
+function turns(atOnce: number): <T>(run: () => Promise<T>) => Promise<T> {
+  let free = atOnce
+  const waiting: (() => void)[] = []
+  return async (run) => {
+    if (free > 0) free--
+    else await new Promise<void>((resolve) => waiting.push(resolve))
+    try {
+      return await run()
+    } finally {
+      const next = waiting.shift()
+      if (next === undefined) free++
+      else next()
+    }
+  }
+}

@@ -1,0 +1,83 @@
+// Bodies of inserts, written to files that the engine reads: inline data would end at its first blank line.
+// Memory-backed where there is room, else the directory for temporary files.
+import { createWriteStream, mkdirSync, readdirSync, rmSync, statfsSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Transform, type Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { faults } from './fault.ts'
+
+export type Spooled = { path: string; bytes: number; remove(): Promise<void> }
+
+export type Spool = {
+  /** `head` goes before what `body` yields. Throws a Fault above the limit; leaves no file behind where it throws. */
+  write(body: Readable | undefined, head?: Uint8Array): Promise<Spooled>
+  /** Bytes of files that are there now. */
+  bytesHeld(): number
+}
+
+export type SpoolOptions = {
+  /** Preferred first. All are this engine's own: what lies there from an earlier run is removed. */
+  directories: readonly string[]
+  maxBodyBytes: number
+}
+
+export function openSpool(options: SpoolOptions): Spool {
+  for (const directory of options.directories) sweep(directory)
+  let sequence = 0
+  let held = 0
+  // Bodies come without a length: a directory has room where the largest would still fit beside those under way.
+  let writing = 0
+  const roomy = (directory: string): boolean => {
+    try {
+      const { bavail, bsize } = statfsSync(directory)
+      return bavail * bsize > options.maxBodyBytes * (writing + 1)
+    } catch {
+      return false
+    }
+  }
+  return {
+    async write(body, head) {
+      const directory = options.directories.find(roomy) ?? options.directories.at(-1)!
+      const path = join(directory, `${++sequence}.body`)
+      let bytes = 0
+      const limited = new Transform({
+        transform(chunk: Buffer, _encoding, done) {
+          bytes += chunk.length
+          if (bytes > options.maxBodyBytes) done(faults.tooLarge(`The body exceeds ${options.maxBodyBytes} bytes; send it in smaller inserts.`))
+          else done(null, chunk)
+        },
+      })
+      writing++
+      try {
+        const file = createWriteStream(path, { mode: 0o600 })
+        if (head !== undefined && head.length > 0) limited.write(head)
+        if (body === undefined) {
+          limited.end()
+          await pipeline(limited, file)
+        } else await pipeline(body, limited, file)
+      } catch (error) {
+        await rm(path, { force: true })
+        throw error
+      } finally {
+        writing--
+      }
+      held += bytes
+      return {
+        path,
+        bytes,
+        async remove() {
+          held -= bytes
+          await rm(path, { force: true })
+        },
+      }
+    },
+    bytesHeld: () => held,
+  }
+}
+
+/** A killed engine leaves its bodies behind; whoever inserts them will send them again. */
+function sweep(directory: string): void {
+  mkdirSync(directory, { recursive: true, mode: 0o700 })
+  for (const name of readdirSync(directory)) rmSync(join(directory, name), { force: true, recursive: true })
+}
