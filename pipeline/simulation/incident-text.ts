@@ -1,5 +1,6 @@
 // An incident as it is written on a command line: `channel=organic,kpi=completion,drop=0.5,at=+6h,for=20m`.
 import { durationForm, durationMs, instantForm, instantMs } from './duration.ts'
+import { channelWeights } from './traffic/marginals.ts'
 import { incidentKpis, type Incident, type IncidentKpi } from './traffic/incident.ts'
 
 export type IncidentText = { ok: true; at(startMs: number): Incident } | { ok: false; wants: string }
@@ -18,6 +19,9 @@ export function readIncident(text: string): IncidentText {
   }
   const kpi = said.get('kpi') ?? 'completion'
   if (!incidentKpis.includes(kpi as IncidentKpi)) return wrong(`kpi= one of ${incidentKpis.join(', ')}`)
+  const channel = said.get('channel')
+  const channels = channelWeights.map(([name]) => name)
+  if (channel !== undefined && !channels.includes(channel)) return wrong(`channel= one of ${channels.join(', ')}`)
   const drop = Number(said.get('drop') ?? 0.5)
   if (!(drop > 0 && drop <= 1)) return wrong('drop= a share above 0 and up to 1')
   const lasts = said.has('for') ? durationMs(said.get('for')!) : Infinity
@@ -26,7 +30,6 @@ export function readIncident(text: string): IncidentText {
   const after = at.startsWith('+') ? durationMs(at.slice(1)) : undefined
   const instant = at.startsWith('+') ? undefined : instantMs(at)
   if (after === undefined && instant === undefined) return wrong(`at= + and ${durationForm}, or ${instantForm}`)
-  const channel = said.get('channel')
   return {
     ok: true,
     at(startMs) {

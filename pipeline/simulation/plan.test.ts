@@ -70,7 +70,15 @@ test('an incident counts its instant from the start, or says it', () => {
   expect(said.ok && said.at(1_000)).toEqual({ kpi: 'completion', drop: 0.5, fromMs: Date.parse('2026-11-01'), toMs: Infinity })
 })
 
-test.each(['', 'kpi', 'kpi=mood', 'drop=0', 'drop=2', 'at=6h', 'for=ever', 'kpi=completion,kpi=completion', 'colour=red'])(
-  'no incident: %s',
-  (text) => expect(readIncident(text).ok).toBe(false),
-)
+test.each([
+  '',
+  'kpi',
+  'kpi=mood',
+  'drop=0',
+  'drop=2',
+  'at=6h',
+  'for=ever',
+  'kpi=completion,kpi=completion',
+  'colour=red',
+  'channel=nowhere',
+])('no incident: %s', (text) => expect(readIncident(text).ok).toBe(false))

@@ -524,12 +524,12 @@ export function traffic(options: TrafficOptions): Traffic {
   }
 
   // The rhythm of the day, by straight lines between the middles of its hours.
-  const days = zone(options.zone ?? 'Asia/Shanghai')
+  const days = rhythm ? zone(options.zone ?? 'Asia/Shanghai') : undefined
   let dayFrom = 0
   let dayTo = 0
   const meanRhythm = hourlyRhythm.reduce((sum, one) => sum + one, 0) / 24
   const rhythmAt = (atMs: number): number => {
-    if (!rhythm) return 1
+    if (days === undefined) return 1
     if (atMs < dayFrom || atMs >= dayTo) {
       const day = days.dayOf(atMs)
       dayFrom = days.startOfDay(day)
