@@ -13,6 +13,7 @@ const quiet: Facts = {
   sample: plays(0.5),
   history: steady(360),
   alert: undefined,
+  consecutive: true,
   recoveredBefore: 0,
   parentFiring: false,
 }
@@ -36,6 +37,12 @@ const cases: Case[] = [
     facts: { sample: plays(0.4), alert: pending },
     to: 'firing',
     because: /second closed bucket in a row/,
+  },
+  {
+    title: 'two buckets that are not consecutive do not fire',
+    facts: { sample: plays(0.4), alert: pending, consecutive: false },
+    to: 'resolved',
+    because: /never fired, for the bucket after it was not looked at/,
   },
   {
     title: 'a drop of one bucket only never fires',

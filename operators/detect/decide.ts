@@ -24,6 +24,8 @@ export type Facts = {
   readonly history: readonly Sample[]
   /** The cell's alert, where one is not resolved. From firing on its baseline is frozen. */
   readonly alert: { readonly state: OpenState; readonly baseline: number } | undefined
+  /** The alert's last transition was in the bucket just before this one. */
+  readonly consecutive: boolean
   /** Buckets just before this one, since the alert fired, that were `recovered`. */
   readonly recoveredBefore: number
   /** The alert of cell `all` has fired and is not resolved; false for `all` itself. */
@@ -81,6 +83,7 @@ function decideFiring(facts: Facts, pending: Facts['alert']): Decision {
   if (drop && facts.parentFiring)
     return decision(pending === undefined ? undefined : 'resolved', `held back, for the same KPI is firing for all: ${because}`)
   if (pending === undefined) return decision(drop ? 'pending' : undefined, because)
+  if (drop && !facts.consecutive) return decision('resolved', `never fired, for the bucket after it was not looked at; now ${because}`)
   if (drop) return decision('firing', `second closed bucket in a row: ${because}`)
   return decision('resolved', `never fired, for the next bucket did not confirm it: ${because}`)
 }

@@ -68,6 +68,7 @@ export function detector(settings: { readonly latenessMs: number }, stored: read
     const { to, baseline, because } = decide({
       name: kpi, kpi: spec, sample, history, parentFiring, recoveredBefore: recoveredBefore(track, bucketAt),
       alert: alert === undefined ? undefined : { state: alert.state, baseline: alert.baseline },
+      consecutive: alert?.bucketAt === bucketAt - bucketMs,
     }) // prettier-ignore
     if (to === undefined) return undefined
     const decidedAt = bucketAt + bucketMs + settings.latenessMs

@@ -1,0 +1,109 @@
+// The detect role: looks at every minute that has closed, keeps the alerts in table `alerts`, and tells the notifiers.
+import { setImmediate as yieldToOthers, setTimeout as sleep } from 'node:timers/promises'
+import { baselineBuckets } from '../../operators/detect/decide.ts'
+import { bucketMs, detector, type Detector, type Transition } from '../../operators/detect/detector.ts'
+import type { Logger } from '../log/logger.ts'
+import type { Notifier } from '../ports/notifier.ts'
+import { StoreAway, type Store } from '../ports/store.ts'
+import { alertInsert, latestTransitionAt, notificationOf, readTransitions } from './detect/alert-rows.ts'
+import { closedUntil, readBuckets, readClocks, type Clocks } from './detect/closed-buckets.ts'
+import { delivery, type Delivery } from './detect/delivery.ts'
+
+export type DetectOptions = {
+  store: Store
+  settings: { topic: string; latenessMs: number }
+  notifiers: readonly Notifier[]
+  log: Logger
+  /** Ends the role after the bucket it is at. */
+  signal: AbortSignal
+}
+
+/** Nobody acts on a drop that is older than this in log time: after a longer pause it begins there. */
+const furthestBackMs = 12 * 3_600_000
+const historyMs = baselineBuckets * bucketMs
+/** Read at once. */
+const chunkMs = 6 * 3_600_000
+/** At a start, what changed in this last stretch of log time is told again: the stop may have come before it was delivered. */
+const toldAgainMs = 3_600_000
+const pollMs = 1_000
+const longestPauseMs = 30_000
+
+/** Runs until the signal. The wall clock only paces it: what it decides follows from kpi_deltas. */
+export async function detect(options: DetectOptions): Promise<void> {
+  const { log, signal } = options
+  const deliveries = delivery(options.notifiers, { log, signal })
+  const detection = newDetection(options, deliveries)
+  let pauseMs = pollMs
+  while (!signal.aborted) {
+    try {
+      await detection.poll()
+      pauseMs = pollMs
+    } catch (error) {
+      if (!(error instanceof StoreAway)) throw error
+      pauseMs = Math.min(longestPauseMs, pauseMs * 2)
+      log.warn({ err: error, retry_in_ms: pauseMs }, 'the store is away; trying again')
+    }
+    await sleep(pauseMs, undefined, { signal }).catch(() => {})
+  }
+  await deliveries.settled()
+}
+
+export type Detection = {
+  /** Looks at all minutes that have closed since the last poll, in order. Returns how many. Throws StoreAway; the next poll goes on. */
+  poll(): Promise<number>
+}
+
+export function newDetection({ store, settings, log, signal }: Omit<DetectOptions, 'notifiers'>, deliveries: Delivery): Detection {
+  const { topic, latenessMs } = settings
+  const clocks: Clocks = new Map()
+  let running: { readonly detector: Detector; nextAt: number; decidesFrom: number } | undefined
+  const unstored: Transition[] = []
+
+  async function begin(closedMs: number) {
+    const latestAt = await latestTransitionAt(store)
+    // Another transition of the latest one's bucket may be missing: that bucket is looked at again.
+    const decidesFrom = Math.max(closedMs - furthestBackMs, latestAt ?? 0)
+    const stored = await readTransitions(store, decidesFrom - historyMs)
+    const again = new Map(stored.map((transition) => [notificationOf(topic, transition).alertId, transition]))
+    for (const transition of again.values())
+      if (transition.state !== 'resolved' || transition.bucketAt >= closedMs - toldAgainMs)
+        deliveries.send(notificationOf(topic, transition))
+    return { detector: detector({ latenessMs }, stored), nextAt: decidesFrom - historyMs, decidesFrom }
+  }
+
+  async function storeAll(): Promise<void> {
+    for (let transition; (transition = unstored[0]) !== undefined; unstored.shift()) {
+      await store.insert(alertInsert(topic, transition))
+      const { kpi, dimension, value, state, reason } = transition
+      log.info({ kpi, dimension, value, state, bucket_at: new Date(transition.bucketAt).toISOString() }, reason)
+      deliveries.send(notificationOf(topic, transition))
+    }
+  }
+
+  return {
+    async poll() {
+      await storeAll()
+      await readClocks(store, clocks)
+      const closedMs = closedUntil(clocks, latenessMs)
+      if (closedMs === undefined) return 0
+      running ??= await begin(closedMs)
+      running.decidesFrom = Math.max(running.decidesFrom, closedMs - furthestBackMs)
+      running.nextAt = Math.max(running.nextAt, running.decidesFrom - historyMs)
+      let decided = 0
+      while (running.nextAt < closedMs) {
+        const toMs = Math.min(closedMs, running.nextAt + chunkMs)
+        const buckets = await readBuckets(store, running.nextAt, toMs, latenessMs)
+        while (running.nextAt < toMs) {
+          if (signal.aborted) return decided
+          const at = running.nextAt
+          unstored.push(...running.detector.step(at, buckets.get(at) ?? [], at >= running.decidesFrom))
+          running.nextAt += bucketMs
+          decided++
+          await storeAll()
+          await yieldToOthers()
+        }
+      }
+      return decided
+    },
+  }
+}
