@@ -47,13 +47,22 @@ test.each<[SimulationWish, Partial<SimulationPlan>]>([
   ],
   [
     { events: 6_000, rate: 10 },
-    { kind: 'span', eventsPerSecond: 10, events: 6_000, fromMs: Date.parse('2026-11-23T15:50Z') },
+    { kind: 'span', eventsPerSecond: 10, events: 6_000 },
   ],
   [
     { from: '2026-11-01', span: '1d' },
     { kind: 'span', fromMs: Date.parse('2026-11-01'), exactFrom: true },
   ],
 ])('%j is planned', (wish, wanted) => expect(plan(wish)).toMatchObject(wanted))
+
+test('a number of events ends before the last midnight by default, small or large', () => {
+  for (const events of [50, 5_000, 500_000]) {
+    const { fromMs, eventsPerSecond } = plan({ events }) as SimulationPlan & { kind: 'span' }
+    const averageEndMs = fromMs + (events / eventsPerSecond) * 1000
+    expect(averageEndMs).toBeLessThan(Date.parse('2026-11-23T16:00Z') - 3 * hourMs)
+    expect(averageEndMs).toBeGreaterThan(Date.parse('2026-10-01'))
+  }
+})
 
 test('what cannot be is told, flag by flag', () => {
   const wrong = plan({ span: 'long', from: 'then', for: '1h', incident: 'kpi=mood' })

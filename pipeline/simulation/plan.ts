@@ -63,7 +63,10 @@ export function planSimulation(
   const spanMs = asked ?? (events !== undefined && rate !== undefined ? (events / rate) * 1000 : defaultSpanMs)
   const eventsPerSecond = rate ?? (events === undefined ? defaultSpanRate : events / (spanMs / 1000))
   const days = zone(zoneName)
-  const fromMs = from ?? days.startOfDay(days.dayOf(nowMs)) - Math.ceil(spanMs)
+  // A number of events is reached sooner or later than on average (they come by sessions of about fourteen), but it must not be
+  // in the future, which brokers refuse.
+  const marginMs = events === undefined ? 0 : spanMs * Math.min(1, 3 / Math.sqrt(events / 14))
+  const fromMs = from ?? days.startOfDay(days.dayOf(nowMs)) - Math.ceil(spanMs + marginMs)
   return {
     kind: 'span',
     eventsPerSecond,
