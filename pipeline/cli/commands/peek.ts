@@ -31,7 +31,7 @@ Exits 1 where the store has nothing of that user.`,
       import('../../peek/render.ts'),
     ])
     const userId = positionals[0]!
-    const store = await openStore(settings)
+    const store = await openStore(settings, { create: false })
     try {
       const user = await lookUpUser(store, userId, flags.events)
       result({ found: user !== undefined, user_id: userId, ...user })

@@ -1,0 +1,84 @@
+// Which adapter stands behind a port, by the settings: Kafka or the embedded log, a ClickHouse server or the embedded engine.
+import { existsSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import type { DataSettings, LogSettings, StoreSettings, TopicSettings } from '../config/groups.ts'
+import { databaseOf } from '../config/names.ts'
+import { WrongSetting, type Problem } from '../config/value.ts'
+import type { Logger } from '../log/logger.ts'
+import type { Log } from '../ports/log.ts'
+import type { Store } from '../ports/store.ts'
+
+export type LogPlace = { data: DataSettings; log: LogSettings }
+export type StorePlace = { data: DataSettings; store: StoreSettings; topic: Pick<TopicSettings, 'topic'> }
+
+export type OpenOptions = {
+  /** Undefined: nothing is told. */
+  logger?: Logger
+  /** Default true. False, for who only looks: throws WrongSetting where the data directory has no state. */
+  create?: boolean
+}
+
+/** Throws WrongSetting where the settings cannot hold together. */
+export async function openLog(place: LogPlace, options: OpenOptions = {}): Promise<Log> {
+  const { logger } = options
+  const { brokers, clientId, ssl } = place.log
+  if (brokers.length === 0) {
+    const { embeddedLog } = await import('./embedded-log.ts')
+    return embeddedLog(stateDirectory(place.data, 'log', options))
+  }
+  const sasl = saslOf(place.log)
+  const { kafkaLog } = await import('./kafka-log.ts')
+  return kafkaLog({
+    brokers,
+    clientId,
+    ssl,
+    ...(sasl === undefined ? {} : { sasl }),
+    ...(logger === undefined ? {} : { log: (level, message, fields) => logger[level](fields, message) }),
+  })
+}
+
+/** The store of one topic's tables, which need not be there yet. Closing it stops the embedded engine where nobody else here has it open. */
+export async function openStore(place: StorePlace, options: OpenOptions = {}): Promise<Store> {
+  const { logger } = options
+  const { url, user, password } = place.store
+  const database = databaseOf(place.topic.topic)
+  if (url !== undefined) {
+    const { clickhouseStore } = await import('./clickhouse-store.ts')
+    return clickhouseStore({ url, user, password, database })
+  }
+  stateDirectory(place.data, 'engine', options)
+  const { openEmbeddedStore } = await import('./embedded-store.ts')
+  const { store, close } = await openEmbeddedStore({
+    dataDir: place.data.dir,
+    database,
+    ...(logger === undefined ? {} : { tell: (level, message) => logger[level](message) }),
+  })
+  return { ...store, close }
+}
+
+function stateDirectory(data: DataSettings, part: 'log' | 'engine', { create = true }: OpenOptions): string {
+  const path = join(data.dir, part)
+  if (create || existsSync(path)) return path
+  const wants = `a directory in which Reelpulse has run (${resolve(path)} is not there): npm start makes ./data`
+  throw new WrongSetting([{ where: '--data or REELPULSE_DATA', got: data.dir, wants }])
+}
+
+function saslOf(settings: LogSettings): Parameters<(typeof import('./kafka-log.ts'))['kafkaLog']>[0]['sasl'] | undefined {
+  const { saslMechanism: mechanism, saslUsername: username, saslPassword: password } = settings
+  if (mechanism === undefined && username === undefined && password === undefined) return undefined
+  const problems: Problem[] = []
+  const missing = (where: string) =>
+    problems.push({ where, got: '', wants: 'a value, since another setting of the login at the brokers is set' })
+  if (mechanism === undefined) missing('KAFKA_SASL_MECHANISM')
+  if (username === undefined) missing('KAFKA_SASL_USERNAME')
+  if (password === undefined) missing('KAFKA_SASL_PASSWORD')
+  if (mechanism === undefined || username === undefined || password === undefined) throw new WrongSetting(problems)
+  switch (mechanism) {
+    case 'plain':
+      return { mechanism, username, password }
+    case 'scram-sha-256':
+      return { mechanism, username, password }
+    case 'scram-sha-512':
+      return { mechanism, username, password }
+  }
+}
