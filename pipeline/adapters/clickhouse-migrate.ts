@@ -14,7 +14,11 @@ export type Migrator = {
   query<T>(sql: string, params?: QueryParams): Promise<T[]>
 }
 
-export async function migrate(store: Migrator, tables: readonly Table[], views: readonly { name: string; select: string }[]): Promise<void> {
+export async function migrate(
+  store: Migrator,
+  tables: readonly Table[],
+  views: readonly { name: string; select: string }[],
+): Promise<void> {
   const database = quoteName(store.database)
   await store.outside(`CREATE DATABASE IF NOT EXISTS ${database} ENGINE = Atomic`)
   await checkVersion(store, database)

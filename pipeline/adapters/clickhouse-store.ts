@@ -1,5 +1,5 @@
 // The Store over ClickHouse's HTTP interface: a server's, or the embedded engine's.
-import { Agent } from 'node:http'
+import { Agent, type AgentOptions } from 'node:http'
 import { Readable } from 'node:stream'
 import { ClickHouseLogLevel, createClient, type ClickHouseClient, type ClickHouseSettings } from '@clickhouse/client'
 import { quoteName } from '../../schemas/ddl.ts'
@@ -42,15 +42,14 @@ const insertSettings: ClickHouseSettings = {
 export function clickhouseStore(options: ClickHouseStoreOptions): Store {
   const maxConnections = options.maxConnections ?? 10
   const socketPath = options.url.startsWith('unix:') ? options.url.slice('unix:'.length) : undefined
-  // An agent of ours only where it must be: the client's own takes care of idle connections that the server drops.
-  const agent = socketPath === undefined ? undefined : new Agent({ keepAlive: true, maxSockets: maxConnections, socketPath })
   const clientOf = (database: string | undefined): ClickHouseClient =>
     createClient({
       url: socketPath === undefined ? options.url : 'http://localhost',
       username: options.user,
       password: options.password,
       ...(database === undefined ? {} : { database }),
-      ...(agent === undefined ? {} : { http_agent: agent }),
+      // An agent of ours only where it must be. One for each client: a client drops connections that it left idle, whoever has taken them since.
+      ...(socketPath === undefined ? {} : { http_agent: unixAgent(socketPath, maxConnections) }),
       max_open_connections: maxConnections,
       request_timeout: options.requestTimeoutMs ?? 120_000,
       // Lists of parameters may exceed what a URL can have.
@@ -124,7 +123,12 @@ export function clickhouseStore(options: ClickHouseStoreOptions): Store {
     async close() {
       await client.close()
       await outside?.close()
-      agent?.destroy()
     },
   }
+}
+
+/** An agent hands its options on to the connections it opens, whatever its type says. */
+function unixAgent(socketPath: string, maxSockets: number): Agent {
+  const options: AgentOptions & { socketPath: string } = { keepAlive: true, maxSockets, socketPath }
+  return new Agent(options)
 }

@@ -29,7 +29,9 @@ export type EmbeddedEngine = {
   close(): Promise<void>
 }
 
-export type EmbeddedStore = Pick<EmbeddedEngine, 'url' | 'httpUrl' | 'owner' | 'reader' | 'pid' | 'isSupervisor' | 'close'> & { store: Store }
+export type EmbeddedStore = Pick<EmbeddedEngine, 'url' | 'httpUrl' | 'owner' | 'reader' | 'pid' | 'isSupervisor' | 'close'> & {
+  store: Store
+}
 
 /** One engine a data directory in this process, however often it is opened. */
 const open = new Map<string, { engine: Promise<EmbeddedEngine>; users: number }>()

@@ -47,7 +47,8 @@ export async function parseRequest(request: EngineRequest, message: IncomingMess
   const inUrl = Buffer.from(request.query)
   if (inUrl.length > 0) {
     const statement = parsed(inUrl)
-    if (statement.insert?.source.of === 'data') return { sql: inUrl, statement, data: { [Symbol.asyncIterator]: () => chunks }, params: request.params }
+    if (statement.insert?.source.of === 'data')
+      return { sql: inUrl, statement, data: { [Symbol.asyncIterator]: () => chunks }, params: request.params }
   }
   const { bytes, ended } = await readUpTo(chunks, maxStatementBytes)
   const sql = inUrl.length > 0 && bytes.length > 0 ? Buffer.concat([inUrl, Buffer.from('\n'), bytes]) : inUrl.length > 0 ? inUrl : bytes

@@ -18,7 +18,10 @@ const statuses: readonly (readonly [status: number, codes: readonly number[]])[]
   [401, [194]], // REQUIRED_PASSWORD
   [403, [192, 193, 291, 497, 516]], // UNKNOWN_USER, WRONG_PASSWORD, DATABASE_ACCESS_DENIED, ACCESS_DENIED, AUTHENTICATION_FAILED
   // CANNOT_PARSE_* and other wrong arguments, types and syntax
-  [400, [6, 15, 20, 25, 26, 27, 32, 33, 36, 38, 41, 42, 43, 44, 53, 62, 69, 70, 72, 117, 130, 131, 190, 223, 376, 441, 456, 457, 467, 675, 676]],
+  [
+    400,
+    [6, 15, 20, 25, 26, 27, 32, 33, 36, 38, 41, 42, 43, 44, 53, 62, 69, 70, 72, 117, 130, 131, 190, 223, 376, 441, 456, 457, 467, 675, 676],
+  ],
   [404, [16, 46, 47, 50, 56, 60, 63, 73, 78, 81, 115, 141]], // UNKNOWN_*, NO_SUCH_COLUMN_IN_TABLE
   [408, [159]], // TIMEOUT_EXCEEDED
   [413, [307]], // TOO_MANY_BYTES
@@ -41,12 +44,14 @@ export function faultOf(error: unknown): Fault {
   const code = /^Code: (\d+)/.exec(message)
   if (code !== null) return new Fault(Number(code[1]), message)
   // node: no space left where a body was being spooled
-  if ((error as { code?: string }).code === 'ENOSPC') return new Fault(243, `No space for the request's body: ${message}`, 'NOT_ENOUGH_SPACE')
+  if ((error as { code?: string }).code === 'ENOSPC')
+    return new Fault(243, `No space for the request's body: ${message}`, 'NOT_ENOUGH_SPACE')
   return new Fault(1002, message)
 }
 
 export const faults = {
-  wrongCredentials: () => new Fault(516, 'Authentication failed: password is incorrect, or there is no user with such name.', 'AUTHENTICATION_FAILED'),
+  wrongCredentials: () =>
+    new Fault(516, 'Authentication failed: password is incorrect, or there is no user with such name.', 'AUTHENTICATION_FAILED'),
   notImplemented: (what: string) => new Fault(48, what, 'NOT_IMPLEMENTED'),
   accessDenied: (what: string) => new Fault(497, what, 'ACCESS_DENIED'),
   readOnly: (what: string) => new Fault(164, what, 'READONLY'),

@@ -64,7 +64,8 @@ export function openFront(options: FrontOptions): Front {
     if (path === '/ping' || path === '/replicas_status') return sendText(response, 200, 'Ok.\n')
     if (path !== '/' && path !== '') return sendText(response, 404, `There is no handle ${path}\n`)
     if (message.method === 'GET' && message.url === '/') return sendText(response, 200, 'Ok.\n')
-    if (message.method !== 'GET' && message.method !== 'HEAD' && message.method !== 'POST') return sendText(response, 405, 'GET, HEAD or POST\n')
+    if (message.method !== 'GET' && message.method !== 'HEAD' && message.method !== 'POST')
+      return sendText(response, 405, 'GET, HEAD or POST\n')
     const request = readRequest(message.method, message.url ?? '/', message.headers)
     const queryId = request.queryId ?? ownId
     response.setHeader('X-ClickHouse-Query-Id', headerSafe(queryId))
@@ -86,7 +87,8 @@ export function openFront(options: FrontOptions): Front {
 
   function check(request: EngineRequest, { statement, params }: ParsedRequest, isOwner: boolean): void {
     if (statement.intoOutfile) throw faults.notImplemented('INTO OUTFILE is not allowed over HTTP: take the result from the response.')
-    if (statement.insert?.source.of === 'infile') throw faults.notImplemented('FROM INFILE is not allowed over HTTP: send the rows as the body.')
+    if (statement.insert?.source.of === 'infile')
+      throw faults.notImplemented('FROM INFILE is not allowed over HTTP: send the rows as the body.')
     if (request.method !== 'POST' && !statement.reads)
       throw faults.readOnly('Cannot execute query in readonly mode. For queries over HTTP, method GET implies readonly: use POST.')
     if (!isOwner) checkReader(statement, options.sessions.tableFunctions)
@@ -114,7 +116,12 @@ export function openFront(options: FrontOptions): Front {
             const fault = faultOf(error)
             throw new Fault(fault.code, fault.message.replaceAll(spooled.path, "the request's body"))
           })
-        return await send(response, request, { ...summary(startedAt, { written: result.rows, writtenBytes: spooled.bytes }) }, Buffer.alloc(0))
+        return await send(
+          response,
+          request,
+          { ...summary(startedAt, { written: result.rows, writtenBytes: spooled.bytes }) },
+          Buffer.alloc(0),
+        )
       } finally {
         await spooled.remove()
       }
@@ -152,14 +159,23 @@ export function openFront(options: FrontOptions): Front {
       })
       if (whole === undefined) return
       if (whole.bytes.length > maxHeldBytes) throw tooLargeResult()
-      await send(response, request, { ...headers, ...summary(startedAt, { resultRows: whole.rows, resultBytes: whole.bytes.length }) }, whole.bytes)
+      await send(
+        response,
+        request,
+        { ...headers, ...summary(startedAt, { resultRows: whole.rows, resultBytes: whole.bytes.length }) },
+        whole.bytes,
+      )
     } finally {
       response.off('close', onClose)
     }
   }
 
   function tooLargeResult(): Fault {
-    return new Fault(396, `The result exceeds ${maxHeldBytes} bytes, and this request does not let it be streamed.`, 'TOO_MANY_ROWS_OR_BYTES')
+    return new Fault(
+      396,
+      `The result exceeds ${maxHeldBytes} bytes, and this request does not let it be streamed.`,
+      'TOO_MANY_ROWS_OR_BYTES',
+    )
   }
 
   /** The whole result where it is small or was asked for whole; undefined where it has been sent. */

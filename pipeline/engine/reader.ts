@@ -23,7 +23,8 @@ const harmlessSetting =
 
 /** Throws a Fault. */
 export function checkReader(statement: Statement, tableFunctions: ReadonlySet<string>): void {
-  if (!statement.reads) throw faults.readOnly('Cannot execute query in readonly mode: this user may SELECT, SHOW, DESCRIBE, EXPLAIN and EXISTS.')
+  if (!statement.reads)
+    throw faults.readOnly('Cannot execute query in readonly mode: this user may SELECT, SHOW, DESCRIBE, EXPLAIN and EXISTS.')
   for (const name of statement.calls) {
     if (outreachingFunctions.has(name) || (tableFunctions.has(name) && !harmlessTableFunctions.has(name)))
       throw faults.accessDenied(`This user may not call ${name}(): it can reach beyond the engine's tables.`)

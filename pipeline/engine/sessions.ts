@@ -59,7 +59,10 @@ export async function openSessions(options: SessionsOptions): Promise<Sessions> 
   // Arguments count only where they come with the first connection; it stays for cancelling, when all others are busy.
   const first = new Session(directory, { connectionArgs: [...options.connectionArguments] })
   await first.queryAsync(`CREATE DATABASE IF NOT EXISTS ${quoteIdentifier(options.database)} ENGINE = Atomic`)
-  const [version = '', timezone = ''] = (await first.queryAsync('SELECT version(), timezone()', { format: 'TSV' })).text().trim().split('\t')
+  const [version = '', timezone = ''] = (await first.queryAsync('SELECT version(), timezone()', { format: 'TSV' }))
+    .text()
+    .trim()
+    .split('\t')
   const names = (await first.queryAsync('SELECT lower(name) FROM system.table_functions', { format: 'TSV' })).text()
 
   const parallel = options.parallel ?? 4

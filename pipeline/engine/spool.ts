@@ -3,7 +3,7 @@
 import { createWriteStream, mkdirSync, readdirSync, rmSync, statfsSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { Transform, type Readable } from 'node:stream'
+import { Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { faults } from './fault.ts'
 
@@ -11,7 +11,7 @@ export type Spooled = { path: string; bytes: number; remove(): Promise<void> }
 
 export type Spool = {
   /** `head` goes before what `body` yields. Throws a Fault above the limit; leaves no file behind where it throws. */
-  write(body: Readable | undefined, head?: Uint8Array): Promise<Spooled>
+  write(body: AsyncIterable<Uint8Array> | undefined, head?: Uint8Array): Promise<Spooled>
   /** Bytes of files that are there now. */
   bytesHeld(): number
 }
@@ -44,7 +44,8 @@ export function openSpool(options: SpoolOptions): Spool {
       const limited = new Transform({
         transform(chunk: Buffer, _encoding, done) {
           bytes += chunk.length
-          if (bytes > options.maxBodyBytes) done(faults.tooLarge(`The body exceeds ${options.maxBodyBytes} bytes; send it in smaller inserts.`))
+          if (bytes > options.maxBodyBytes)
+            done(faults.tooLarge(`The body exceeds ${options.maxBodyBytes} bytes; send it in smaller inserts.`))
           else done(null, chunk)
         },
       })

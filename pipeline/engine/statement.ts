@@ -5,9 +5,7 @@ export type Span = { start: number; end: number }
 
 export type InsertSource =
   /** Rows in a format, from `dataAt` to the end of the text and on into the body. Undefined format: none was named. */
-  | { of: 'data'; format: string | undefined; dataAt: number }
-  | { of: 'select'; at: number }
-  | { of: 'infile' }
+  { of: 'data'; format: string | undefined; dataAt: number } | { of: 'select'; at: number } | { of: 'infile' }
 
 export type InsertParts = {
   /** INSERT INTO t (columns). */

@@ -139,7 +139,10 @@ async function launch(options: EngineStart): Promise<Child> {
     words = (words + text).slice(-8_000)
   })
   const ready = new Promise<Extract<FromEngine, { say: 'ready' }>>((done, fail) => {
-    const timer = setTimeout(() => fail(new EngineFailed(`it was not ready within ${readyWithinMs / 1000} s. ${words}`.trim())), readyWithinMs)
+    const timer = setTimeout(
+      () => fail(new EngineFailed(`it was not ready within ${readyWithinMs / 1000} s. ${words}`.trim())),
+      readyWithinMs,
+    )
     child.on('message', (message: FromEngine) => {
       if (message.say === 'ready') done(message)
     })
