@@ -1,5 +1,5 @@
 // What the store knows of one user: the latest features row, the changes of tier, the last events.
-import type { Store } from '../ports/store.ts'
+import { StoreRefused, type Store } from '../ports/store.ts'
 
 /** A row as the store gives it: column name to value; instants as `YYYY-MM-DD hh:mm:ss.mmm` in UTC. */
 export type StoredRow = Readonly<Record<string, unknown>>
@@ -14,8 +14,17 @@ export type UserRecord = {
   events: StoredRow[]
 }
 
-/** Undefined where the store has nothing of the user. */
+/** Undefined where the store has nothing of the user, or of the topic. */
 export async function lookUpUser(store: Store, userId: string, lastEvents: number): Promise<UserRecord | undefined> {
+  try {
+    return await lookUp(store, userId, lastEvents)
+  } catch (error) {
+    if (error instanceof StoreRefused && /UNKNOWN_(TABLE|DATABASE)/.test(error.message)) return undefined
+    throw error
+  }
+}
+
+async function lookUp(store: Store, userId: string, lastEvents: number): Promise<UserRecord | undefined> {
   const [features, changes, events] = await Promise.all([
     store.query<StoredRow>('SELECT * FROM user_features WHERE user_id = {user:String} ORDER BY as_of DESC LIMIT 1', { user: userId }),
     store.query<StoredRow>('SELECT * FROM tier_changes WHERE user_id = {user:String} ORDER BY as_of, first_offset, part', { user: userId }),
