@@ -1,0 +1,49 @@
+// `reelpulse detect`: the detect role on its own.
+import { dataSettings, detectSettings, loggerSettings, storeSettings, topicSettings } from '../../config/groups.ts'
+import { pick } from '../../config/group.ts'
+import { defineCommand, exitGood } from '../command.ts'
+
+export const command = defineCommand({
+  name: 'detect',
+  summary: 'the detect role alone: closed KPI buckets in, alerts out',
+  help: `Watches completion_rate and click_through_rate, by the minute, of everything together and of each channel, region, app version,
+platform, category, surface and tier. An alert fires where the KPI is more than 15 % below the median of the last six hours in two
+closed minutes in a row, at a volume at which that is no chance; it is resolved after three minutes above 90 % of what was usual.
+
+Every transition is a row of table alerts and a line of the messages, and is posted to the webhook until that answers 2xx. It can be
+stopped and started at any time, and may run twice: an alert stays one. Ends with Ctrl-C.`,
+  examples: [
+    ['detect', 'On the embedded engine under ./data, beside npm start or alone.'],
+    ['detect --clickhouse-url http://clickhouse:8123 --webhook-url https://hooks.example/alerts', 'On a server, with a webhook.'],
+  ],
+  settings: {
+    data: dataSettings,
+    topic: pick(topicSettings, ['topic']),
+    store: storeSettings,
+    detect: detectSettings,
+    logger: loggerSettings,
+  },
+  async run({ settings, signal }) {
+    const [{ openStore }, { webhookNotifier }, { logger }, { tables }, { views }, { detect }] = await Promise.all([
+      import('../../adapters/open.ts'),
+      import('../../adapters/webhook-notifier.ts'),
+      import('../../log/logger.ts'),
+      import('../../../schemas/tables/catalogue.ts'),
+      import('../../../operators/views.ts'),
+      import('../../roles/detect.ts'),
+    ])
+    const log = logger('detect', settings.logger)
+    const { webhookUrl, latenessS } = settings.detect
+    const { topic } = settings.topic
+    const store = await openStore(settings, { logger: log })
+    try {
+      await store.migrate(tables, views)
+      log.info({ topic, lateness_s: latenessS }, 'watching for drops')
+      const notifiers = webhookUrl === undefined ? [] : [webhookNotifier(webhookUrl)]
+      await detect({ store, settings: { topic, latenessMs: latenessS * 1000 }, notifiers, log, signal })
+    } finally {
+      await store.close()
+    }
+    return exitGood
+  },
+})
