@@ -48,8 +48,8 @@ export function progressBoard(now: () => number) {
     alert(line: AlertLine): void {
       alerts = [line, ...alerts].slice(0, keptAlerts)
     },
-    /** Every partition has read all that the log held when it last looked. */
-    caughtUp: () => [...partitions.values()].every((p) => p.nextOffset >= p.endOffset),
+    /** Every partition has processed what comes before its offset in `ends`. */
+    reached: (ends: readonly number[]) => ends.every((end, partition) => (partitions.get(partition)?.nextOffset ?? 0) >= end),
     snapshot(): Snapshot {
       const all = [...partitions.values()]
       const sum = (of: (p: PartitionProgress) => number) => all.reduce((total, p) => total + of(p), 0)

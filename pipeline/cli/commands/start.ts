@@ -1,0 +1,129 @@
+// `reelpulse start`: the whole pipeline in one process, with simulated traffic.
+import { z } from 'zod'
+import { dataSettings, detectSettings, logSettings, loggerSettings, processSettings, storeSettings, topicSettings } from '../../config/groups.ts'
+import { defaultTopic } from '../../config/names.ts'
+import { defineCommand, exitGood, UsageError } from '../command.ts'
+
+export const command = defineCommand({
+  name: 'start',
+  summary: 'run the whole pipeline in one process, with simulated traffic',
+  help: `Starts the roles process and detect on one topic and brings simulated traffic to it. Without KAFKA_BROKERS and CLICKHOUSE_URL the log
+and the ClickHouse engine are embedded, and their state lies under --data. Ctrl-C stops cleanly: what is in flight lands, and the next
+start goes on where this one ended.
+
+Without --events and --incident the traffic is live, on topic ${defaultTopic}. --events drains a number of events over 38 days of log time
+as fast as it can, on topic simulation, prints a summary and ends. --incident writes six hours of log time, then lets completion drop in
+one channel, on topic incident.`,
+  examples: [
+    ['start', 'Live traffic at 500 events a second, until Ctrl-C.'],
+    ['start --events 1000000', 'A million events as fast as possible, and a summary.'],
+    ['start --incident', 'See an alert fire, and resolve.'],
+  ],
+  flags: z.object({
+    events: z.int('a whole number').min(1, 'at least 1').max(1e9, 'at most 1000000000').optional().describe('Drain so many events, then end.'),
+    incident: z.boolean().default(false).describe('Let completion drop in one channel after six hours of log time.'),
+    channel: z.string().default('organic').describe('The channel of --incident.'),
+    rate: z.number().positive('a number above 0').max(1e6, 'at most 1000000').default(500).describe('Live events a second.'),
+    seed: z.int('a whole number').default(1).describe('Who the people are and what they do.'),
+  }),
+  settings: {
+    data: dataSettings,
+    topic: topicSettings,
+    log: logSettings,
+    store: storeSettings,
+    process: processSettings,
+    detect: detectSettings,
+    logger: loggerSettings,
+  },
+  json: true,
+  async run(context) {
+    const { flags, settings, print, result, signal } = context
+    if (flags.events !== undefined && flags.incident) throw new UsageError('--events and --incident do not go together: choose one')
+    const [{ openLog, openStore }, { logger }, { operatorSettingsOf }, { startRoles }, traffics, { terminal }, { summaryLines, summarize }] =
+      await Promise.all([
+        import('../../adapters/open.ts'),
+        import('../../log/logger.ts'),
+        import('../../config/operator-settings.ts'),
+        import('../../start/roles.ts'),
+        import('../../start/traffic.ts'),
+        import('../../start/terminal.ts'),
+        import('../../start/summary.ts'),
+      ])
+    const { defaultSpanMs } = await import('../../simulation/plan.ts')
+    const asked = settings.topic.topic
+    const special = flags.incident ? 'incident' : flags.events === undefined ? defaultTopic : 'simulation'
+    const topic = asked === defaultTopic ? special : asked
+    const traffic = flags.incident
+      ? traffics.incident(flags.channel, flags.seed, Date.now())
+      : flags.events === undefined
+        ? traffics.live(flags.rate, flags.seed)
+        : traffics.drained(flags.events, defaultSpanMs, flags.seed, Date.now())
+    // The view says what matters; the log's lines would tear it.
+    const messages = logger('start', process.stdout.isTTY && settings.logger.level === 'info' ? { level: 'warn' } : settings.logger)
+
+    const log = await openLog(settings, { logger: messages })
+    try {
+      const store = await openStore({ ...settings, topic: { topic } }, { logger: messages })
+      try {
+        await log.createTopic({ topic, partitions: settings.topic.partitions, timestamps: traffic.timestamps })
+        const startedAt = Date.now()
+        let view: ReturnType<typeof terminal> | undefined
+        const roles = await startRoles({
+          log,
+          store,
+          topic,
+          group: settings.topic.group,
+          operators: operatorSettingsOf(settings.process),
+          blockSpanS: settings.process.blockSpanS,
+          checkpointS: settings.process.checkpointS,
+          latenessS: settings.detect.latenessS,
+          webhookUrl: settings.detect.webhookUrl,
+          logger: messages,
+          onAlert: (line) => {
+            if (line.state !== 'pending') view?.say(`ALERT ${line.state}: ${line.text}`)
+          },
+        })
+        const { board } = roles
+        print(`Reelpulse: ${traffic.title}; topic ${topic}, state in ${settings.data.dir}`)
+        view = terminal({
+          out: process.stdout,
+          facts: () => ({ title: traffic.title, data: settings.data.dir, wallS: (Date.now() - startedAt) / 1000 }),
+          barTo: flags.events,
+          snapshot: board.snapshot,
+        })
+        const stopTraffic = new AbortController()
+        signal.addEventListener('abort', () => stopTraffic.abort())
+        if (signal.aborted) stopTraffic.abort()
+        await traffic.run(log, topic, stopTraffic.signal, () => {})
+        if (!signal.aborted) await untilProcessed(log, topic, board, signal)
+        if (signal.aborted) view.say('stopping: what is in flight lands first')
+        await roles.stop()
+        view.close()
+        view.show(board.snapshot())
+        const summary = await summarize(store, board.snapshot(), { topic, wallS: (Date.now() - startedAt) / 1000, dataDir: settings.data.dir })
+        for (const line of summaryLines(summary)) print(line)
+        result(summary)
+      } finally {
+        await store.close()
+      }
+    } finally {
+      await log.close()
+    }
+    return exitGood
+  },
+})
+
+/** Until every record that the topic holds now has been processed. */
+async function untilProcessed(
+  log: import('../../ports/log.ts').Log,
+  topic: string,
+  board: import('../../start/progress.ts').ProgressBoard,
+  signal: AbortSignal,
+): Promise<void> {
+  const { setTimeout: sleep } = await import('node:timers/promises')
+  while (!signal.aborted) {
+    const ends = (await log.describeTopic(topic))?.partitions.map(({ end }) => end) ?? []
+    if (board.reached(ends)) return
+    await sleep(100)
+  }
+}

@@ -1,0 +1,91 @@
+// Runs the process and detect roles of one topic beside each other in this process, and keeps what people want to see.
+import { behaviorBatch } from '../../schemas/behavior-batch.ts'
+import { tables } from '../../schemas/tables/catalogue.ts'
+import type { OperatorSettings } from '../../operators/settings.ts'
+import { views } from '../../operators/views.ts'
+import { flushResolver } from '../adapters/avro-resolver.ts'
+import { callbackNotifier, cellText } from '../adapters/callback-notifier.ts'
+import { webhookNotifier } from '../adapters/webhook-notifier.ts'
+import { changelogOf, rejectedTopicOf, tierChangesTopicOf } from '../config/names.ts'
+import { schemaHistory } from '../config/schema-history.ts'
+import type { Logger } from '../log/logger.ts'
+import type { Log } from '../ports/log.ts'
+import type { Notifier } from '../ports/notifier.ts'
+import type { Store } from '../ports/store.ts'
+import { detect } from '../roles/detect.ts'
+import type { PartitionNames } from '../roles/process/partition-run.ts'
+import { startProcess, type ProcessRole } from '../roles/process/process.ts'
+import { progressBoard, type AlertLine, type ProgressBoard } from './progress.ts'
+
+export function namesOf(topic: string, group: string): PartitionNames {
+  return { group, changelog: changelogOf(topic, group), outbox: { tierChanges: tierChangesTopicOf(topic), rejected: rejectedTopicOf(topic) } }
+}
+
+export const knownFlushes = () => flushResolver(schemaHistory(behaviorBatch))
+
+export type RolesOptions = {
+  log: Log
+  store: Store
+  topic: string
+  group: string
+  operators: OperatorSettings
+  blockSpanS: number
+  checkpointS: number
+  latenessS: number
+  webhookUrl: string | undefined
+  logger: Logger
+  onAlert(line: AlertLine): void
+}
+
+export type Roles = {
+  board: ProgressBoard
+  process: ProcessRole
+  /** Process first, so that all in flight lands; then detect. */
+  stop(): Promise<void>
+}
+
+export async function startRoles(options: RolesOptions): Promise<Roles> {
+  const { log, store, topic, logger } = options
+  await store.migrate(tables, views)
+  const board = progressBoard(Date.now)
+  const processLogger = logger.child({ role: 'process' })
+  const process = await startProcess({
+    log,
+    store,
+    topic,
+    names: namesOf(topic, options.group),
+    settings: options.operators,
+    blockSpanMs: options.blockSpanS * 1000,
+    checkpointMs: options.checkpointS * 1000,
+    resolve: knownFlushes(),
+    onProgress: board.report,
+    tell: (level, message, facts) => processLogger[level](facts, message),
+  })
+
+  const stopDetect = new AbortController()
+  const notifiers: Notifier[] = [
+    callbackNotifier('view', ({ decidedAt, state, kpi, dimension, value, reason }) => {
+      const line = { at: decidedAt, state, text: `${kpi} of ${cellText({ dimension, value })}: ${reason}` }
+      board.alert(line)
+      options.onAlert(line)
+    }),
+  ]
+  if (options.webhookUrl !== undefined) notifiers.push(webhookNotifier(options.webhookUrl))
+  const detecting = detect({
+    store,
+    settings: { topic, latenessMs: options.latenessS * 1000 },
+    notifiers,
+    log: logger.child({ role: 'detect' }),
+    signal: stopDetect.signal,
+  }).catch((error: unknown) => logger.error({ err: error }, 'detect has stopped, and stays so until the program is started again'))
+
+  return {
+    board,
+    process,
+    async stop() {
+      await process.stop()
+      stopDetect.abort()
+      await detecting
+    },
+  }
+}

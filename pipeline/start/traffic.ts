@@ -1,0 +1,77 @@
+// The three kinds of simulated traffic that `npm start` can bring.
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Log } from '../ports/log.ts'
+import { topicTail } from '../simulation/topic-tail.ts'
+import { liveTraffic, writeTraffic } from '../simulation/write-traffic.ts'
+
+export type StartTraffic = {
+  /** Written before there is anything to watch; undefined: nothing. */
+  readonly title: string
+  readonly timestamps: 'append' | 'create'
+  /** Resolves when it is over, or aborted. */
+  run(log: Log, topic: string, signal: AbortSignal, onEvents: (events: number) => void): Promise<void>
+}
+
+const dayMs = 86_400_000
+
+/** As it would come from an app, at a rate, stamped by the log. */
+export function live(rate: number, seed: number): StartTraffic {
+  return {
+    title: `live traffic, ${rate} events a second`,
+    timestamps: 'append',
+    async run(log, topic, signal, onEvents) {
+      await liveTraffic(log, topic, { rate, seed, signal, onProgress: (progress) => onEvents(progress.events) })
+    },
+  }
+}
+
+/** A number of events over a span of log time, as fast as they can be written. */
+export function drained(events: number, spanMs: number, seed: number, nowMs: number): StartTraffic {
+  return {
+    title: `${events} simulated events`,
+    timestamps: 'create',
+    async run(log, topic, signal, onEvents) {
+      await writeTraffic(log, topic, {
+        seed,
+        signal,
+        events,
+        eventsPerSecond: (events / spanMs) * 1000,
+        fromMs: Math.floor(nowMs / dayMs) * dayMs - Math.ceil(spanMs * 1.05),
+        onProgress: (progress) => onEvents(progress.events),
+      })
+    },
+  }
+}
+
+/** Hours of log time before the incident. */
+const quietMs = 6 * 3_600_000
+const incidentMs = 15 * 60_000
+/** Enough plays a minute in the channel for its ratio to mean something. */
+const incidentRate = 60
+const incidentDrop = 0.5
+/** After the quiet hours log time goes on at this many times wall time. */
+const speed = 30
+const sliceMs = 1_000
+
+/** Six hours of log time at once; then one channel's completion drops, while log time goes on at thirty times its speed. */
+export function incident(channel: string, seed: number, nowMs: number): StartTraffic {
+  return {
+    title: `6 h of simulated log time, then completion of channel ${channel} drops by half; log time runs at ${speed} times its speed`,
+    timestamps: 'create',
+    async run(log, topic, signal, onEvents) {
+      const tail = await topicTail(log, topic)
+      const startMs = Math.max(tail.clockMs + 1, Math.floor(nowMs / 60_000) * 60_000 - quietMs)
+      const dropAt = startMs + quietMs
+      const incidents = () => [{ channel, kpi: 'completion' as const, drop: incidentDrop, fromMs: dropAt, toMs: dropAt + incidentMs }]
+      const common = { seed, signal, eventsPerSecond: incidentRate, rhythm: false, incidents }
+      let before = 0
+      const count = (progress: { events: number }) => onEvents(before + progress.events)
+      before += (await writeTraffic(log, topic, { ...common, fromMs: startMs, spanMs: quietMs, onProgress: count })).events
+      for (let next = Date.now(); !signal.aborted; ) {
+        before += (await writeTraffic(log, topic, { ...common, fromMs: startMs, spanMs: sliceMs * speed, onProgress: count })).events
+        next += sliceMs
+        await sleep(Math.max(0, next - Date.now()), undefined, { signal }).catch(() => {})
+      }
+    },
+  }
+}
