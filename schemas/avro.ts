@@ -111,9 +111,15 @@ const headers = new WeakMap<FieldTable, Uint8Array>()
 export function singleObjectHeader(table: FieldTable): Uint8Array {
   let header = headers.get(table)
   if (header === undefined) {
-    header = Uint8Array.of(0xc3, 0x01, 0, 0, 0, 0, 0, 0, 0, 0)
-    new DataView(header.buffer).setBigUint64(2, fingerprint(avroSchema(table)), true)
+    header = singleObjectHeaderOf(avroSchema(table))
     headers.set(table, header)
   }
+  return header
+}
+
+/** The same, of any schema. */
+export function singleObjectHeaderOf(schema: AvroSchema): Uint8Array {
+  const header = Uint8Array.of(0xc3, 0x01, 0, 0, 0, 0, 0, 0, 0, 0)
+  new DataView(header.buffer).setBigUint64(2, fingerprint(schema), true)
   return header
 }
