@@ -1,0 +1,206 @@
+// Connections to a Kafka cluster: kafkajs's, with what it gets wrong about them put right.
+
+import kafkajs, { type Admin, type ISocketFactory, type KafkaConfig, type logCreator, type SASLOptions } from 'kafkajs'
+import Cluster, { type Broker } from 'kafkajs/src/cluster/index.js'
+import loggers from 'kafkajs/src/loggers/index.js'
+import Connection from 'kafkajs/src/network/connection.js'
+import RequestQueue from 'kafkajs/src/network/requestQueue/index.js'
+import createSocketFactory from 'kafkajs/src/network/socketFactory.js'
+
+export type KafkaLogOptions = {
+  /** `host:port` of some brokers of the cluster. */
+  brokers: string[]
+  clientId?: string
+  ssl?: KafkaConfig['ssl']
+  sasl?: SASLOptions
+  /** Of topics that are created; undefined: the cluster's default. */
+  replicationFactor?: number
+  /** A member that is not heard of for so long loses its partitions. */
+  sessionTimeoutMs?: number
+  /** The cluster aborts a transaction that is open for so long. */
+  transactionTimeoutMs?: number
+  log?: (level: 'debug' | 'info' | 'warn', message: string, fields: Record<string, unknown>) => void
+}
+
+export type KafkaClient = {
+  options: KafkaLogOptions
+  admin(): Admin
+  /** A set of connections of its own. Brokers answer the requests of one connection one after another, so long polls need theirs. */
+  newCluster(): Cluster
+  warn(message: string, fields: Record<string, unknown>): void
+}
+
+export const coordinatorOf = { group: 0, transaction: 1 }
+export const readUncommitted = 0
+
+export function kafkaClient(options: KafkaLogOptions): KafkaClient {
+  const report = options.log ?? (() => {})
+  // What kafkajs calls an error is mostly a retry; what is one reaches our caller.
+  const logCreator: logCreator =
+    () =>
+    ({ namespace, log: { message, ...fields } }) =>
+      report('debug', `kafkajs ${namespace}: ${message}`, fields)
+  const shared = {
+    brokers: options.brokers,
+    clientId: options.clientId ?? 'reelpulse',
+    ...(options.ssl !== undefined && { ssl: options.ssl }),
+    ...(options.sasl !== undefined && { sasl: options.sasl }),
+    connectionTimeout: 10_000,
+    authenticationTimeout: 10_000,
+    requestTimeout: 30_000,
+    socketFactory: socketFactory(),
+  }
+  return {
+    options,
+    admin: () => {
+      const retry = { retries: 8, initialRetryTime: 100, maxRetryTime: 2_000 }
+      return new kafkajs.Kafka({ ...shared, logLevel: kafkajs.logLevel.WARN, logCreator, retry } as KafkaConfig).admin()
+    },
+    newCluster: () =>
+      new Cluster({
+        ...shared,
+        logger: loggers.createLogger({ level: kafkajs.logLevel.WARN, logCreator }),
+        metadataMaxAge: 300_000,
+        // Whoever needs an answer asks again for as long as it wants one (see `persist`), so kafkajs itself gives up early.
+        retry: { retries: 1, initialRetryTime: 50, maxRetryTime: 200 },
+        allowAutoTopicCreation: false,
+        isolationLevel: readUncommitted,
+      }),
+    warn: (message, fields) => report('warn', message, fields),
+  }
+}
+
+/** kafkajs leaves Nagle's algorithm on, which delays a small request behind an unacknowledged one. */
+function socketFactory(): ISocketFactory {
+  const create = createSocketFactory()
+  return (options) => {
+    const socket = create(options)
+    socket.setNoDelay(true)
+    return socket
+  }
+}
+
+/** Closes at once, whatever is under way: kafkajs would wait for answers, and a long poll has none for a while. */
+export async function closeCluster(cluster: Cluster): Promise<void> {
+  const { brokers, seedBroker } = cluster.brokerPool
+  for (const broker of new Set([...Object.values(brokers), ...(seedBroker ? [seedBroker] : [])])) {
+    for (const connection of broker.connectionPool.pool) connection.rejectRequests(new Error('the connection was closed by us'))
+  }
+  await cluster.disconnect()
+}
+
+type KafkaError = Error & { type?: string; code?: number; retriable?: boolean }
+
+/** kafkajs wraps errors in errors; the first cause says what happened. */
+export function originOf(error: unknown): KafkaError {
+  let origin = error as KafkaError
+  while (origin.cause instanceof Error) origin = origin.cause as KafkaError
+  return origin
+}
+
+const passing = new Set([
+  'NOT_COORDINATOR_FOR_GROUP',
+  'GROUP_COORDINATOR_NOT_AVAILABLE',
+  'GROUP_LOAD_IN_PROGRESS',
+  'CONCURRENT_TRANSACTIONS',
+  'NOT_CONTROLLER',
+  'REQUEST_TIMED_OUT',
+])
+
+/** Whether asking again may help: the cluster is changing or out of reach, rather than refusing. */
+export function mayPass(error: unknown): boolean {
+  const origin = originOf(error)
+  if (origin.type !== undefined) return origin.retriable === true || passing.has(origin.type)
+  // kafkajs stumbles over its own metadata while brokers come and go, and gives up on a coordinator that is still being chosen.
+  if (origin instanceof TypeError || origin.name === 'KafkaJSGroupCoordinatorNotFound') return true
+  return origin.name.startsWith('KafkaJS') && origin.retriable !== false
+}
+
+const fencedCodes = new Set([47, 90]) // INVALID_PRODUCER_EPOCH; PRODUCER_FENCED, which kafkajs does not know
+export const isFenced = (error: unknown): boolean => fencedCodes.has(originOf(error).code ?? 0)
+
+export type Patience = {
+  /** Undefined: for ever. */
+  forMs?: number
+  /** Once it returns true, nothing is tried again. */
+  given?: () => boolean
+  onRetry?: (error: KafkaError, attempt: number) => void
+}
+
+/** Does it until it is done, refused, or patience ends; waits from 50 ms to 2 s between attempts. */
+export async function persist<T>(patience: Patience, work: () => Promise<T>): Promise<T> {
+  const until = patience.forMs === undefined ? Infinity : performance.now() + patience.forMs
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await work()
+    } catch (error) {
+      if (!mayPass(error) || patience.given?.() || performance.now() >= until) throw error
+      patience.onRetry?.(originOf(error), attempt)
+      await pause(Math.min(2_000, 25 * 2 ** Math.min(attempt, 10)))
+    }
+  }
+}
+
+export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
+
+/**
+ * Who leads each partition of a topic now; connects where necessary. Topics are asked for one at a time: one that was deleted fails
+ * a kafkajs metadata request for all.
+ */
+export async function leadersOf(cluster: Cluster, topic: string): Promise<Map<number, number>> {
+  await cluster.connect()
+  await cluster.brokerPool.refreshMetadata([topic])
+  const found = cluster.brokerPool.metadata?.topicMetadata.find((metadata) => metadata.topic === topic)
+  return new Map((found?.partitionMetadata ?? []).map(({ partitionId, leader }) => [partitionId, leader]))
+}
+
+export type Leaders = { of(topic: string): Promise<ReadonlyMap<number, number>>; forget(): void }
+
+/** Remembers the leaders for five minutes, or until one turns out to be wrong. */
+export function rememberedLeaders(cluster: Cluster): Leaders {
+  const known = new Map<string, { leaders: ReadonlyMap<number, number>; until: number }>()
+  return {
+    async of(topic) {
+      const found = known.get(topic)
+      if (found && found.until > performance.now()) return found.leaders
+      const leaders = await leadersOf(cluster, topic)
+      known.set(topic, { leaders, until: performance.now() + 300_000 })
+      return leaders
+    },
+    forget() {
+      known.clear()
+    },
+  }
+}
+
+/** `topic` is any that exists: kafkajs learns of brokers only with topics, and without one named asks for all. */
+export async function coordinator(cluster: Cluster, type: keyof typeof coordinatorOf, id: string, topic: string): Promise<Broker> {
+  cluster.targetTopics.add(topic)
+  await cluster.connect()
+  await cluster.brokerPool.refreshMetadata([topic])
+  return cluster.findGroupCoordinator({ groupId: id, coordinatorType: coordinatorOf[type] })
+}
+
+/**
+ * Issue #1751: kafkajs sets its next look at throttled requests even where there is none, to an instant that has passed, and so
+ * every millisecond for ever; Node 24 says so in a TimeoutNegativeWarning. Only waiting requests need a look.
+ */
+RequestQueue.prototype.scheduleCheckPendingRequests = function (this: RequestQueue) {
+  if (this.pending.length === 0 || this.throttleCheckTimeoutId) return
+  const inMs = Math.max(10, this.throttledUntil - Date.now())
+  this.throttleCheckTimeoutId = setTimeout(() => {
+    this.throttleCheckTimeoutId = null
+    this.checkPendingRequests()
+  }, inMs)
+}
+
+/** A connection that broke in the middle of a response kept its first half, and read the next connection's bytes as the rest. */
+const { connect } = Connection.prototype
+Connection.prototype.connect = function (this: Connection) {
+  if (!this.isConnected()) {
+    this.chunks = []
+    this.bytesBuffered = 0
+    this.bytesNeeded = 4
+  }
+  return connect.call(this)
+}

@@ -1,0 +1,124 @@
+// Ownership of a partition over Kafka's transactions: the transactional id fences, the changelog partition remembers.
+
+import { OwnerLost, type Checkpoint, type ClaimOptions, type OutRecord, type PartitionOwner, type RecordBatch } from '../../ports/log.ts'
+import { ownerRecord, ownershipId } from '../shared/topic-rules.ts'
+import { closeCluster, coordinator, isFenced, originOf, persist, rememberedLeaders, type KafkaClient, type Patience } from './client.ts'
+import type { Fetcher } from './fetcher.ts'
+import { initProducer, writeAll, type Addressed } from './producer.ts'
+import { partitionId, type TopicPartition } from './wire.ts'
+
+export type OwnerDependencies = {
+  client: KafkaClient
+  fetcher: Fetcher
+  /** Checks records and gives them their partitions. */
+  address(topic: string, records: readonly OutRecord[]): Promise<Addressed[]>
+  reportProgress(nextOffset: number): Promise<void>
+}
+
+/** The changelog topic must exist. */
+export async function claimPartition(
+  claim: ClaimOptions,
+  { client, fetcher, address, reportProgress }: OwnerDependencies,
+): Promise<PartitionOwner> {
+  const transactionalId = ownershipId(claim)
+  const timeoutMs = client.options.transactionTimeoutMs ?? 60_000
+  const cluster = client.newCluster()
+  const connected = { cluster, leaders: rememberedLeaders(cluster) }
+  const ownerId = crypto.randomUUID()
+  const changelog = { topic: claim.changelogTopic, partition: claim.partition }
+  let alive = true
+
+  const patience = (): Patience => ({ forMs: timeoutMs, given: () => !alive })
+  /** A request to the transaction's coordinator: safe to send again, since it names producer and epoch. */
+  const coordinated = (work: (broker: Awaited<ReturnType<typeof coordinator>>) => Promise<void>) =>
+    persist(patience(), async () => work(await coordinator(cluster, 'transaction', transactionalId, claim.changelogTopic)))
+
+  const fail = async (error: unknown): Promise<never> => {
+    alive = false
+    await closeCluster(cluster).catch(() => {}) // whatever it says, it is not used again
+    if (error instanceof OwnerLost) throw error
+    if (isFenced(error)) throw new OwnerLost(`${transactionalId}: a newer owner exists, or the transaction timed out`, { cause: error })
+    throw new Error(`${transactionalId}: the transaction failed, its outcome is not known: ${originOf(error).message}`, { cause: error })
+  }
+
+  try {
+    // This fences every earlier owner, and aborts what it left open.
+    const session = await initProducer(cluster, { id: transactionalId, timeoutMs }, claim.changelogTopic, patience())
+    const { producerId, producerEpoch } = session
+
+    const transact = async (records: readonly Addressed[]): Promise<Map<string, number>> => {
+      const added = new Set<string>()
+      const add = async (partitions: TopicPartition[]) => {
+        const missing = partitions.filter((partition) => !added.has(partitionId(partition)))
+        if (missing.length === 0) return
+        const topics = [...Map.groupBy(missing, ({ topic }) => topic)].map(([topic, items]) => ({
+          topic,
+          partitions: items.map(({ partition }) => partition),
+        }))
+        await coordinated((broker) => broker.addPartitionsToTxn({ transactionalId, producerId, producerEpoch, topics }))
+        for (const partition of missing) added.add(partitionId(partition))
+      }
+      const end = (commit: boolean) =>
+        coordinated((broker) => broker.endTxn({ transactionalId, producerId, producerEpoch, transactionResult: commit }))
+      let firstOffsets: Map<string, number>
+      try {
+        firstOffsets = await writeAll(connected, session, transactionalId, records, patience(), add)
+      } catch (error) {
+        // Readers of the outbox would wait for the timeout otherwise; a fenced producer cannot abort, and need not.
+        if (added.size > 0 && !isFenced(error)) await end(false).catch(() => {})
+        throw error
+      }
+      await end(true)
+      return firstOffsets
+    }
+
+    const own = await address(changelog.topic, [ownerRecord(ownerId, changelog.partition)])
+    const ownOffset = (await transact(own)).get(partitionId(changelog)) ?? -1
+    if (ownOffset < 0) throw new Error('the owner record was written, but not where: claim again')
+
+    return {
+      ownerId,
+      async *restore(): AsyncGenerator<RecordBatch> {
+        const [range] = await fetcher.ends(changelog.topic, [changelog.partition])
+        const reader = await fetcher.open(changelog.topic, changelog.partition, range?.begin ?? 0)
+        try {
+          for (let done = false; !done;) {
+            const batch = await reader.next(1_000)
+            const count = batch.count
+            while (batch.count > 0 && (batch.offsets[batch.count - 1] as number) > ownOffset) batch.count--
+            done = count > 0 && (batch.count < count || batch.offsets[count - 1] === ownOffset)
+            if (batch.count > 0) yield batch
+          }
+        } finally {
+          await reader.close()
+        }
+      },
+      async commit({ changelog: state, outbox }: Checkpoint) {
+        if (!alive) throw new OwnerLost(`${transactionalId}: ${ownerId} is no longer the owner`)
+        try {
+          const records = [
+            await address(
+              changelog.topic,
+              state.map((record) => ({ ...record, partition: changelog.partition })),
+            ),
+            ...(await Promise.all(outbox.map(({ topic, records: messages }) => address(topic, messages)))),
+          ].flat()
+          if (records.length > 0) await transact(records)
+        } catch (error) {
+          await fail(error)
+        }
+      },
+      async reportProgress(nextOffset) {
+        if (!alive) throw new OwnerLost(`${transactionalId}: ${ownerId} is no longer the owner`)
+        await reportProgress(nextOffset)
+      },
+      async close() {
+        if (!alive) return
+        alive = false
+        await closeCluster(cluster)
+      },
+    }
+  } catch (error) {
+    return fail(error)
+  }
+}

@@ -1,0 +1,140 @@
+// Topics of a Kafka cluster: created as specified, and what a writer must know of them.
+
+import kafkajs, { type Admin } from 'kafkajs'
+import type { TopicDescription, TopicSpec } from '../../ports/log.ts'
+import { checkSpec, defaultMaxMessageBytes, refuseMismatch, type TopicRules } from '../shared/topic-rules.ts'
+import { closeCluster, leadersOf, originOf, persist, type KafkaClient } from './client.ts'
+import type { Fetcher } from './fetcher.ts'
+
+/** A topic's limit counts a batch's framing as well; the port's counts a record's key, value and headers. */
+export const framingBytes = 512
+
+export type Topics = {
+  create(spec: TopicSpec): Promise<void>
+  describe(topic: string): Promise<TopicDescription | undefined>
+  list(): Promise<string[]>
+  /** Up to a minute old. Throws where the topic does not exist. */
+  rules(topic: string): Promise<TopicRules>
+  close(): Promise<void>
+}
+
+export function kafkaTopics(client: KafkaClient, fetcher: Fetcher): Topics {
+  const cluster = client.newCluster()
+  let connecting: Promise<Admin> | undefined
+  const known = new Map<string, { rules: TopicRules; until: number }>()
+  let closed = false
+
+  const admin = (): Promise<Admin> => {
+    connecting ??= (async () => {
+      const made = client.admin()
+      await made.connect()
+      return made
+    })()
+    connecting.catch(() => (connecting = undefined))
+    return connecting
+  }
+
+  async function find(topic: string): Promise<TopicRules | undefined> {
+    return persist({ forMs: 60_000, given: () => closed }, async () => {
+      let partitions: number
+      try {
+        partitions = (await leadersOf(cluster, topic)).size
+      } catch (error) {
+        if (originOf(error).type === 'UNKNOWN_TOPIC_OR_PARTITION') return undefined
+        throw error
+      }
+      const configNames = ['cleanup.policy', 'message.timestamp.type', 'max.message.bytes']
+      const resources = [{ type: kafkajs.ConfigResourceTypes.TOPIC, name: topic, configNames }]
+      const described = await (await admin()).describeConfigs({ resources, includeSynonyms: false })
+      const configs = new Map(described.resources[0]?.configEntries.map(({ configName, configValue }) => [configName, configValue]))
+      return {
+        topic,
+        partitions,
+        timestamps: configs.get('message.timestamp.type') === 'LogAppendTime' ? 'append' : 'create',
+        compacted: (configs.get('cleanup.policy') ?? '').includes('compact'),
+        maxMessageBytes: Number(configs.get('max.message.bytes') ?? defaultMaxMessageBytes) - framingBytes,
+      }
+    })
+  }
+
+  async function describe(topic: string): Promise<TopicDescription | undefined> {
+    const rules = await find(topic)
+    if (!rules) return undefined
+    const partitions = await fetcher.ends(
+      topic,
+      Array.from({ length: rules.partitions }, (_, partition) => partition),
+    )
+    return { topic, timestamps: rules.timestamps, compacted: rules.compacted, partitions }
+  }
+
+  return {
+    describe,
+
+    async create(spec) {
+      checkSpec(spec)
+      const existing = await describe(spec.topic)
+      if (existing) return refuseMismatch(spec, existing)
+      await persist({ forMs: 60_000, given: () => closed }, async () => {
+        await (
+          await admin()
+        ).createTopics({
+          waitForLeaders: true,
+          topics: [
+            {
+              topic: spec.topic,
+              numPartitions: spec.partitions,
+              replicationFactor: client.options.replicationFactor ?? -1,
+              configEntries: configOf(spec),
+            },
+          ],
+        })
+      })
+      // Brokers learn of a topic one after another; and someone else may have been quicker to create it.
+      const made = await persist({ forMs: 60_000, given: () => closed }, async () => {
+        const found = await describe(spec.topic)
+        if (!found) throw new NotYet(`topic ${spec.topic} was created, but is not known to every broker`)
+        return found
+      })
+      refuseMismatch(spec, made)
+    },
+
+    async list() {
+      const names = await (await admin()).listTopics()
+      return names.filter((name) => !name.startsWith('__')).toSorted()
+    },
+
+    async rules(topic) {
+      const found = known.get(topic)
+      if (found && found.until > performance.now()) return found.rules
+      const rules = await find(topic)
+      if (!rules) throw new Error(`topic ${topic} does not exist on ${client.options.brokers.join(',')}: create it first`)
+      known.set(topic, { rules, until: performance.now() + 60_000 })
+      return rules
+    },
+
+    async close() {
+      closed = true
+      await closeCluster(cluster)
+      await (await connecting?.catch(() => undefined))?.disconnect()
+    },
+  }
+}
+
+class NotYet extends Error {
+  override name = 'NotYet'
+  readonly type = 'NOT_YET'
+  readonly retriable = true
+}
+
+/** Kafka 4 refuses CreateTime timestamps more than an hour ahead, and deletes those longer past than its default retention. */
+function configOf(spec: TopicSpec): { name: string; value: string }[] {
+  const settings: Record<string, string> = {
+    'cleanup.policy': spec.compacted ? 'compact' : 'delete',
+    'message.timestamp.type': spec.timestamps === 'append' ? 'LogAppendTime' : 'CreateTime',
+    'retention.ms': String(spec.retentionMs ?? -1),
+    'retention.bytes': '-1',
+    'max.message.bytes': String((spec.maxMessageBytes ?? defaultMaxMessageBytes) + framingBytes),
+  }
+  if (spec.timestamps === 'create') settings['message.timestamp.after.max.ms'] = '9223372036854775807'
+  return Object.entries(settings).map(([name, value]) => ({ name, value }))
+}
