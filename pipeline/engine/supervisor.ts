@@ -44,7 +44,7 @@ const stopWithinMs = 20_000
 const firstDelayMs = 100
 const longestDelayMs = 10_000
 /** After so long a run a crash counts as the first again. */
-const steadyAfterMs = 60_000
+const steadyAfterMs = 10_000
 
 /** Resolves once the engine answers. Throws EngineInUse or EngineFailed. */
 export async function startEngine(options: EngineOptions): Promise<Engine> {
