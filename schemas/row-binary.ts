@@ -16,7 +16,7 @@ export type RowBinaryWriter = {
   varuint(value: number): void
   /** String: the length, then source bytes [from, from + length). */
   bytes(source: Uint8Array, from: number, length: number): void
-  /** String, from text. */
+  /** String, from text. Allocates only where the text is long or not ASCII. */
   text(value: string): void
   /** Bytes [from, from + length) of what was written, once more. */
   again(from: number, length: number): void
@@ -112,8 +112,24 @@ export function rowBinaryWriter(initialBytes = 65_536): RowBinaryWriter {
       at += length
     },
     text(value) {
-      const bytes = encoder.encode(value)
-      this.bytes(bytes, 0, bytes.length)
+      const { length } = value
+      if (length < 128) {
+        if (at + length + 1 > buffer.length) grow(length + 1)
+        const start = at + 1
+        let i = 0
+        for (; i < length; i++) {
+          const code = value.charCodeAt(i)
+          if (code > 127) break
+          buffer[start + i] = code
+        }
+        if (i === length) {
+          buffer[at] = length
+          at = start + length
+          return
+        }
+      }
+      const utf8 = encoder.encode(value)
+      this.bytes(utf8, 0, utf8.length)
     },
     again(from, length) {
       if (at + length > buffer.length) grow(length)
@@ -138,7 +154,7 @@ export function rowBinaryWriter(initialBytes = 65_536): RowBinaryWriter {
   }
 }
 
-/** RowBinary of row objects, columns in the order of the field table. */
+/** RowBinary of row objects, columns in the order of the field table. Throws where a value is not one of its column's. */
 export function encodeRows<T extends FieldTable>(table: T, rows: readonly Row<T>[]): Uint8Array {
   const out = rowBinaryWriter()
   for (const row of rows) encodeRecord(out, table, row as Readonly<Record<string, unknown>>)
@@ -158,18 +174,22 @@ function encodeValue(out: RowBinaryWriter, field: Field, value: unknown, name: s
     case 'bytes':
       return out.bytes(value as Uint8Array, 0, (value as Uint8Array).length)
     case 'uuid':
+      if ((value as Uint8Array).length !== 16)
+        throw new RangeError(`column ${name}: a UUID has 16 bytes, not ${(value as Uint8Array).length}`)
       return out.uuid(value as Uint8Array, 0)
     case 'enumeration': {
       const code = kind.symbols.indexOf(value as string)
-      if (code < 0) throw new RangeError(`column ${name}: '${String(value)}' is none of ${kind.symbols.join(', ')}`)
+      if (code < 0) throw new RangeError(`column ${name}: '${value as string}' is none of ${kind.symbols.join(', ')}`)
       return out.u8(code)
     }
     case 'instant':
-      return out.i64(value as number)
-    case 'integer':
-      if (kind.bits === 64) return out.i64(value as number)
-      if (kind.bits === 32) return kind.signed ? out.i32(value as number) : out.u32(value as number)
-      return kind.bits === 16 ? out.u16(value as number) : out.u8(value as number)
+      return out.i64(whole(value as number, 64, true, name))
+    case 'integer': {
+      const number = whole(value as number, kind.bits, kind.signed, name)
+      if (kind.bits === 64) return out.i64(number)
+      if (kind.bits === 32) return kind.signed ? out.i32(number) : out.u32(number)
+      return kind.bits === 16 ? out.u16(number) : out.u8(number)
+    }
     case 'float64':
       return out.f64(value as number)
     case 'map': {
@@ -196,10 +216,19 @@ function encodeValue(out: RowBinaryWriter, field: Field, value: unknown, name: s
   }
 }
 
+/** The number itself, where it is whole and fits; 64 bits hold what a double holds exactly, ±2⁵³. */
+function whole(value: number, bits: number, signed: boolean, name: string): number {
+  const most = bits === 64 ? Number.MAX_SAFE_INTEGER : 2 ** (signed ? bits - 1 : bits) - 1
+  const least = !signed ? 0 : bits === 64 ? -most : -most - 1
+  if (Number.isInteger(value) && value >= least && value <= most) return value
+  throw new RangeError(`column ${name}: ${value} is no whole number from ${least} to ${most}`)
+}
+
 /** The rows that RowBinary bytes hold. Throws a RangeError where they end in the middle of one. */
 export function decodeRows<T extends FieldTable>(table: T, bytes: Uint8Array): Row<T>[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  const decoder = new TextDecoder()
+  // ClickHouse's strings are bytes: a mark at their start is theirs.
+  const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
   let at = 0
 
   const varuint = () => {
@@ -231,15 +260,19 @@ export function decodeRows<T extends FieldTable>(table: T, bytes: Uint8Array): R
         const halves = chunk(16)
         return Uint8Array.from([...halves.subarray(0, 8).toReversed(), ...halves.subarray(8).toReversed()])
       }
-      case 'enumeration':
-        return kind.symbols[view.getUint8(at++)]
+      case 'enumeration': {
+        const symbol = kind.symbols[view.getUint8(at++)]
+        if (symbol === undefined) throw new RangeError(`byte ${at - 1} is no code of ${kind.name}: the rows are of another table`)
+        return symbol
+      }
       case 'instant':
         return i64()
       case 'integer':
         if (kind.bits === 64) return i64()
         at += kind.bits / 8
         if (kind.bits === 32) return kind.signed ? view.getInt32(at - 4, true) : view.getUint32(at - 4, true)
-        return kind.bits === 16 ? view.getUint16(at - 2, true) : view.getUint8(at - 1)
+        if (kind.bits === 16) return kind.signed ? view.getInt16(at - 2, true) : view.getUint16(at - 2, true)
+        return kind.signed ? view.getInt8(at - 1) : view.getUint8(at - 1)
       case 'float64':
         at += 8
         return view.getFloat64(at - 8, true)
