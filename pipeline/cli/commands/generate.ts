@@ -21,8 +21,11 @@ use them. This writes them anew; with --check it writes nothing, names those tha
   }),
   json: true,
   async run({ flags, print, result }) {
-    const { generatedFiles } = await import('../../../schemas/generate.ts')
-    const files = generatedFiles()
+    const [fromSchemas, fromDashboards] = await Promise.all([
+      import('../../../schemas/generate.ts'),
+      import('../../../dashboards/generate.ts'),
+    ])
+    const files = [...fromSchemas.generatedFiles(), ...fromDashboards.generatedFiles()]
     const stale = files.filter(({ path, content }) => {
       const at = join(repository, path)
       return !existsSync(at) || readFileSync(at, 'utf8') !== content

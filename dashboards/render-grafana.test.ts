@@ -1,0 +1,48 @@
+import { readFileSync } from 'node:fs'
+import { expect, test } from 'vitest'
+import { kpis } from '../operators/kpi/catalogue.ts'
+import { views } from '../operators/views.ts'
+import type { Panel } from './board.ts'
+import { boards, generatedFiles } from './generate.ts'
+import { panelQuery } from './panel-sql.ts'
+import { renderGrafana } from './render-grafana.ts'
+
+type Rendered = { panels: { title: string; gridPos: Record<'x' | 'y' | 'w' | 'h', number>; fieldConfig: unknown; type: string }[] }
+const panels: (readonly [string, Panel])[] = boards.flatMap((board) => board.panels.map((panel) => [panel.title, panel] as const))
+
+test('a panel of a KPI that the catalogue does not have does not compile', () => {
+  // @ts-expect-error it is completion_rate
+  const wrong: Panel = { shows: 'kpi_now', kpi: 'completion', title: '' }
+  expect(Object.keys(kpis)).not.toContain('kpi' in wrong && wrong.kpi)
+})
+
+test('the boards in the repository are those that the data says (npm run generate)', () => {
+  for (const { path, content } of generatedFiles()) expect(readFileSync(new URL(`../${path}`, import.meta.url), 'utf8')).toBe(content)
+})
+
+test.each(panels)('%s reads views only', (_, panel) => {
+  const names = [...panelQuery(panel).sql.matchAll(/\b(?:FROM|JOIN)\s+(\w+)/g)].map((match) => match[1])
+  expect(names.length).toBeGreaterThan(0)
+  for (const name of names) expect(views.map((view) => view.name)).toContain(name)
+})
+
+test('panels fill the board without lying on one another', () => {
+  for (const board of boards) {
+    const taken = new Set<string>()
+    for (const { gridPos } of (renderGrafana(board) as Rendered).panels)
+      for (let x = gridPos.x; x < gridPos.x + gridPos.w; x++)
+        for (let y = gridPos.y; y < gridPos.y + gridPos.h; y++) {
+          expect(x).toBeLessThan(24)
+          expect(taken.has(`${x}/${y}`)).toBe(false)
+          taken.add(`${x}/${y}`)
+        }
+  }
+})
+
+test("a KPI's target is the threshold of its panels", () => {
+  const rendered = renderGrafana(boards[0]) as Rendered
+  const trend = rendered.panels.find((panel) => panel.title === 'Completion rate')
+  expect(trend!.fieldConfig).toMatchObject({
+    defaults: { thresholds: { steps: [{ color: 'red' }, { value: kpis.completion_rate.target }] } },
+  })
+})
