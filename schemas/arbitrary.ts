@@ -4,10 +4,12 @@ import type { Field, FieldTable, Row } from './field.ts'
 
 export type ArbitraryOptions = {
   /** Furthest instant from the epoch (ms). */
-  readonly maxInstant: number
+  readonly maxInstant?: number
+  /** Furthest 64-bit whole number from 0. */
+  readonly maxInteger?: number
 }
 
-export function anyRow<T extends FieldTable>(table: T, options: ArbitraryOptions = { maxInstant: 2 ** 52 }): fc.Arbitrary<Row<T>> {
+export function anyRow<T extends FieldTable>(table: T, options: ArbitraryOptions = {}): fc.Arbitrary<Row<T>> {
   return anyRecord(table, options) as fc.Arbitrary<Row<T>>
 }
 
@@ -33,9 +35,9 @@ function anyValue(field: Field, options: ArbitraryOptions): fc.Arbitrary<unknown
     case 'enumeration':
       return fc.constantFrom(...kind.symbols)
     case 'instant':
-      return fc.integer({ min: -options.maxInstant, max: options.maxInstant })
+      return fc.integer({ min: -(options.maxInstant ?? 2 ** 52), max: options.maxInstant ?? 2 ** 52 })
     case 'integer': {
-      const max = kind.bits === 64 ? Number.MAX_SAFE_INTEGER : 2 ** (kind.signed ? kind.bits - 1 : kind.bits) - 1
+      const max = kind.bits === 64 ? (options.maxInteger ?? Number.MAX_SAFE_INTEGER) : 2 ** (kind.signed ? kind.bits - 1 : kind.bits) - 1
       const min = !kind.signed ? 0 : kind.bits === 64 ? -max : -max - 1
       return fc.oneof(
         fc.integer({ min, max }),
