@@ -7,6 +7,7 @@ import { avroSchema, canonicalForm, fingerprintHex, singleObjectHeader, type Avr
 import { behaviorBatch } from './behavior-batch.ts'
 import { fieldTable, nullable, string } from './field.ts'
 import { generatedFiles, publicRecords } from './generate.ts'
+import { tables } from './tables/catalogue.ts'
 import { tierChangeMessage } from './tables/tier-changes.ts'
 
 const history = (name: string) =>
@@ -29,6 +30,19 @@ test("the canonical form of a schema does not depend on docs, defaults, logical 
   }
   expect(canonicalForm(dressed)).toBe(canonicalForm(plain))
   expect(fingerprintHex(dressed)).toBe(fingerprintHex(plain))
+})
+
+test("the canonical form of every table's schema is that of the reference implementation", () => {
+  const nested = {
+    type: 'record',
+    name: 'a.b.R',
+    fields: [
+      { name: 'x', type: { type: 'fixed', name: 'F', size: 2 } },
+      { name: 'y', type: 'F' },
+    ],
+  }
+  const schemas = [nested, ...[behaviorBatch, tierChangeMessage, ...tables.map(({ record }) => record)].map(avroSchema)]
+  for (const schema of schemas) expect(canonicalForm(schema)).toBe(JSON.stringify(avsc.Type.forSchema(schema as avsc.Schema).schema()))
 })
 
 test('fingerprints of the simplest schemas are those of the Avro specification', () => {

@@ -63,17 +63,23 @@ function fieldSchema(field: Field, seen: Set<string>): AvroSchema {
 
 const primitives = new Set(['null', 'boolean', 'int', 'long', 'float', 'double', 'bytes', 'string'])
 
-/** What remains of a schema when everything that does not change its encoding is taken away. */
+/** What remains of a schema when everything that does not change its encoding is taken away. `space`: of names without one. */
 export function canonicalForm(schema: AvroSchema, space: string = namespace): string {
-  if (typeof schema === 'string') return JSON.stringify(primitives.has(schema) || schema.includes('.') ? schema : `${space}.${schema}`)
+  if (typeof schema === 'string')
+    return JSON.stringify(primitives.has(schema) || schema.includes('.') || space === '' ? schema : `${space}.${schema}`)
   if (Array.isArray(schema)) return `[${(schema as readonly AvroSchema[]).map((branch) => canonicalForm(branch, space)).join(',')}]`
   const of = schema as { [key: string]: unknown }
   const type = of['type'] as string
   if (primitives.has(type)) return JSON.stringify(type)
-  const inner = typeof of['namespace'] === 'string' ? of['namespace'] : space
+  let inner = typeof of['namespace'] === 'string' ? of['namespace'] : space
   const parts: string[] = []
-  if (typeof of['name'] === 'string')
-    parts.push(`"name":${JSON.stringify(of['name'].includes('.') ? of['name'] : `${inner}.${of['name']}`)}`)
+  if (typeof of['name'] === 'string') {
+    const dot = of['name'].lastIndexOf('.')
+    const name = dot >= 0 || inner === '' ? of['name'] : `${inner}.${of['name']}`
+    // A full name carries its namespace, for the names within as well.
+    if (dot >= 0) inner = of['name'].slice(0, dot)
+    parts.push(`"name":${JSON.stringify(name)}`)
+  }
   parts.push(`"type":${JSON.stringify(type)}`)
   if (Array.isArray(of['fields'])) {
     const fields = of['fields'] as { name: string; type: AvroSchema }[]
