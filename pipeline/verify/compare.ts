@@ -1,24 +1,24 @@
 // What is stored against what was recomputed, row by row and column by column; only differences leave the store.
 import { ms } from './facts.ts'
 import { affinities, features, figureNames, points } from './features.ts'
-import { inCut, usersAre, type Scope } from './scope.ts'
+import { inCut, integer, usersAre, type Scope } from './scope.ts'
 import { tierChanges, tiersFrom } from './tiers.ts'
 
 /** `differences`: columns with the stored and the recomputed value. */
 export type DifferingRow = [userId: string, asOfMs: number, differences: [column: string, stored: string, recomputed: string][]]
 export type Comparison = { compared: number; differing: number; examples: DifferingRow[] }
 
-/** Differing rows that a query hands out as examples. */
-const examples = 20
+/** Differing rows that a query hands out as examples, if not told otherwise. */
+const examplesLeast = 20
 /** Relative; only affinities are not compared exactly. */
 export const affinityTolerance = 1e-9
 
 const instants = new Set(['first_seen_at', 'registered_at', 'last_seen_at', 'last_purchase_at'])
 const text = (expression: string) => `ifNull(toString(${expression}), 'none')`
 const difference = (column: string, stored: string, recomputed: string) => `('${column}', ${stored}, ${recomputed})`
-const summary = (rows: string) => `
+const summary = (rows: string, examples: number) => `
   SELECT count() AS compared, countIf(notEmpty(differences)) AS differing,
-    groupArrayIf(${examples})((user_id, as_of_ms, differences), notEmpty(differences)) AS examples
+    groupArrayIf(${integer(examples)})((user_id, as_of_ms, differences), notEmpty(differences)) AS examples
   FROM (${rows})`
 
 const near = (x: string, y: string) => `abs((${x}) - (${y})) <= ${affinityTolerance} * greatest(abs(${x}), abs(${y}))`
@@ -41,7 +41,7 @@ const affinitiesAgree = [
 ].join(' AND ')
 
 /** `user_features` against the events. A row for which there is no event at all differs in `user_id`. */
-export function compareFeatures(scope: Scope): string {
+export function compareFeatures(scope: Scope, examples = examplesLeast): string {
   const stored = (column: string) => (instants.has(column) ? ms(`s.${column}`) : `s.${column}`)
   const checks = [
     ...figureNames.map((column) => difference(column, text(stored(column)), text(`r.${column}`))),
@@ -53,7 +53,8 @@ export function compareFeatures(scope: Scope): string {
     `concat(toString(s.top_categories), ' ', toString(s.top_affinities))`,
     list('a.categories', 'a.affinities'),
   )
-  return summary(`
+  return summary(
+    `
     SELECT s.user_id AS user_id, s.as_of_ms AS as_of_ms,
       if(r.last_seen_at IS NULL, [('user_id', s.user_id, 'no event before as_of')],
         arrayConcat(
@@ -63,15 +64,18 @@ export function compareFeatures(scope: Scope): string {
     LEFT JOIN (SELECT * REPLACE toNullable(last_seen_at) AS last_seen_at FROM (${features(scope)})) AS r
       ON s.user_id = r.user_id AND s.as_of_ms = r.as_of_ms
     LEFT JOIN (${affinities(scope)}) AS a ON s.user_id = a.user_id AND s.as_of_ms = a.as_of_ms
-    ASOF LEFT JOIN (${tiersFrom(scope)}) AS t ON s.user_id = t.user_id AND s.as_of_ms >= t.at_ms`)
+    ASOF LEFT JOIN (${tiersFrom(scope)}) AS t ON s.user_id = t.user_id AND s.as_of_ms >= t.at_ms`,
+    examples,
+  )
 }
 
 /** `tier_changes` against the events: a change that is stored twice, missing, or was never due differs too. */
-export function compareTierChanges(scope: Scope): string {
+export function compareTierChanges(scope: Scope, examples = examplesLeast): string {
   const scores = ['recency_score', 'frequency_score', 'monetary_score']
   const columns = ['user_id', 'as_of_ms', 'from_tier', 'to_tier', ...scores]
   const change = (n: string, from: string) => `toString(${n}) || ' × ' || ${from}`
-  return summary(`
+  return summary(
+    `
     SELECT user_id, as_of_ms,
       multiIf(
         stored = 1 AND due = 1, arrayFilter(x -> x.2 != x.3, [${scores
@@ -89,5 +93,7 @@ export function compareTierChanges(scope: Scope): string {
         SELECT ${columns.slice(0, 4).join(', ')},
           CAST((${scores.join(', ')}), 'Tuple(${scores.map((name) => `${name} UInt8`).join(', ')})') AS scores, false AS is_stored
         FROM (${tierChanges(scope)}))
-      GROUP BY user_id, as_of_ms, from_tier, to_tier)`)
+      GROUP BY user_id, as_of_ms, from_tier, to_tier)`,
+    examples,
+  )
 }

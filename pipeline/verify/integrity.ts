@@ -94,6 +94,17 @@ export function repeatedFeatures(scope: Scope): string {
   )
 }
 
+/** Rows as of an instant that the clock had not reached when their block ended. */
+export function rowsAhead(cut: Cut): string {
+  const ahead = ['user_features', 'tier_changes'].map(
+    (table) => `SELECT '${table}' AS source, user_id, as_of, block_at FROM ${table} WHERE ${inCut(cut)} AND as_of > block_at`,
+  )
+  return findings(
+    `concat(source, ': user ', user_id, ' as of ', toString(as_of), ', but the block ended at ', toString(block_at))`,
+    `FROM (${ahead.join(' UNION ALL ')})`,
+  )
+}
+
 /**
  * Users whose newest row is older than it must be. As far as the clock has come: it is later than the clock of an event
  * whose interval has ended, and no earlier than the last instant at which a tile left one of the user's windows.

@@ -1,7 +1,18 @@
 // The tier changes that the shopping log (a CSV: user, item, category, behavior, epoch s) must give once imported, straight
 // from its rows: no event, no offset, no clock. What `import` and the operators say is held against it.
 import { rungFigures } from '../../operators/tiers/ladder.ts'
+import { fieldTable, int64, word } from '../../schemas/field.ts'
+import { table } from '../../schemas/table.ts'
 import { tierName } from './tiers.ts'
+
+/** The rows of the CSV, for whoever wants to query them; made by tests, not part of the product's tables. */
+export const shoppingLogTable = table({
+  name: 'shopping_log',
+  record: fieldTable('ShoppingLogRow', { user: int64(), item: int64(), category: int64(), behavior: word(), at_s: int64() }),
+  engine: { kind: 'append' },
+  orderBy: ['user', 'at_s'],
+  partitionBy: 'tuple()',
+})
 
 /**
  * `relation`: a table with columns `user`, `behavior` (pv, cart, fav, buy) and `at_s`; `zone` and `price_minor` (of each

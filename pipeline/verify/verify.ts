@@ -1,7 +1,16 @@
 // Recomputes features, lifetimes, affinities and tiers in SQL from table `events`, and compares them with what is stored.
 import type { Store } from '../ports/store.ts'
 import { compareFeatures, compareTierChanges, type Comparison, type DifferingRow } from './compare.ts'
-import { missingFeatures, repeatedFeatures, repeatedIds, repeatedRows, wrongClocks, wrongEvents, type Finding } from './integrity.ts'
+import {
+  missingFeatures,
+  repeatedFeatures,
+  repeatedIds,
+  repeatedRows,
+  rowsAhead,
+  wrongClocks,
+  wrongEvents,
+  type Finding,
+} from './integrity.ts'
 import { makePlan, type Choice } from './plan.ts'
 import { sampleBuckets, settingParams, userParams, type Scope, type VerifySettings } from './scope.ts'
 
@@ -58,6 +67,7 @@ export async function verify(
   }
 
   await check('events', wrongEvents(plan.cut), { currency: settings.currency })
+  await check('rows before their time', rowsAhead(plan.cut))
   step()
   for (const [from, to] of plan.offsets) {
     await check('clocks', wrongClocks(plan.cut), { from_offset: from, to_offset: to })

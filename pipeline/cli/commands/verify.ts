@@ -1,0 +1,109 @@
+// `reelpulse verify`: recomputes features, lifetimes and tiers from table `events`, and compares.
+import { z } from 'zod'
+import { settingGroup } from '../../config/group.ts'
+import { dataSettings, processSettings, storeSettings, topicSettings } from '../../config/groups.ts'
+import { databaseOf, defaultTopic } from '../../config/names.ts'
+import { defineCommand, exitFinding, exitGood, UsageError } from '../command.ts'
+
+const anyTopic = settingGroup('Topic', {
+  topic: {
+    env: 'REELPULSE_TOPIC',
+    schema: topicSettings.settings.topic.schema
+      .removeDefault()
+      .optional()
+      .describe('Verify only this input topic; without it, all that the store has.'),
+  },
+})
+
+export const command = defineCommand({
+  name: 'verify',
+  summary: 'recompute features, lifetimes and tiers from the events, and compare',
+  help: `Recomputes every row of user_features and tier_changes in SQL from table events alone, and compares column by column:
+exactly, but for affinities, which may differ by 1e-9 of their value. It also checks that events has each event once, that
+clocks only rise, and that no user's newest row is missing. Blocks that are still being inserted are left out, so it may run
+while the pipeline does. Give it the settings that the pipeline runs with (emit interval, zone, currency, lists).
+
+Where that would take too long it compares a sample: the users with the most events, the newest rows and the latest
+arrivals, and others by chance. --all compares every row whatever it takes; --users and --rows size the sample.
+
+The last line says how many rows were compared and how many differ. Exits 1 where any does.`,
+  examples: [
+    ['verify', 'Every topic of the embedded engine under ./data.'],
+    ['verify --topic behavior-events --all', 'Every row of one topic.'],
+    ['verify --users 500 --json', 'A sample of about 500 users; ends with the figures as JSON.'],
+  ],
+  flags: z.object({
+    all: z.boolean().default(false).describe('Compare every row, however many there are.'),
+    users: z
+      .int('a whole number')
+      .min(1, 'at least 1')
+      .optional()
+      .describe('Compare a sample of about so many users, and the notable ones.'),
+    rows: z
+      .int('a whole number')
+      .min(1, 'at least 1')
+      .default(40_000)
+      .describe('Feature rows that a sample has at least, where there are so many.'),
+  }),
+  settings: {
+    data: dataSettings,
+    topic: anyTopic,
+    store: storeSettings,
+    process: processSettings,
+  },
+  json: true,
+  async run({ flags, settings, print, note, result, signal }) {
+    if (flags.all && flags.users !== undefined) throw new UsageError('--all and --users exclude each other')
+    const [{ openStore }, { operatorSettingsOf }, { topicsIn }, { verify }, { lastLine, renderReport }] = await Promise.all([
+      import('../../adapters/open.ts'),
+      import('../../config/operator-settings.ts'),
+      import('../../verify/topics.ts'),
+      import('../../verify/verify.ts'),
+      import('../../verify/render.ts'),
+    ])
+    const operatorSettings = operatorSettingsOf(settings.process)
+    const choice = { everything: flags.all, users: flags.users, rows: flags.rows }
+    const open = (topic: string) => openStore({ data: settings.data, store: settings.store, topic: { topic } })
+
+    const first = await open(settings.topic.topic ?? defaultTopic)
+    let topics: string[]
+    try {
+      topics = await topicsIn(first)
+    } finally {
+      await first.close()
+    }
+    const { topic } = settings.topic
+    if (topic !== undefined) {
+      if (!topics.some((known) => databaseOf(known) === databaseOf(topic)))
+        throw new UsageError(`topic ${topic} has no events in the store (there are ${topics.join(', ') || 'none'})`)
+      topics = [topic]
+    }
+
+    let rowsCompared = 0
+    let rowsDiffer = 0
+    const databases = []
+    for (const topic of topics) {
+      const database = databaseOf(topic)
+      const store = await open(topic)
+      try {
+        let told = 0
+        const report = await verify(store, operatorSettings, choice, (done, of) => {
+          signal.throwIfAborted()
+          if (of < 10 || done * 5 < of * (told + 1)) return
+          told = Math.floor((done * 5) / of)
+          note(`${database}: ${Math.round((done / of) * 100)} % done`)
+        })
+        print(renderReport(database, report))
+        rowsCompared += report.rowsCompared
+        rowsDiffer += report.rowsDiffer
+        databases.push({ database, ...report })
+      } finally {
+        await store.close()
+      }
+    }
+    if (topics.length === 0) note('The store has no topic: nothing was verified.')
+    print(lastLine(rowsCompared, rowsDiffer))
+    result({ rowsCompared, rowsDiffer, databases })
+    return rowsDiffer === 0 && topics.length > 0 ? exitGood : exitFinding
+  },
+})
