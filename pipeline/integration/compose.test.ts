@@ -1,0 +1,99 @@
+// docker-compose.yml cannot be run without Docker: this holds it to what can be checked without.
+import { existsSync, readFileSync } from 'node:fs'
+import { expect, test } from 'vitest'
+import { parse } from 'yaml'
+import { boards, generatedFiles } from '../../dashboards/generate.ts'
+import { readArguments } from '../cli/arguments.ts'
+import { commandNames, loadCommand } from '../cli/main.ts'
+import { allSettings } from '../config/groups.ts'
+
+type Service = {
+  build?: string
+  image?: string
+  command?: string[]
+  environment?: Record<string, string | number>
+  volumes?: string[]
+  depends_on?: Record<string, { condition: string }>
+  healthcheck?: { test: string[] }
+  ports?: string[]
+}
+type Compose = { services: Record<string, Service>; volumes: Record<string, null> }
+
+const root = new URL('../../', import.meta.url)
+const read = (path: string) => readFileSync(new URL(path, root), 'utf8')
+const compose = parse(read('docker-compose.yml'), { merge: true }) as Compose
+const services = Object.entries(compose.services)
+const roles = services.filter(([, service]) => service.build !== undefined)
+const variables = Object.fromEntries(
+  [...read('compose.env.example').matchAll(/^([A-Z_]+)=/gm)].map((match) => [match[1]!, 'secret'] as const),
+)
+
+/** As compose fills in `${NAME:?message}` and `${NAME:-default}`. */
+const filled = (value: string | number) =>
+  String(value).replaceAll(/\$\{(\w+):[?-][^}]*\}/g, (_, name: string) =>
+    name === 'REELPULSE_WEBHOOK_URL' ? '' : (variables[name] ?? 'MISSING'),
+  )
+
+test('the roles are those that the pipeline has so far', () => {
+  expect(roles.map(([name]) => name)).toEqual(['process', 'detect', 'simulate'])
+})
+
+test.each(roles)('%s runs a command that there is, with flags and settings that it takes', async (_, { command, environment }) => {
+  const [name = '', ...words] = command ?? []
+  expect(commandNames()).toContain(name)
+  const env = Object.fromEntries(Object.entries(environment ?? {}).map(([key, value]) => [key, filled(value)]))
+  expect(readArguments(await loadCommand(name), words, env)).toMatchObject({ kind: 'right' })
+  const known = Object.values(allSettings).flatMap((group) => Object.values(group.settings).map((setting) => setting.env as string))
+  for (const variable of Object.keys(env)) expect(known).toContain(variable)
+})
+
+test.each(services)('what %s mounts is there', (_, { volumes = [] }) => {
+  for (const volume of volumes) {
+    const [source = ''] = volume.split(':')
+    const there = source.startsWith('.') ? existsSync(new URL(source, root)) : Object.hasOwn(compose.volumes, source)
+    expect(there, source).toBe(true)
+  }
+})
+
+test.each(services)('%s waits only for services that say when they are healthy', (_, { depends_on: needs = {} }) => {
+  for (const [name, { condition }] of Object.entries(needs)) {
+    expect(condition).toBe('service_healthy')
+    expect(compose.services[name]?.healthcheck?.test.length, name).toBeGreaterThan(1)
+  }
+})
+
+test('every variable that compose.yml wants is in the example of the env file, and no secret stands in either', () => {
+  const wanted = [...read('docker-compose.yml').matchAll(/\$\{(\w+)/g)].map((match) => match[1]!)
+  expect(new Set(wanted)).toEqual(new Set(Object.keys(variables)))
+  expect(read('compose.env.example')).not.toMatch(/^[A-Z_]+=./m)
+  const passwords = services.flatMap(([, { environment = {} }]) => Object.entries(environment).filter(([key]) => key.endsWith('PASSWORD')))
+  for (const [key, value] of passwords) expect(value, key).toMatch(/^\$\{/)
+})
+
+test('ports are open to this machine only', () => {
+  for (const [, { ports = [] }] of services) for (const port of ports) expect(port).toMatch(/^127\.0\.0\.1:/)
+})
+
+test('Grafana finds the boards and the data source where the files say', () => {
+  const { environment = {}, volumes = [] } = compose.services['grafana']!
+  const { providers } = parse(read('dashboards/grafana/provisioning/dashboards/reelpulse.yaml')) as {
+    providers: [{ options: { path: string } }]
+  }
+  const mounted = volumes.map((volume) => volume.split(':')).find(([, target]) => target === providers[0].options.path)
+  expect(`${mounted?.[0]}/`).toBe('./dashboards/grafana/boards/')
+  expect(generatedFiles().map(({ path }) => path)).toEqual(boards.map(({ uid }) => `dashboards/grafana/boards/${uid}.json`))
+  const datasources = read('dashboards/grafana/provisioning/datasources/clickhouse.yaml')
+  for (const [, variable] of datasources.matchAll(/\$(\w+)/g)) expect(Object.keys(environment)).toContain(variable)
+  expect(compose.services).toHaveProperty(String(environment['CLICKHOUSE_HOST']))
+})
+
+test('the image copies what is there, and does not run as root', () => {
+  const dockerfile = read('Dockerfile')
+  const copied = [...dockerfile.matchAll(/^COPY (?!--from)(.+) \S+$/gm)].flatMap((match) => match[1]!.split(' '))
+  expect(copied.length).toBeGreaterThan(5)
+  for (const path of copied) expect(existsSync(new URL(path, root)), path).toBe(true)
+  expect(dockerfile.match(/^USER (\w+)$/m)?.[1]).toBe('node')
+  const [, entry = ''] = /^ENTRYPOINT \["node", "(.+)"\]$/m.exec(dockerfile) ?? []
+  expect(existsSync(new URL(entry, root))).toBe(true)
+  expect(read('.dockerignore').split('\n')).toEqual(expect.arrayContaining(['.git', '.env', 'data', 'node_modules']))
+})
