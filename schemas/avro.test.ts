@@ -66,6 +66,12 @@ describe.each(publicRecords.map((record) => [record.name, record] as const))('%s
   })
 })
 
+test('whoever knows any frozen schema of a message that we write can read what we write now', () => {
+  const writer = avsc.Type.forSchema(avroSchema(tierChangeMessage) as avsc.Schema)
+  for (const { file, schema } of history('TierChange'))
+    expect(() => avsc.Type.forSchema(schema as avsc.Schema).createResolver(writer), file).not.toThrow()
+})
+
 test('a change that cannot read what was written before is refused by that test', () => {
   const { experiments: _, ...rest } = behaviorBatch.fields
   const renamed = avsc.Type.forSchema(avroSchema(fieldTable('BehaviorBatch', { ...rest, trials: string() })) as avsc.Schema)
