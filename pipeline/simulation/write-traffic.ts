@@ -40,6 +40,8 @@ export type WriteTrafficOptions = Common & {
   events?: number
   /** … or so much log time; with both, whichever comes first. */
   spanMs?: number
+  /** From a log time on, no faster than this many times the wall clock, with the topic's clock moved every second. */
+  paced?: { readonly afterMs: number; readonly speed: number }
 }
 
 /** The topic's clock is past the wanted start. */
@@ -49,6 +51,7 @@ export class TopicIsLater extends Error {
 
 const encoder = new TextEncoder()
 const recordsPerAppend = 2_000
+const pacedSliceMs = 1_000
 /** Live: so few that drawing them takes a few milliseconds. */
 const recordsPerSlice = 500
 /** At the end the clock is moved past the last flush to a multiple of this, so that the interval that holds it ends. */
@@ -78,16 +81,34 @@ export async function writeTraffic(log: Log, topic: string, options: WriteTraffi
   })
   const writer = appender(log, topic, simulated, fromMs, onProgress)
   const untilMs = fromMs + spanMs
-  while (!simulated.done() && simulated.reachedMs() < untilMs && !stopped()) await writer.append(simulated.next(untilMs, recordsPerAppend))
+  const { paced } = options
+  const fastUntilMs = paced === undefined ? untilMs : Math.min(untilMs, paced.afterMs)
+  const more = (until: number) => !simulated.done() && simulated.reachedMs() < until && !stopped()
+  while (more(fastUntilMs)) await writer.append(simulated.next(fastUntilMs, recordsPerAppend))
+  if (paced !== undefined) {
+    let dueMs = Date.now()
+    for (let sliceEnd = fastUntilMs; more(untilMs);) {
+      await moveClock(log, topic, Math.max(sliceEnd, writer.lastMs()))
+      dueMs += pacedSliceMs
+      await sleepFor(Math.max(0, dueMs - Date.now()))
+      sliceEnd = Math.min(untilMs, sliceEnd + pacedSliceMs * paced.speed)
+      while (more(sliceEnd)) await writer.append(simulated.next(sliceEnd, recordsPerAppend))
+    }
+  }
 
   const endMs = Math.max(stopped() || simulated.done() ? fromMs : untilMs, Math.ceil((writer.lastMs() + 1) / settleMs) * settleMs)
-  const headers = { reelpulse: encoder.encode('tick'), clock_at: encoder.encode(String(endMs)) }
-  const { partitions: all } = (await log.describeTopic(topic))!
+  await moveClock(log, topic, endMs)
+  return writer.progress(endMs)
+}
+
+/** A tick on every partition that moves its clock. */
+async function moveClock(log: Log, topic: string, toMs: number): Promise<void> {
+  const headers = { reelpulse: encoder.encode('tick'), clock_at: encoder.encode(String(toMs)) }
+  const { partitions } = (await log.describeTopic(topic))!
   await log.append(
     topic,
-    all.map((_, partition): OutRecord => ({ key: null, value: null, headers, timestampMs: endMs, partition })),
+    partitions.map((_, partition): OutRecord => ({ key: null, value: null, headers, timestampMs: toMs, partition })),
   )
-  return writer.progress(endMs)
 }
 
 export type LiveTrafficOptions = Omit<Common, 'eventsPerSecond' | 'rhythm'> & {

@@ -18,7 +18,11 @@ import { startProcess, type ProcessRole } from '../roles/process/process.ts'
 import { progressBoard, type AlertLine, type ProgressBoard } from './progress.ts'
 
 export function namesOf(topic: string, group: string): PartitionNames {
-  return { group, changelog: changelogOf(topic, group), outbox: { tierChanges: tierChangesTopicOf(topic), rejected: rejectedTopicOf(topic) } }
+  return {
+    group,
+    changelog: changelogOf(topic, group),
+    outbox: { tierChanges: tierChangesTopicOf(topic), rejected: rejectedTopicOf(topic) },
+  }
 }
 
 export const knownFlushes = () => flushResolver(schemaHistory(behaviorBatch))
@@ -64,7 +68,9 @@ export async function startRoles(options: RolesOptions): Promise<Roles> {
 
   const stopDetect = new AbortController()
   const notifiers: Notifier[] = [
-    callbackNotifier('view', ({ decidedAt, state, kpi, dimension, value, reason }) => {
+    callbackNotifier('view', ({ decidedAt, firedAt, state, kpi, dimension, value, reason }) => {
+      // What was only suspected, and did not come true, is in table `alerts`; nobody is told.
+      if (firedAt === undefined) return
       const line = { at: decidedAt, state, text: `${kpi} of ${cellText({ dimension, value })}: ${reason}` }
       board.alert(line)
       options.onAlert(line)

@@ -23,7 +23,11 @@ export type Summary = {
   usersByTier: Readonly<Record<Tier, number>>
 }
 
-export async function summarize(store: Store, snapshot: Snapshot, facts: { topic: string; wallS: number; dataDir: string }): Promise<Summary> {
+export async function summarize(
+  store: Store,
+  snapshot: Snapshot,
+  facts: { topic: string; wallS: number; dataDir: string },
+): Promise<Summary> {
   const rows: Record<string, number> = {}
   for (const { name } of blockTables) rows[name] = Number((await store.query<{ n: number }>(`SELECT count() AS n FROM ${name}`))[0]!.n)
   const { user, system } = process.cpuUsage()

@@ -1,11 +1,9 @@
 // The three kinds of simulated traffic that `npm start` can bring.
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Log } from '../ports/log.ts'
 import { topicTail } from '../simulation/topic-tail.ts'
 import { liveTraffic, writeTraffic } from '../simulation/write-traffic.ts'
 
 export type StartTraffic = {
-  /** Written before there is anything to watch; undefined: nothing. */
   readonly title: string
   readonly timestamps: 'append' | 'create'
   /** Resolves when it is over, or aborted. */
@@ -20,7 +18,7 @@ export function live(rate: number, seed: number): StartTraffic {
     title: `live traffic, ${rate} events a second`,
     timestamps: 'append',
     async run(log, topic, signal, onEvents) {
-      await liveTraffic(log, topic, { rate, seed, signal, onProgress: (progress) => onEvents(progress.events) })
+      await liveTraffic(log, topic, { rate, seed, faults, signal, onProgress: (progress) => onEvents(progress.events) })
     },
   }
 }
@@ -35,6 +33,7 @@ export function drained(events: number, spanMs: number, seed: number, nowMs: num
         seed,
         signal,
         events,
+        faults,
         eventsPerSecond: (events / spanMs) * 1000,
         fromMs: Math.floor(nowMs / dayMs) * dayMs - Math.ceil(spanMs * 1.05),
         onProgress: (progress) => onEvents(progress.events),
@@ -51,7 +50,8 @@ const incidentRate = 60
 const incidentDrop = 0.5
 /** After the quiet hours log time goes on at this many times wall time. */
 const speed = 30
-const sliceMs = 1_000
+/** Broken messages besides the good ones, as a share of these. */
+const faults = 0.001
 
 /** Six hours of log time at once; then one channel's completion drops, while log time goes on at thirty times its speed. */
 export function incident(channel: string, seed: number, nowMs: number): StartTraffic {
@@ -62,16 +62,18 @@ export function incident(channel: string, seed: number, nowMs: number): StartTra
       const tail = await topicTail(log, topic)
       const startMs = Math.max(tail.clockMs + 1, Math.floor(nowMs / 60_000) * 60_000 - quietMs)
       const dropAt = startMs + quietMs
-      const incidents = () => [{ channel, kpi: 'completion' as const, drop: incidentDrop, fromMs: dropAt, toMs: dropAt + incidentMs }]
-      const common = { seed, signal, eventsPerSecond: incidentRate, rhythm: false, incidents }
-      let before = 0
-      const count = (progress: { events: number }) => onEvents(before + progress.events)
-      before += (await writeTraffic(log, topic, { ...common, fromMs: startMs, spanMs: quietMs, onProgress: count })).events
-      for (let next = Date.now(); !signal.aborted; ) {
-        before += (await writeTraffic(log, topic, { ...common, fromMs: startMs, spanMs: sliceMs * speed, onProgress: count })).events
-        next += sliceMs
-        await sleep(Math.max(0, next - Date.now()), undefined, { signal }).catch(() => {})
-      }
+      await writeTraffic(log, topic, {
+        seed,
+        signal,
+        eventsPerSecond: incidentRate,
+        rhythm: false,
+        faults,
+        fromMs: startMs,
+        spanMs: Number.MAX_SAFE_INTEGER - startMs,
+        incidents: () => [{ channel, kpi: 'completion', drop: incidentDrop, fromMs: dropAt, toMs: dropAt + incidentMs }],
+        paced: { afterMs: dropAt, speed },
+        onProgress: (progress) => onEvents(progress.events),
+      })
     },
   }
 }

@@ -1,6 +1,14 @@
 // `reelpulse start`: the whole pipeline in one process, with simulated traffic.
 import { z } from 'zod'
-import { dataSettings, detectSettings, logSettings, loggerSettings, processSettings, storeSettings, topicSettings } from '../../config/groups.ts'
+import {
+  dataSettings,
+  detectSettings,
+  logSettings,
+  loggerSettings,
+  processSettings,
+  storeSettings,
+  topicSettings,
+} from '../../config/groups.ts'
 import { defaultTopic } from '../../config/names.ts'
 import { defineCommand, exitGood, UsageError } from '../command.ts'
 
@@ -20,7 +28,12 @@ one channel, on topic incident.`,
     ['start --incident', 'See an alert fire, and resolve.'],
   ],
   flags: z.object({
-    events: z.int('a whole number').min(1, 'at least 1').max(1e9, 'at most 1000000000').optional().describe('Drain so many events, then end.'),
+    events: z
+      .int('a whole number')
+      .min(1, 'at least 1')
+      .max(1e9, 'at most 1000000000')
+      .optional()
+      .describe('Drain so many events, then end.'),
     incident: z.boolean().default(false).describe('Let completion drop in one channel after six hours of log time.'),
     channel: z.string().default('organic').describe('The channel of --incident.'),
     rate: z.number().positive('a number above 0').max(1e6, 'at most 1000000').default(500).describe('Live events a second.'),
@@ -39,16 +52,23 @@ one channel, on topic incident.`,
   async run(context) {
     const { flags, settings, print, result, signal } = context
     if (flags.events !== undefined && flags.incident) throw new UsageError('--events and --incident do not go together: choose one')
-    const [{ openLog, openStore }, { logger }, { operatorSettingsOf }, { startRoles }, traffics, { terminal }, { summaryLines, summarize }] =
-      await Promise.all([
-        import('../../adapters/open.ts'),
-        import('../../log/logger.ts'),
-        import('../../config/operator-settings.ts'),
-        import('../../start/roles.ts'),
-        import('../../start/traffic.ts'),
-        import('../../start/terminal.ts'),
-        import('../../start/summary.ts'),
-      ])
+    const [
+      { openLog, openStore },
+      { logger },
+      { operatorSettingsOf },
+      { startRoles },
+      traffics,
+      { terminal },
+      { summaryLines, summarize },
+    ] = await Promise.all([
+      import('../../adapters/open.ts'),
+      import('../../log/logger.ts'),
+      import('../../config/operator-settings.ts'),
+      import('../../start/roles.ts'),
+      import('../../start/traffic.ts'),
+      import('../../start/terminal.ts'),
+      import('../../start/summary.ts'),
+    ])
     const { defaultSpanMs } = await import('../../simulation/plan.ts')
     const asked = settings.topic.topic
     const special = flags.incident ? 'incident' : flags.events === undefined ? defaultTopic : 'simulation'
@@ -80,7 +100,7 @@ one channel, on topic incident.`,
           webhookUrl: settings.detect.webhookUrl,
           logger: messages,
           onAlert: (line) => {
-            if (line.state !== 'pending') view?.say(`ALERT ${line.state}: ${line.text}`)
+            view?.say(`ALERT ${line.state}: ${line.text}`)
           },
         })
         const { board } = roles
@@ -100,7 +120,11 @@ one channel, on topic incident.`,
         await roles.stop()
         view.close()
         view.show(board.snapshot())
-        const summary = await summarize(store, board.snapshot(), { topic, wallS: (Date.now() - startedAt) / 1000, dataDir: settings.data.dir })
+        const summary = await summarize(store, board.snapshot(), {
+          topic,
+          wallS: (Date.now() - startedAt) / 1000,
+          dataDir: settings.data.dir,
+        })
         for (const line of summaryLines(summary)) print(line)
         result(summary)
       } finally {
