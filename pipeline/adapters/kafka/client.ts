@@ -1,11 +1,9 @@
 // Connections to a Kafka cluster: kafkajs's, with what it gets wrong about them put right.
 
-import kafkajs, { type Admin, type ISocketFactory, type KafkaConfig, type logCreator, type SASLOptions } from 'kafkajs'
+import kafkajs, { type Admin, type KafkaConfig, type logCreator, type SASLOptions } from 'kafkajs'
 import Cluster, { type Broker } from 'kafkajs/src/cluster/index.js'
 import loggers from 'kafkajs/src/loggers/index.js'
-import Connection from 'kafkajs/src/network/connection.js'
-import RequestQueue from 'kafkajs/src/network/requestQueue/index.js'
-import createSocketFactory from 'kafkajs/src/network/socketFactory.js'
+import { socketFactory } from './connection.ts'
 
 export type KafkaLogOptions = {
   /** `host:port` of some brokers of the cluster. */
@@ -48,7 +46,7 @@ export function kafkaClient(options: KafkaLogOptions): KafkaClient {
     connectionTimeout: 10_000,
     authenticationTimeout: 10_000,
     requestTimeout: 30_000,
-    socketFactory: socketFactory(),
+    socketFactory,
   }
   return {
     options,
@@ -67,16 +65,6 @@ export function kafkaClient(options: KafkaLogOptions): KafkaClient {
         isolationLevel: readUncommitted,
       }),
     warn: (message, fields) => report('warn', message, fields),
-  }
-}
-
-/** kafkajs leaves Nagle's algorithm on, which delays a small request behind an unacknowledged one. */
-function socketFactory(): ISocketFactory {
-  const create = createSocketFactory()
-  return (options) => {
-    const socket = create(options)
-    socket.setNoDelay(true)
-    return socket
   }
 }
 
@@ -179,28 +167,4 @@ export async function coordinator(cluster: Cluster, type: keyof typeof coordinat
   await cluster.connect()
   await cluster.brokerPool.refreshMetadata([topic])
   return cluster.findGroupCoordinator({ groupId: id, coordinatorType: coordinatorOf[type] })
-}
-
-/**
- * Issue #1751: kafkajs sets its next look at throttled requests even where there is none, to an instant that has passed, and so
- * every millisecond for ever; Node 24 says so in a TimeoutNegativeWarning. Only waiting requests need a look.
- */
-RequestQueue.prototype.scheduleCheckPendingRequests = function (this: RequestQueue) {
-  if (this.pending.length === 0 || this.throttleCheckTimeoutId) return
-  const inMs = Math.max(10, this.throttledUntil - Date.now())
-  this.throttleCheckTimeoutId = setTimeout(() => {
-    this.throttleCheckTimeoutId = null
-    this.checkPendingRequests()
-  }, inMs)
-}
-
-/** A connection that broke in the middle of a response kept its first half, and read the next connection's bytes as the rest. */
-const { connect } = Connection.prototype
-Connection.prototype.connect = function (this: Connection) {
-  if (!this.isConnected()) {
-    this.chunks = []
-    this.bytesBuffered = 0
-    this.bytesNeeded = 4
-  }
-  return connect.call(this)
 }

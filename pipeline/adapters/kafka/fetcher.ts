@@ -7,8 +7,9 @@ import { closeCluster, leadersOf, mayPass, originOf, pause, persist, readUncommi
 import { decodeRecordSet, type RecordSet } from './record-batches.ts'
 import { errorCode, fetchFrom, KafkaRefusal, partitionId, type FetchedPartition, type TopicPartition } from './wire.ts'
 
-const maxBytes = 16 * 1024 * 1024
-const maxBytesPerPartition = 4 * 1024 * 1024
+/** Larger responses cost no less a message, and a reader's records keep the whole response in memory. */
+const maxBytes = 8 * 1024 * 1024
+const maxBytesPerPartition = 2 * 1024 * 1024
 /** How long a broker may hold a fetch for which it has nothing; also how late a reader that just opened may join in. */
 const idleWaitMs = 500
 /** While some readers have no room, since one that gets room must not wait behind a fetch for the others. */
@@ -104,6 +105,8 @@ export function fetcher(client: KafkaClient): Fetcher {
       const hungry = mine.filter(({ ready }) => !ready)
       if (hungry.length === 0) {
         await new Promise<void>((resolve) => (loop.wake = resolve))
+        // Others of the same response are about to take theirs, and can share the next request.
+        await new Promise((resolve) => setImmediate(resolve))
         waitMs = busyWaitMs
         continue
       }

@@ -99,6 +99,9 @@ declare module 'kafkajs/src/network/connection.js' {
     connect(): Promise<unknown>
     disconnect(): Promise<unknown>
     isConnected(): boolean
+    authHandlers: unknown
+    requestQueue: { fulfillRequest(response: { size: number; correlationId: number; payload: Buffer }): void }
+    processData(chunk: Buffer): void
     send<T>(request: import('kafkajs/src/cluster/index.js').ProtocolRequest<T>): Promise<T>
   }
 }
@@ -111,11 +114,6 @@ declare module 'kafkajs/src/network/requestQueue/index.js' {
     scheduleCheckPendingRequests(): void
     checkPendingRequests(): void
   }
-}
-
-declare module 'kafkajs/src/network/socketFactory.js' {
-  const createSocketFactory: () => import('kafkajs').ISocketFactory
-  export default createSocketFactory
 }
 
 declare module 'kafkajs/src/loggers/index.js' {

@@ -35,7 +35,7 @@ export async function joinGroup(client: KafkaClient, options: MembershipOptions)
   let sessionTimer: NodeJS.Timeout | undefined
 
   function own(wanted: readonly number[]): void {
-    for (const partition of [...owned]) {
+    for (const partition of owned) {
       if (wanted.includes(partition)) continue
       owned.delete(partition)
       handlers.revoked(partition)
