@@ -14,7 +14,8 @@ export function anyRow<T extends FieldTable>(table: T, options: ArbitraryOptions
 }
 
 function anyRecord(table: FieldTable, options: ArbitraryOptions): fc.Arbitrary<unknown> {
-  return fc.record(Object.fromEntries(Object.entries(table.fields).map(([name, field]) => [name, anyValue(field, options)])))
+  const fields = Object.entries(table.fields).map(([name, field]) => [name, anyValue(field, options)] as const)
+  return fc.record(Object.fromEntries(fields), { noNullPrototype: true })
 }
 
 const text = fc.oneof(

@@ -34,5 +34,4 @@ export const everyKindTable = table({
   engine: { kind: 'latest', version: 'at' },
   orderBy: ['id', 'word'],
   partitionBy: 'toYYYYMM(at)',
-  ttl: 'toDateTime(at) + INTERVAL 40 DAY',
 })

@@ -227,6 +227,8 @@ function whole(value: number, bits: number, signed: boolean, name: string): numb
 /** The rows that RowBinary bytes hold. Throws a RangeError where they end in the middle of one. */
 export function decodeRows<T extends FieldTable>(table: T, bytes: Uint8Array): Row<T>[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  // A Buffer's slice is no copy.
+  const plain = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   // ClickHouse's strings are bytes: a mark at their start is theirs.
   const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
   let at = 0
@@ -242,7 +244,7 @@ export function decodeRows<T extends FieldTable>(table: T, bytes: Uint8Array): R
   const chunk = (length: number) => {
     if (at + length > bytes.length) throw new RangeError(`rows end at byte ${bytes.length}, inside a value that begins at ${at}`)
     at += length
-    return bytes.slice(at - length, at)
+    return plain.slice(at - length, at)
   }
   const i64 = () => {
     at += 8
