@@ -105,7 +105,8 @@ export function rowSink(partition: number, partitionCount: number) {
   let sharedStart = -1
   let sharedLength = 0
   const facts = noFacts()
-  const decoder = new TextDecoder('utf-8', { fatal: true })
+  // A byte order mark at the start of an id is part of it.
+  const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
   const dictionaryBytes = new Map<string, Uint8Array>()
   const bytesOf = (name: string): Uint8Array => {
     let bytes = dictionaryBytes.get(name)
@@ -219,7 +220,7 @@ export function rowSink(partition: number, partitionCount: number) {
 
   function tierChanged(slot: number, from: number, to: number, asOf: number, lastDay: number, why: LifetimeFacts): void {
     const change = {
-      user_id: new TextDecoder().decode(operator.users.id(slot)),
+      user_id: decoder.decode(operator.users.id(slot)),
       from: tiers[from]!,
       to: tiers[to]!,
       as_of: asOf,
