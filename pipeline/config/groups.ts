@@ -42,6 +42,17 @@ export const topicSettings = settingGroup('Topic', {
   },
 })
 
+/** For who looks at what is there: without a topic, all of them. */
+export const anyTopicSettings = settingGroup('Topic', {
+  topic: {
+    env: 'REELPULSE_TOPIC',
+    schema: topicSettings.settings.topic.schema
+      .removeDefault()
+      .optional()
+      .describe('Only this input topic; without it, all that the store has.'),
+  },
+})
+
 export const logSettings = settingGroup('Log (Kafka; without brokers the embedded log)', {
   brokers: {
     env: 'KAFKA_BROKERS',

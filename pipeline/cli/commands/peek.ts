@@ -1,17 +1,18 @@
 // `reelpulse peek <user_id>`: what the store knows of one user.
 import { z } from 'zod'
-import { dataSettings, processSettings, storeSettings, topicSettings } from '../../config/groups.ts'
+import { anyTopicSettings, dataSettings, processSettings, storeSettings } from '../../config/groups.ts'
 import { pick } from '../../config/group.ts'
+import { defaultTopic } from '../../config/names.ts'
 import { defineCommand, exitFinding, exitGood } from '../command.ts'
 
 export const command = defineCommand({
   name: 'peek',
   summary: 'what is known of one user',
-  help: `Prints the user's latest features row, every change of tier, and the last events, as they are in the store.
-Exits 1 where the store has nothing of that user.`,
+  help: `Prints the user's latest features row, every change of tier, and the last events, as they are in the store: of every topic that has
+the user, or of the one that is given. Exits 1 where nothing is known of that user.`,
   examples: [
-    ['peek u-000042', 'Features, tiers and the last 10 events of that user.'],
-    ['peek u-000042 --events 50 --json', 'The same as JSON, with the last 50 events.'],
+    ['peek u10000042', 'Features, tiers and the last 10 events of that user.'],
+    ['peek u10000042 --topic simulation --events 50 --json', 'The same as JSON, of one topic, with the last 50 events.'],
   ],
   positionals: [{ name: 'user_id', doc: 'Whom to look up.' }],
   flags: z.object({
@@ -19,30 +20,42 @@ Exits 1 where the store has nothing of that user.`,
   }),
   settings: {
     data: dataSettings,
-    topic: pick(topicSettings, ['topic']),
+    topic: anyTopicSettings,
     store: storeSettings,
     process: pick(processSettings, ['zone', 'currency']),
   },
   json: true,
   async run({ flags, settings, positionals, json, print, note, result }) {
-    const [{ openStore }, { lookUpUser }, { renderUser }] = await Promise.all([
+    const [{ openStore }, { topicsIn }, { lookUpUser }, { renderUser }] = await Promise.all([
       import('../../adapters/open.ts'),
+      import('../../verify/topics.ts'),
       import('../../peek/look-up.ts'),
       import('../../peek/render.ts'),
     ])
     const userId = positionals[0]!
-    const store = await openStore(settings, { create: false })
+    const wanted = settings.topic.topic
+    // Held open till the end: with the last store of a directory its engine would stop.
+    const first = await openStore({ ...settings, topic: { topic: wanted ?? defaultTopic } }, { create: false })
     try {
-      const user = await lookUpUser(store, userId, flags.events)
-      result({ found: user !== undefined, user_id: userId, ...user })
-      if (user === undefined) {
-        note(`Nothing is known of user ${userId} in topic ${settings.topic.topic}.`)
-        return exitFinding
+      const topics = wanted === undefined ? await topicsIn(first) : [wanted]
+      const found = []
+      for (const topic of topics) {
+        const store = await openStore({ ...settings, topic: { topic } })
+        try {
+          const user = await lookUpUser(store, userId, flags.events)
+          if (user === undefined) continue
+          found.push({ topic, ...user })
+          if (!json) print(`topic ${topic}\n${renderUser(user, settings.process)}\n`)
+        } finally {
+          await store.close()
+        }
       }
-      if (!json) print(renderUser(user, settings.process))
-      return exitGood
+      if (found.length === 0)
+        note(`Nothing is known of user ${userId} in ${topics.length === 0 ? 'an empty store' : `topic ${topics.join(', ')}`}.`)
+      result({ user_id: userId, found: found.length > 0, topics: found })
+      return found.length > 0 ? exitGood : exitFinding
     } finally {
-      await store.close()
+      await first.close()
     }
   },
 })

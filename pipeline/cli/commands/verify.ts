@@ -1,19 +1,8 @@
 // `reelpulse verify`: recomputes features, lifetimes and tiers from table `events`, and compares.
 import { z } from 'zod'
-import { settingGroup } from '../../config/group.ts'
-import { dataSettings, processSettings, storeSettings, topicSettings } from '../../config/groups.ts'
+import { anyTopicSettings, dataSettings, processSettings, storeSettings } from '../../config/groups.ts'
 import { databaseOf, defaultTopic } from '../../config/names.ts'
 import { defineCommand, exitFinding, exitGood, UsageError } from '../command.ts'
-
-const anyTopic = settingGroup('Topic', {
-  topic: {
-    env: 'REELPULSE_TOPIC',
-    schema: topicSettings.settings.topic.schema
-      .removeDefault()
-      .optional()
-      .describe('Verify only this input topic; without it, all that the store has.'),
-  },
-})
 
 export const command = defineCommand({
   name: 'verify',
@@ -47,7 +36,7 @@ The last line says how many rows were compared and how many differ. Exits 1 wher
   }),
   settings: {
     data: dataSettings,
-    topic: anyTopic,
+    topic: anyTopicSettings,
     store: storeSettings,
     process: processSettings,
   },
