@@ -26,7 +26,7 @@ function importsOf(text: string): string[] {
 
 /** Where a library may be imported: the adapters that hide it, and the tests and tools that look at what lies behind. */
 const homes: Readonly<Record<string, readonly RegExp[]>> = {
-  kafkajs: [/^pipeline\/adapters\/kafka/, /^pipeline\/testing\//],
+  kafkajs: [/^pipeline\/adapters\/kafka/, /^pipeline\/bench\/kafka-/, /^pipeline\/testing\//],
   '@clickhouse/client': [/^pipeline\/adapters\/clickhouse-/, /^pipeline\/testing\//],
   chdb: [/^pipeline\/engine\//],
   avsc: [/^pipeline\/adapters\/avro/, /^(schemas|operators|pipeline\/simulation)\/.*\.test\.ts$/],
