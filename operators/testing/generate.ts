@@ -1,7 +1,7 @@
 // Nasty partition logs for properties: few users, times on the edges where the figures change, everything that can be wrong.
 import fc from 'fast-check'
-import { encodeSingleObject } from '../../schemas/avro-encode.ts'
-import { behaviorBatch, behaviors, platforms, type BehaviorBatch, type BehaviorEvent } from '../../schemas/behavior-batch.ts'
+import { encodeFlush } from './encode-flush.ts'
+import { behaviors, platforms, type BehaviorBatch, type BehaviorEvent } from '../../schemas/behavior-batch.ts'
 import { maxEventsPerFlush, maxInstant, maxStringBytes, tooOldMs } from '../../schemas/limits.ts'
 import { windows } from '../../schemas/measures.ts'
 import type { RecordReject } from '../../schemas/rejects.ts'
@@ -287,7 +287,7 @@ function tell(world: World, steps: readonly Step[], options: LogOptions): Partit
     switch (action.kind) {
       case 'flush': {
         const { headers, batch, what } = makeFlush(action, now)
-        const record = { key: utf8.encode(batch.user_id), value: encodeSingleObject(behaviorBatch, batch), headers }
+        const record = { key: utf8.encode(batch.user_id), value: encodeFlush(batch), headers }
         flushes.push(record)
         append(what, { timestampMs, ...record })
         break
@@ -302,7 +302,7 @@ function tell(world: World, steps: readonly Step[], options: LogOptions): Partit
         append(`${name(user)} sends id ${idOf(event.event_id)} again, a ${behavior}`, {
           timestampMs,
           key: utf8.encode(user),
-          value: encodeSingleObject(behaviorBatch, batch),
+          value: encodeFlush(batch),
           headers: undefined,
         })
         break
@@ -542,7 +542,7 @@ function breakBytes(batch: BehaviorBatch, how: (typeof brokenKinds)[number], cut
     device_id: inEvent ? 'd' : marker,
     events: batch.events.map((event) => ({ ...event, query: inEvent ? marker : event.query })),
   }
-  const bytes = encodeSingleObject(behaviorBatch, marked)
+  const bytes = encodeFlush(marked)
   switch (how) {
     case 'no bytes':
       return bytes.slice(0, 0)
@@ -591,7 +591,7 @@ function spoil(
   const long = 'x'.repeat(maxStringBytes + 1)
   const record = (changes: Partial<BehaviorBatch> = {}, otherKey = key) => ({
     key: otherKey,
-    value: encodeSingleObject(behaviorBatch, { ...batch, ...changes }),
+    value: encodeFlush({ ...batch, ...changes }),
   })
   const many = (count: number) => Array.from({ length: count }, () => plainEvent(now.newId(), 'session_start', batch.sent_at))
   switch (how) {
