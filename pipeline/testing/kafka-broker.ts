@@ -199,7 +199,10 @@ async function startOnJvm(): Promise<RunningKafka> {
   }
 
   try {
-    const id = Buffer.from(crypto.getRandomValues(new Uint8Array(16))).toString('base64url')
+    // As Kafka's own ids, without a dash in front that would read as an option.
+    const id = `A${Buffer.from(crypto.getRandomValues(new Uint8Array(16)))
+      .toString('base64url')
+      .slice(1)}`
     await run('java', java('kafka.tools.StorageTool', ['format', '--cluster-id', id, '--config', config]), { timeout: 120_000 })
     await launch()
   } catch (error) {
