@@ -9,7 +9,7 @@ const leastClock = `
   SELECT if(count() = max(partition_count), min(clock_at), toDateTime64(0, 3, 'UTC'))
   FROM (
     SELECT partition, max(block_at) AS clock_at, max(kpi_deltas.partition_count) AS partition_count
-    FROM kpi_deltas WHERE dimension = 'clock' GROUP BY partition
+    FROM kpi_deltas WHERE dimension = 'clock' AND value = '' AND grain = 'minute' GROUP BY partition
   )`
 
 // A day of a zone that shifts its clocks can be 23 or 25 h long; its flag is then off by that hour.

@@ -1,5 +1,6 @@
 // Every setting of the program, in one small group for each role or port. `reelpulse config` prints them as they take effect.
 import { z } from 'zod'
+import { allowedLatenessMs } from '../../operators/kpi/catalogue.ts'
 import { defaultSettings } from '../../operators/settings.ts'
 import { settingGroup, type SettingsOf } from './group.ts'
 import { defaultGroup, defaultTopic } from './names.ts'
@@ -122,7 +123,7 @@ export const processSettings = settingGroup('Process', {
 })
 
 export const detectSettings = settingGroup('Detect', {
-  latenessS: { env: 'REELPULSE_LATENESS_S', schema: seconds(0, 120, 'A bucket closes this long after its end.') },
+  latenessS: { env: 'REELPULSE_LATENESS_S', schema: seconds(0, allowedLatenessMs / 1000, 'A bucket closes this long after its end.') },
   webhookUrl: { env: 'REELPULSE_WEBHOOK_URL', schema: httpUrl('Gets a POST for every transition of an alert.').optional() },
 })
 

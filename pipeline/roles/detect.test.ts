@@ -248,6 +248,16 @@ test('what comes after a minute has closed does not change what was decided of i
   expect(row!.completion_rate).toBeLessThan(0.02)
 })
 
+test('after a pause of more than twelve hours it looks at the last twelve only', async () => {
+  const store = await newStore()
+  const hour = 60
+  const dropsAt = [10 * hour, 16 * hour]
+  const shape: Shape = (m) => ({ ad: dropsAt.some((from) => m >= from && m < from + 10) ? low : normal })
+  await deltaWriter(store, 2)(blocksOf(0, 23 * hour, shape))
+  await detectorOn(store).poll()
+  expect((await alertsIn(store)).filter((line) => line.endsWith('firing'))).toEqual([`${16 * hour + 1} channel:ad firing`])
+})
+
 test('a webhook that fails gets the same notification again until it takes it', async () => {
   const store = await newStore()
   await deltaWriter(store, 2)(blocksOf(0, 380, (m) => ({ ad: m >= 360 ? low : normal })))
