@@ -400,6 +400,23 @@ describe.skipIf(missing)('the Kafka log over a broker that dies', () => {
   })
 })
 
+test.skipIf(missing)('a login is taken over SASL, and a wrong one is told', async () => {
+  const login = { username: 'reel', password: 'secret' }
+  const kafka = await startKafka({ login })
+  try {
+    const log = open(kafka.brokers, { sasl: { mechanism: 'plain', ...login } })
+    const topic = newName()
+    await log.createTopic({ topic, partitions: 1, timestamps: 'append' })
+    await log.append(topic, [record('1')])
+    expect((await readSome(log, topic, 0, 0, 1)).map(({ value }) => value)).toEqual(['1'])
+    const stranger = open(kafka.brokers, { sasl: { mechanism: 'plain', username: 'reel', password: 'wrong' } })
+    await expect(stranger.describeTopic(topic)).rejects.toThrow(/[Aa]uthentication failed/)
+  } finally {
+    await Promise.all(opened.splice(0).map((log) => log.close()))
+    await kafka.stop()
+  }
+})
+
 describe('a connection of kafkajs', () => {
   const options = (port: number) => ({
     host: '127.0.0.1',

@@ -1,7 +1,7 @@
 // The Log port on Kafka. kafkajs 2.2.4 makes the connections and speaks most of the protocol; only this adapter imports it.
 
 import { partitionOf } from '../../operators/hash.ts'
-import type { ClaimOptions, GroupHandlers, Log, OutRecord } from '../ports/log.ts'
+import type { ClaimOptions, GroupHandlers, Log, OutRecord, PartitionOwner } from '../ports/log.ts'
 import { kafkaClient, type KafkaLogOptions } from './kafka/client.ts'
 import { fetcher } from './kafka/fetcher.ts'
 import { joinGroup, type GroupMembership } from './kafka/membership.ts'
@@ -19,6 +19,7 @@ export function kafkaLog(options: KafkaLogOptions): Log {
   const topics = kafkaTopics(client, reading)
   const appending = appender(client)
   const memberships = new Map<string, GroupMembership>()
+  const owners = new Set<PartitionOwner>()
   let turn = 0
 
   async function address(topic: string, records: readonly OutRecord[]): Promise<Addressed[]> {
@@ -68,7 +69,7 @@ export function kafkaLog(options: KafkaLogOptions): Log {
     async claim(claim: ClaimOptions) {
       const { partitions } = await topics.rules(claim.topic)
       await topics.create({ topic: claim.changelogTopic, partitions, timestamps: 'append', compacted: true })
-      return claimPartition(claim, {
+      const owner = await claimPartition(claim, {
         client,
         fetcher: reading,
         address,
@@ -77,10 +78,18 @@ export function kafkaLog(options: KafkaLogOptions): Log {
           await memberships.get(`${claim.group}/${claim.topic}`)?.commitOffset(claim.partition, nextOffset)
         },
       })
+      owners.add(owner)
+      const { close } = owner
+      owner.close = async () => {
+        owners.delete(owner)
+        await close()
+      }
+      return owner
     },
 
     async close() {
       await Promise.all([...memberships.values()].map((membership) => membership.close()))
+      await Promise.all([...owners].map((owner) => owner.close()))
       await appending.close()
       await reading.close()
       await topics.close()

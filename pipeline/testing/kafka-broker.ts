@@ -20,7 +20,12 @@ export type RunningKafka = {
   restart(): Promise<void>
 }
 
-export type KafkaBackend = { name: 'jvm' | 'docker'; start: () => Promise<RunningKafka> } | { missing: string }
+export type KafkaOptions = {
+  /** Lets in only who logs in so, over SASL PLAIN. */
+  login?: { username: string; password: string }
+}
+
+export type KafkaBackend = { name: 'jvm' | 'docker'; start: (options?: KafkaOptions) => Promise<RunningKafka> } | { missing: string }
 
 const run = promisify(execFile)
 
@@ -41,10 +46,10 @@ export async function kafkaBackend(): Promise<KafkaBackend> {
 }
 
 /** Starts a broker that nobody else uses. Tests that neither kill nor reconfigure it share one: see shared-kafka.ts. */
-export async function startKafka(): Promise<RunningKafka> {
+export async function startKafka(options: KafkaOptions = {}): Promise<RunningKafka> {
   const backend = await kafkaBackend()
   if ('missing' in backend) throw new Error(backend.missing)
-  return backend.start()
+  return backend.start(options)
 }
 
 const jarsFolder = () => join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'reelpulse', 'kafka', kafkaVersion)
@@ -104,13 +109,18 @@ async function freePorts(count: number): Promise<number[]> {
 }
 
 /** One node; small, so that it starts quickly; group and cleaner delays short, so that tests need not wait. */
-const serverProperties = (folder: string, port: number, controllerPort: number) => `
+const serverProperties = (
+  folder: string,
+  port: number,
+  controllerPort: number,
+  { login }: KafkaOptions,
+) => `${login ? loginProperties(login) : ''}
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:${controllerPort}
 listeners=PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}
 advertised.listeners=PLAINTEXT://127.0.0.1:${port}
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+listener.security.protocol.map=PLAINTEXT:${login ? 'SASL_PLAINTEXT' : 'PLAINTEXT'},CONTROLLER:PLAINTEXT
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
 log.dirs=${folder}/data
@@ -133,6 +143,13 @@ group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=500
 `
 
+const loginProperties = ({ username, password }: NonNullable<KafkaOptions['login']>) => `
+sasl.enabled.mechanisms=PLAIN
+sasl.mechanism.inter.broker.protocol=PLAIN
+listener.name.plaintext.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required \
+  username="${username}" password="${password}" user_${username}="${password}";
+`
+
 const log4j = `
 Configuration:
   status: error
@@ -150,7 +167,7 @@ const javaOptions = ['-Xmx512m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', 
 // The broker must not outlive us, however we end: the pipe on its keeper's stdin closes with our process.
 const keeper = 'exec 3<&0; "$@" </dev/null & pid=$!; (cat <&3 >/dev/null; kill -KILL $pid 2>/dev/null) & wait $pid'
 
-async function startOnJvm(): Promise<RunningKafka> {
+async function startOnJvm(options: KafkaOptions = {}): Promise<RunningKafka> {
   const jars = await resolveJars()
   const folder = mkdtempSync(join(tmpdir(), 'reelpulse-kafka-'))
   const java = (main: string, args: string[]) => [
@@ -164,7 +181,7 @@ async function startOnJvm(): Promise<RunningKafka> {
   const config = join(folder, 'server.properties')
   const ports = await freePorts(2)
   const [port, controllerPort] = ports as [number, number]
-  writeFileSync(config, serverProperties(folder, port, controllerPort))
+  writeFileSync(config, serverProperties(folder, port, controllerPort, options))
   writeFileSync(join(folder, 'log4j2.yaml'), log4j)
   let child: ChildProcess | undefined
   let output = ''
@@ -235,12 +252,13 @@ async function answers(port: number, check: () => void): Promise<void> {
   }
 }
 
-async function startInDocker(): Promise<RunningKafka> {
+async function startInDocker(options: KafkaOptions = {}): Promise<RunningKafka> {
   const { GenericContainer } = await import('testcontainers')
   // Clients are told the advertised port, so it must be known before the broker starts, and stay over a restart.
   const ports = await freePorts(1)
   const port = ports[0] as number
-  const settings = serverProperties('/tmp/reelpulse', 9092, 9093)
+  const settings = serverProperties('/tmp/reelpulse', 9092, 9093, options)
+    .replaceAll('\\\n', '')
     .trim()
     .split('\n')
     .map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)] as const)

@@ -26,6 +26,7 @@ export type KafkaClient = {
   /** A set of connections of its own. Brokers answer the requests of one connection one after another, so long polls need theirs. */
   newCluster(): Cluster
   warn(message: string, fields: Record<string, unknown>): void
+  debug(message: string, fields: Record<string, unknown>): void
 }
 
 export const coordinatorOf = { group: 0, transaction: 1 }
@@ -65,6 +66,7 @@ export function kafkaClient(options: KafkaLogOptions): KafkaClient {
         isolationLevel: readUncommitted,
       }),
     warn: (message, fields) => report('warn', message, fields),
+    debug: (message, fields) => report('debug', message, fields),
   }
 }
 

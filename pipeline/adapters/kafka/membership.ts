@@ -11,7 +11,7 @@ const { MemberAssignment, MemberMetadata } = kafkajs.AssignerProtocol
 const protocol = 'reelpulse-sticky'
 
 export type GroupMembership = Membership & {
-  /** Commits an offset as this member; for lag monitors. */
+  /** Commits an offset as this member, for lag monitors: does nothing where the group takes none now. */
   commitOffset(partition: number, nextOffset: number): Promise<void>
 }
 
@@ -50,6 +50,7 @@ export async function joinGroup(client: KafkaClient, options: MembershipOptions)
   /** The coordinator counts from when it got our last sign of life, which is after we sent it. */
   function aliveSince(sentAt: number): void {
     clearTimeout(sessionTimer)
+    if (closed) return
     sessionTimer = setTimeout(
       () => {
         client.warn(`${group}: not heard by its coordinator for ${sessionTimeoutMs} ms, giving up partitions`, {
@@ -86,6 +87,7 @@ export async function joinGroup(client: KafkaClient, options: MembershipOptions)
       memberId,
       groupAssignment: lead ? assignment(joined.members) : [],
     })
+    if (closed) return
     const mine = MemberAssignment.decode(memberAssignment)?.assignment[topic] ?? []
     member = { broker, memberId, generation: joined.generationId }
     aliveSince(Math.max(startedAt, performance.now() - sessionTimeoutMs / 2))
@@ -118,7 +120,7 @@ export async function joinGroup(client: KafkaClient, options: MembershipOptions)
       try {
         if (!member) {
           await join()
-          onJoined()
+          if (!closed) onJoined()
         } else {
           await sleepUnlessInterrupted(sessionTimeoutMs / 10)
           if (!closed) await beat()
@@ -162,10 +164,24 @@ export async function joinGroup(client: KafkaClient, options: MembershipOptions)
     interrupt()
     own([])
     // Best done, so that the others need not wait for our session to end; but a broker that is away is not waited for.
-    const leaving = member?.broker.leaveGroup({ groupId: group, memberId }).catch(() => {})
-    if (leaving) await Promise.race([leaving, new Promise((resolve) => setTimeout(resolve, 2_000).unref())])
+    await Promise.race([leave().catch(() => {}), new Promise((resolve) => setTimeout(resolve, 2_000).unref())])
     await closeCluster(cluster)
     await living
+  }
+
+  async function leave(): Promise<void> {
+    if (memberId === '') return
+    if (member) {
+      await member.broker.leaveGroup({ groupId: group, memberId })
+      return
+    }
+    // The connection is taken by a request to join, which is answered when all others have joined.
+    const another = client.newCluster()
+    try {
+      await (await coordinator(another, 'group', group, topic)).leaveGroup({ groupId: group, memberId })
+    } finally {
+      await closeCluster(another)
+    }
   }
 
   let living: Promise<void> = Promise.resolve()
@@ -181,12 +197,17 @@ export async function joinGroup(client: KafkaClient, options: MembershipOptions)
   return {
     async commitOffset(partition, nextOffset) {
       if (!member) return
-      await member.broker.offsetCommit({
-        groupId: group,
-        groupGenerationId: member.generation,
-        memberId,
-        topics: [{ topic, partitions: [{ partition, offset: String(nextOffset) }] }],
-      })
+      try {
+        await member.broker.offsetCommit({
+          groupId: group,
+          groupGenerationId: member.generation,
+          memberId,
+          topics: [{ topic, partitions: [{ partition, offset: String(nextOffset) }] }],
+        })
+      } catch (error) {
+        // A group that is changing takes no offsets; the next one says more than this one would have.
+        client.debug(`${group}: offset ${nextOffset} of ${topic}/${partition} was not committed`, { error: originOf(error).message })
+      }
     },
     close,
   }

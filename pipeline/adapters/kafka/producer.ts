@@ -177,6 +177,7 @@ export function appender(client: KafkaClient): Appender {
   const queue: { records: readonly Addressed[]; resolve: () => void; reject: (error: Error) => void }[] = []
   let session: ProducerSession | undefined
   let working: Promise<void> | undefined
+  let closing = false
   let closed = false
 
   async function work(): Promise<void> {
@@ -214,7 +215,7 @@ export function appender(client: KafkaClient): Appender {
   return {
     append: (records) =>
       new Promise((resolve, reject) => {
-        if (closed) {
+        if (closing) {
           reject(new Error('the Kafka log is closed'))
           return
         }
@@ -226,12 +227,9 @@ export function appender(client: KafkaClient): Appender {
         working ??= Promise.resolve().then(work)
       }),
     async close() {
+      closing = true
       // What was accepted is written if it can be; a cluster that is away is not waited for.
-      const attempt = working
-      setTimeout(() => {
-        closed = true
-      }, 0).unref()
-      if (attempt) await Promise.race([attempt, new Promise((resolve) => setTimeout(resolve, 10_000).unref())])
+      if (working) await Promise.race([working, new Promise((resolve) => setTimeout(resolve, 10_000).unref())])
       closed = true
       await closeCluster(cluster)
     },
