@@ -86,6 +86,7 @@ export async function startProcess(options: ProcessOptions): Promise<ProcessRole
           report: (progress) => options.onProgress?.(progress),
           drainTo: options.drainTo?.[partition],
         }) // prettier-ignore
+        if (options.drainTo !== undefined) return
       } catch (error) {
         if (abort.aborted) break
         const message = error instanceof Error ? error.message : String(error)

@@ -1,0 +1,99 @@
+// One run of the benchmark's other figures, as a process of its own: the shipped process role, every operator, blocks and
+// checkpoints on, over a topic of a real broker; into a store that takes rows and forgets them, or into the embedded engine.
+//
+//   node pipeline/bench/process.ts <brokers> <topic> null|engine <data dir>
+import { readFileSync } from 'node:fs'
+import { defaultSettings } from '../../operators/settings.ts'
+import { views } from '../../operators/views.ts'
+import { tables } from '../../schemas/tables/catalogue.ts'
+import { openEmbeddedEngine } from '../adapters/embedded-store.ts'
+import { kafkaLog } from '../adapters/kafka-log.ts'
+import type { Store } from '../ports/store.ts'
+import { startProcess } from '../roles/process/process.ts'
+import type { PartitionProgress } from '../roles/process/partition-run.ts'
+import { knownFlushes, namesOf } from '../start/roles.ts'
+
+const [brokers = '', topic = '', into = 'null', dataDir = ''] = process.argv.slice(2)
+
+const log = kafkaLog({ brokers: brokers.split(','), clientId: 'reelpulse-bench' })
+const description = await log.describeTopic(topic)
+if (description === undefined) throw new Error(`topic ${topic} does not exist at ${brokers}`)
+
+/** Takes rows and forgets them. */
+const nullStore: Store = {
+  migrate: () => Promise.resolve(),
+  insert: () => Promise.resolve(),
+  query: () => Promise.resolve([]),
+  command: () => Promise.resolve(),
+  ping: () => Promise.resolve(true),
+  close: () => Promise.resolve(),
+}
+
+const engine = into === 'engine' ? await openEmbeddedEngine({ dataDir }) : undefined
+const store = engine === undefined ? nullStore : engine.store('reelpulse_bench')
+if (engine !== undefined) await store.migrate(tables, views)
+
+function engineCpuSeconds(): number {
+  const pid = engine?.pid()
+  if (pid === undefined) return 0
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  return (Number(fields[11]) + Number(fields[12])) / 100
+}
+
+const before = process.cpuUsage()
+const engineBefore = engineCpuSeconds()
+const startedAt = performance.now()
+const progress = new Map<number, PartitionProgress>()
+const group = `bench-${process.pid}-${Date.now()}`
+const role = await startProcess({
+  log,
+  store,
+  topic,
+  names: namesOf(topic, group),
+  settings: defaultSettings,
+  blockSpanMs: 5_000,
+  checkpointMs: 10_000,
+  resolve: knownFlushes(),
+  onProgress: (of) => progress.set(of.partition, { ...of, rows: { ...of.rows } }),
+  tell: (level, message, facts) => level !== 'info' && process.stderr.write(`${message} ${JSON.stringify(facts)}\n`),
+  drainTo: description.partitions.map(({ end }) => end),
+})
+while (progress.size < description.partitions.length) await new Promise((resolve) => setTimeout(resolve, 20))
+await role.drained()
+const wallSeconds = (performance.now() - startedAt) / 1000
+const used = process.cpuUsage(before)
+const engineUsed = engineCpuSeconds() - engineBefore
+const stopped = role.status().filter(({ state }) => state === 'stopped')
+await role.stop()
+const rows: Record<string, number> = {}
+for (const of of progress.values()) for (const [table, count] of Object.entries(of.rows)) rows[table] = (rows[table] ?? 0) + count
+const total = (of: 'events' | 'duplicates' | 'rejected') => [...progress.values()].reduce((sum, p) => sum + p[of], 0)
+process.stdout.write(
+  `${JSON.stringify({
+    cpuSeconds: (used.user + used.system) / 1e6,
+    engineCpuSeconds: engineUsed,
+    wallSeconds,
+    rssMb: Math.round(process.resourceUsage().maxRSS / 1024),
+    events: total('events') + total('duplicates') + total('rejected'),
+    rows,
+    stopped,
+    operators: [
+      'decoding',
+      'validation',
+      'duplicates',
+      'windows',
+      'emission',
+      'lifetime',
+      'affinity',
+      'tiers',
+      'kpi deltas',
+      'blocks',
+      'checkpoints',
+    ],
+  })}\n`,
+)
+await store.close()
+await engine?.close()
+await log.close()
+process.exit(stopped.length === 0 ? 0 : 1)

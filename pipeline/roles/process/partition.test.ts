@@ -1,0 +1,260 @@
+// The operators as the process role runs them, against their naive twin: block by block, row by row.
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { naiveDecode } from '../../../operators/naive/decode.ts'
+import { naivePartition, type NaiveBlock } from '../../../operators/naive/partition.ts'
+import { controlOf } from '../../../operators/partition/headers.ts'
+import { partitionOperator } from '../../../operators/partition/partition.ts'
+import { putIds, takeNewIds, userStateReader, userStateWriter, type IdGeneration } from '../../../operators/partition/state.ts'
+import { defaultSettings, type OperatorSettings } from '../../../operators/settings.ts'
+import { partitionLogs, type LogRecord } from '../../../operators/testing/generate.ts'
+import { nastyLog } from '../../../operators/testing/nasty-log.ts'
+import { decodeRows } from '../../../schemas/row-binary.ts'
+import { eventsTable } from '../../../schemas/tables/events.ts'
+import { kpiDeltasTable } from '../../../schemas/tables/kpi-deltas.ts'
+import { rejectedEventsTable } from '../../../schemas/tables/rejected-events.ts'
+import { tierChangesTable } from '../../../schemas/tables/tier-changes.ts'
+import { userFeaturesTable, type UserFeaturesRow } from '../../../schemas/tables/user-features.ts'
+import { blockCutter } from './block.ts'
+import { blockTables, rowSink } from './rows.ts'
+
+type Log = { settings: OperatorSettings; partition: number; partitionCount: number; records: readonly LogRecord[] }
+type Limits = { blockEvents: number; blockBytes: number; partRows: number; partBytes: number }
+
+const smallBlocks: Limits = { blockEvents: 25, blockBytes: 20_000, partRows: 7, partBytes: 1e9 }
+
+/** A block as the role inserts it: each table's parts, as bytes. */
+type FastBlock = { firstOffset: number; nextOffset: number; blockAt: number; parts: Record<string, Buffer[]> }
+
+/** What a changelog holds at a checkpoint. */
+type Changelog = { clock: number; users: Map<string, Uint8Array>; ids: IdGeneration[] }
+
+type FastOptions = {
+  limits?: Limits
+  /** After which blocks (counted from 0) a checkpoint is made. */
+  checkpointAfter?: (block: number) => boolean
+  /** After which checkpoints a new owner goes on from the changelog. */
+  restartAfter?: (block: number) => boolean
+  /** Records in a read batch. All of a batch's bytes lie in one buffer, which the next batch overwrites. */
+  batchRecords?: (batch: number) => number
+}
+
+function fastBlocks(log: Log, options: FastOptions = {}): FastBlock[] {
+  const { settings, partition, partitionCount, records } = log
+  const limits = options.limits ?? smallBlocks
+  const begin = () => {
+    const rows = rowSink(partition, partitionCount)
+    const operator = partitionOperator({
+      settings, partition, partitionCount, operators: 'all', sink: rows.sink, resolve: () => 'unknown_schema',
+    }) // prettier-ignore
+    rows.bind(operator)
+    return { rows, operator, writeUser: userStateWriter(operator.state) }
+  }
+  let owner = begin()
+  const changelog: Changelog = { clock: 0, users: new Map(), ids: [] }
+  const blocks: FastBlock[] = []
+  const tables = blockTables({ rows: limits.partRows, bytes: limits.partBytes })
+  const cutter = blockCutter({ events: limits.blockEvents, bytes: limits.blockBytes })
+  let nextOffset = records[0]?.offset ?? 0
+
+  const beginBlock = () => {
+    cutter.begin(nextOffset)
+    for (const table of tables.all) table.reset(partition, nextOffset)
+    tables.outbox = []
+    owner.rows.open(tables)
+  }
+  const endBlock = () => {
+    owner.rows.closeBlock(nextOffset)
+    const blockAt = owner.operator.clock()
+    const parts = Object.fromEntries(
+      tables.all.map((rows) => [rows.table.name, rows.finish(blockAt).map((part) => Buffer.from(part.bytes))]),
+    )
+    blocks.push({ firstOffset: cutter.firstOffset(), nextOffset, blockAt, parts })
+    const block = blocks.length - 1
+    if (options.checkpointAfter?.(block) === true) {
+      checkpoint()
+      if (options.restartAfter?.(block) === true) restart()
+    }
+    beginBlock()
+  }
+  const checkpoint = () => {
+    const { operator, writeUser } = owner
+    for (const slot of operator.state.changed()) changelog.users.set(Buffer.from(operator.users.id(slot)).toString('latin1'), writeUser(slot))
+    changelog.ids.push(...takeNewIds(operator.state))
+    const hour = Math.floor(operator.clock() / 3_600_000)
+    changelog.ids = changelog.ids.filter((generation) => hour - generation.hour <= (generation.lasting ? 744 : 24) + 1)
+    changelog.clock = operator.clock()
+    operator.state.clearChanged()
+  }
+  const restart = () => {
+    const before = Array.from(owner.operator.usersByRung)
+    owner = begin()
+    const { state } = owner.operator
+    state.clock = changelog.clock
+    const reader = userStateReader(state)
+    for (const [id, value] of changelog.users) reader.put(Buffer.from(id, 'latin1'), value)
+    for (const generation of changelog.ids.toSorted((a, b) => a.hour - b.hour)) putIds(state, generation)
+    reader.done()
+    expect(Array.from(owner.operator.usersByRung)).toEqual(before)
+  }
+
+  beginBlock()
+  const shared = new Uint8Array(1 << 20)
+  for (let from = 0, batch = 0; from < records.length; batch++) {
+    const run = records.slice(from, from + (options.batchRecords?.(batch) ?? 5))
+    from += run.length
+    let at = 0
+    const borrow = (bytes: Uint8Array | null) => {
+      if (bytes === null || at + bytes.length + 3 > shared.length) return bytes
+      shared.set(bytes, at + 3)
+      at += bytes.length + 3
+      return shared.subarray(at - bytes.length, at)
+    }
+    shared.fill(0xee)
+    for (const record of run.map((record) => ({ ...record, key: borrow(record.key), value: borrow(record.value) }))) {
+      const items = owner.operator.apply(record.offset, record.timestampMs, record.key, record.value, record.headers)
+      nextOffset = record.offset + 1
+      const control = record.key === null && record.value === null && record.headers !== undefined && controlOf(record.headers) !== undefined
+      if (cutter.add(items, record.value?.length ?? 0, control)) endBlock()
+    }
+  }
+  return blocks
+}
+
+function naiveBlocks(log: Log, limits: Limits = smallBlocks): NaiveBlock[] {
+  const { partition, partitionCount } = log
+  const firstOffset = log.records[0]?.offset ?? 0
+  const twin = naivePartition(log.settings, { partition, partitionCount, logId: 'log', limits, firstOffset, decode: naiveDecode })
+  return log.records.flatMap((record) => twin.record(record) ?? [])
+}
+
+type Rows = { [column: string]: unknown }[]
+/** The columns by which rejected rows are compared: the rest is words, and bytes that stand in the topic. */
+const rejectedColumns = ['partition', 'first_offset', 'block_at', 'offset', 'ordinal', 'record_at', 'clock_at', 'reason', 'user_id', 'event_id', 'value_bytes']
+const only = (rows: Rows, columns: readonly string[]) => rows.map((row) => Object.fromEntries(columns.map((name) => [name, row[name]])))
+const without = (rows: Rows, column: string) => rows.map(({ [column]: _, ...rest }) => rest)
+const asSet = (rows: Rows) => rows.map((row) => JSON.stringify(row)).toSorted()
+
+/** Every figure exactly; affinities within 1e-9, and the order of categories that differ by less. */
+function expectSameFeatures(fast: UserFeaturesRow[], twin: NaiveBlock): void {
+  const plain = (rows: readonly UserFeaturesRow[]) => rows.map(({ top_categories: _, top_affinities: __, ...rest }) => rest)
+  expect(plain(fast)).toEqual(plain(twin.features))
+  for (const [i, row] of fast.entries()) {
+    const wanted = twin.features[i]!
+    const all = twin.affinities[i]!
+    const close = (a: number, b: number) => Math.abs(a - b) <= 1e-9 * Math.abs(b)
+    expect(row.top_affinities.length).toBe(wanted.top_affinities.length)
+    expect(new Set(row.top_categories).size).toBe(row.top_categories.length)
+    for (const [place, category] of row.top_categories.entries()) {
+      const value = row.top_affinities[place]!
+      if (!close(value, wanted.top_affinities[place]!) || !close(value, all.get(category) ?? NaN)) {
+        expect({ place, category, value }).toEqual({ place, category: wanted.top_categories[place], value: wanted.top_affinities[place] })
+      }
+      // Which of two equals comes first is not left open.
+      if (category !== wanted.top_categories[place]) expect(all.get(category)).not.toBe(all.get(wanted.top_categories[place]!))
+    }
+  }
+}
+
+function expectSameBlocks(fast: readonly FastBlock[], twin: readonly NaiveBlock[], limits: Limits): void {
+  const ends = ({ firstOffset, nextOffset, blockAt }: FastBlock | NaiveBlock) => ({ firstOffset, nextOffset, blockAt })
+  expect(fast.map(ends)).toEqual(twin.map(ends))
+  for (const [i, block] of fast.entries()) {
+    const wanted = twin[i]!
+    const rowsOf = <T extends Parameters<typeof decodeRows>[0]>(table: { name: string; record: T }) =>
+      block.parts[table.name]!.flatMap((bytes) => decodeRows(table.record, bytes))
+    expect(rowsOf(eventsTable)).toEqual(wanted.events)
+    const rejected = rowsOf(rejectedEventsTable)
+    expect(only(rejected, rejectedColumns)).toEqual(only(wanted.rejected, rejectedColumns))
+    expectSameFeatures(rowsOf(userFeaturesTable) as UserFeaturesRow[], wanted)
+    expect(rowsOf(tierChangesTable)).toEqual(wanted.tierChanges)
+    const deltas = rowsOf(kpiDeltasTable) as Rows
+    expect(without(deltas.slice(-1), 'part')).toEqual(without(wanted.kpiDeltas.slice(-1), 'part'))
+    expect(asSet(without(deltas, 'part'))).toEqual(asSet(without(wanted.kpiDeltas.map((row) => orderedAs(deltas[0]!, row)), 'part')))
+    if (limits.partBytes < 1e9) continue
+    // Cut by rows alone, every table's parts are known without its bytes.
+    for (const rows of [rejected, deltas])
+      expect(rows.map((row) => row['part'])).toEqual(rows.map((_, row) => Math.floor(row / limits.partRows)))
+  }
+}
+
+const orderedAs = (sample: Rows[number], row: Rows[number]) => Object.fromEntries(Object.keys(sample).map((name) => [name, row[name]]))
+
+function check(log: Log, limits: Limits = smallBlocks): void {
+  expectSameBlocks(fastBlocks(log, { limits }), naiveBlocks(log, limits), limits)
+}
+
+/** Byte by byte; where they differ, the rows say in what. */
+function expectSameBytes(fast: readonly FastBlock[], wanted: readonly FastBlock[]): void {
+  const whole = (blocks: readonly FastBlock[]) =>
+    blocks.map(({ parts, ...ends }) => ({ ...ends, parts: Object.values(parts).map((part) => part.map((bytes) => bytes.toString('latin1'))) }))
+  if (JSON.stringify(whole(fast)) === JSON.stringify(whole(wanted))) return
+  const rows = ({ parts, ...ends }: FastBlock) => ({
+    ...ends,
+    rows: blockTables().all.map(({ table }) => parts[table.name]!.map((bytes) => decodeRows(table.record, bytes))),
+  })
+  expect(fast.map(rows)).toEqual(wanted.map(rows))
+  expect(whole(fast)).toEqual(whole(wanted))
+}
+
+const runs = (numRuns: number) => ({ numRuns, ...(process.env['SEED'] === undefined ? {} : { seed: Number(process.env['SEED']) }) })
+
+/** Logs of steps that know what was sent before: lives of many days, repeats at the borders of forgetting. */
+const lives = (settings: Partial<OperatorSettings>, steps = 60): fc.Arbitrary<Log> =>
+  fc.array(fc.noBias(fc.nat()), { minLength: 1, maxLength: steps, size: 'max' }).map((seeds) => {
+    const whole = { ...defaultSettings, ...settings }
+    const here = { partition: 1, partitionCount: 3 }
+    const log = { settings: whole, ...here, records: nastyLog(seeds, { ...here, zone: whole.zone, emitMs: whole.emitMs }) }
+    return Object.defineProperty(log, fc.toStringMethod, { value: () => `steps ${JSON.stringify(seeds)}`, enumerable: false })
+  })
+
+describe('the partition gives the rows of its naive twin', () => {
+  test('for any log, in any zone, with any interval', () => {
+    fc.assert(fc.property(partitionLogs({ maxSteps: 60 }), (log) => check(log)), runs(200))
+  }, 600_000)
+
+  test('for lives of many days, with the default settings', () => {
+    fc.assert(fc.property(lives({}), (log) => check(log)), runs(100))
+  }, 600_000)
+
+  test('for lives of many days, with a row every second, in a zone whose clocks change', () => {
+    fc.assert(fc.property(lives({ emitMs: 1000, zone: 'America/New_York' }), (log) => check(log)), runs(60))
+  }, 600_000)
+
+  test('for lives of many days, without decay rows, in a zone whose days may begin at one', () => {
+    fc.assert(fc.property(lives({ decayRows: false, zone: 'America/Santiago' }), (log) => check(log)), runs(60))
+  }, 600_000)
+
+  test('where parts are cut by their bytes', () => {
+    const limits = { ...smallBlocks, blockEvents: 60, partBytes: 3000 }
+    fc.assert(fc.property(lives({}, 40), (log) => check(log, limits)), runs(30))
+  }, 600_000)
+})
+
+describe('a log and nothing else decides', () => {
+  test('read in other batches, it gives the same bytes', () => {
+    fc.assert(
+      fc.property(partitionLogs({ maxSteps: 40 }), fc.array(fc.integer({ min: 1, max: 30 }), { minLength: 1 }), (log, sizes) => {
+        const cut = fastBlocks(log, { batchRecords: (batch) => sizes[batch % sizes.length]! })
+        expectSameBytes(cut, fastBlocks(log, { batchRecords: () => 1e6 }))
+      }),
+      runs(60),
+    )
+  }, 600_000)
+
+  const resumed = (log: Log, seed: number) => {
+    // Any blocks end with a checkpoint, and any checkpoint may be followed by a new owner.
+    const bit = (n: number) => Math.imul(seed ^ (n * 0x9e3779b1), 0x85ebca6b) >>> 29
+    const checkpointAfter = (block: number) => bit(block) < 5
+    const restartAfter = (block: number) => bit(block + 1000) < 3
+    expectSameBytes(fastBlocks(log, { checkpointAfter, restartAfter }), fastBlocks(log))
+  }
+
+  test('resumed from what its checkpoints kept, it goes on with the same bytes', () => {
+    fc.assert(fc.property(partitionLogs({ maxSteps: 60 }), fc.nat(), resumed), runs(150))
+  }, 600_000)
+
+  test('resumed in the middle of long lives, it goes on with the same bytes', () => {
+    fc.assert(fc.property(lives({}), fc.nat(), resumed), runs(100))
+  }, 600_000)
+})
