@@ -58,12 +58,13 @@ export function naiveParts<R>(rows: readonly R[], bytesOf: (row: R) => number, l
   let bytes = 0
   for (const row of rows) {
     const part = parts.at(-1)
-    if (part === undefined || part.length >= limits.partRows || bytes + bytesOf(row) > limits.partBytes) {
+    const more = bytesOf(row)
+    if (part === undefined || part.length >= limits.partRows || bytes + more > limits.partBytes) {
       parts.push([row])
-      bytes = bytesOf(row)
+      bytes = more
     } else {
       part.push(row)
-      bytes += bytesOf(row)
+      bytes += more
     }
   }
   return parts

@@ -79,7 +79,7 @@ export function naiveKpiDeltas(
     for (const grain of grains) {
       const bucketAt = bucketStart(zone, grain, event.event_at)
       for (const { dimension, value } of cellsOf(event, settings.dimensions)) {
-        const key = JSON.stringify([grain, bucketAt, dimension, value])
+        const key = `${grain} ${bucketAt} ${dimension} ${value}`
         if (!rows.has(key)) rows.set(key, { grain, bucket_at: bucketAt, dimension, value, ...nothing, next_offset: 0, partition_count: 0 })
         const row = rows.get(key)!
         for (const [measure, added] of Object.entries(kpiMeasuresOf(event)) as [KpiMeasure, number][]) row[measure] += added

@@ -1,6 +1,6 @@
 // Naive twin of a whole partition: everything that the process role computes from its log, slow and plain.
 import type { BehaviorBatch } from '../../schemas/behavior-batch.ts'
-import { maxInstant } from '../../schemas/limits.ts'
+import { maxInstant, maxStringBytes } from '../../schemas/limits.ts'
 import type { RecordReject, RejectReason } from '../../schemas/rejects.ts'
 import type { Table } from '../../schemas/table.ts'
 import { eventsTable, type EventRow } from '../../schemas/tables/events.ts'
@@ -95,9 +95,10 @@ export function naivePartition(settings: OperatorSettings, options: NaivePartiti
     return endsBlock(weights, limits) ? endBlock(record.offset + 1) : undefined
   }
 
-  function moveClock({ timestampMs, headers }: NaiveRecord): void {
+  function moveClock(record: NaiveRecord): void {
+    const { timestampMs, headers } = record
     if (Math.abs(timestampMs) <= maxInstant) clock = Math.max(clock, timestampMs)
-    const clockAt = headers?.['reelpulse'] === undefined ? null : naiveInstantHeader(headers['clock_at'])
+    const clockAt = isControl(record) ? naiveInstantHeader(headers?.['clock_at']) : null
     if (clockAt !== null) clock = Math.max(clock, clockAt)
   }
 
@@ -123,7 +124,7 @@ export function naivePartition(settings: OperatorSettings, options: NaivePartiti
   /** Applies a record at the present clock; returns what it weighs. */
   function apply(record: NaiveRecord): Weight {
     const bytes = record.value?.length ?? 0
-    if (record.headers?.['reelpulse'] !== undefined) return { events: 0, bytes, control: true }
+    if (isControl(record)) return { events: 0, bytes, control: true }
     const undecodable: Weight = { events: 1, bytes, control: false }
     if (record.value === null) {
       reject(record, null, null, 'null_value')
@@ -259,7 +260,7 @@ export function naivePartition(settings: OperatorSettings, options: NaivePartiti
       clock_at: clock,
       reason,
       detail: reason,
-      user_id: record.key === null ? null : textOrNull(record.key),
+      user_id: record.key === null || record.key.length > maxStringBytes ? null : textOrNull(record.key),
       event_id: eventId,
       value_bytes: record.value?.length ?? 0,
       value_head: (record.value ?? new Uint8Array()).slice(0, 64),
@@ -312,6 +313,12 @@ function emptyBlock(firstOffset: number): NaiveBlock {
     emptyFlushes: 0,
     tokens: [],
   }
+}
+
+/** Header `reelpulse: tick`, no key and no value. With either, a record is a flush like any other. */
+function isControl({ key, value, headers }: NaiveRecord): boolean {
+  const kind = headers?.['reelpulse']
+  return key === null && value === null && kind !== undefined && String.fromCharCode(...kind) === 'tick'
 }
 
 const hex = (bytes: Uint8Array) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')

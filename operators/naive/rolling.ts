@@ -1,6 +1,6 @@
 // Naive twin of the rolling windows: sums over a user's accepted events, from all of them, every time.
 import { behaviors } from '../../schemas/behavior-batch.ts'
-import { behaviorMeasures, measures, windows, type featureNames, type Measure, type WindowSpec } from '../../schemas/measures.ts'
+import { behaviorMeasures, featureNames, windows, type Measure, type WindowSpec } from '../../schemas/measures.ts'
 import type { AcceptedEvent } from './accepted.ts'
 
 export type Features = Record<(typeof featureNames)[number], number>
@@ -27,10 +27,9 @@ export function isComplete(event: Pick<AcceptedEvent, 'behavior' | 'watchMs' | '
   return event.behavior === 'play' && event.watchMs! * 10 >= event.durationMs! * 9
 }
 
-/** What one event adds to each measure. */
-export function measuresOf(event: Measured): Record<Measure, number> {
-  const added = Object.fromEntries(measures.map((name) => [name, 0])) as Record<Measure, number>
-  added[behaviorMeasures[behaviors.indexOf(event.behavior)]!] = 1
+/** What one event adds, by measure; nothing to those that are not there. */
+export function measuresOf(event: Measured): Partial<Record<Measure, number>> {
+  const added: Partial<Record<Measure, number>> = { [behaviorMeasures[behaviors.indexOf(event.behavior)]!]: 1 }
   if (event.behavior === 'play') added.watch_ms = event.watchMs!
   if (isComplete(event)) added.completes = 1
   if (event.behavior === 'purchase') added.amount_minor = event.amountMinor!
@@ -39,15 +38,14 @@ export function measuresOf(event: Measured): Record<Measure, number> {
 
 /** The sixty feature columns at `asOf`, from the events with clock_at before it. */
 export function naiveRolling(events: readonly Measured[], asOf: number): Features {
-  const sums = {} as Features
-  for (const window of windows) {
-    for (const measure of measures) sums[`${measure}_${window.name}`] = 0
-    const { first, last } = tilesAt(window, asOf)
-    for (const event of events) {
+  const sums = Object.fromEntries(featureNames.map((name) => [name, 0])) as Features
+  const covered = windows.map((window) => ({ window, ...tilesAt(window, asOf) }))
+  for (const event of events) {
+    if (event.clockAt >= asOf) continue
+    for (const { window, first, last } of covered) {
       const tile = tileOf(window, event.eventAt)
-      if (event.clockAt >= asOf || tile < first || tile > last || !arrivedInWindow(window, event)) continue
-      const added = measuresOf(event)
-      for (const measure of measures) sums[`${measure}_${window.name}`] += added[measure]
+      if (tile < first || tile > last || !arrivedInWindow(window, event)) continue
+      for (const [measure, added] of Object.entries(measuresOf(event)) as [Measure, number][]) sums[`${measure}_${window.name}`] += added
     }
   }
   return sums

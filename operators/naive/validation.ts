@@ -32,8 +32,9 @@ export function judgeEvent(
 
   const instants = [event.occurred_at, context.sentAt, event.published_at ?? 0]
   if (instants.some((at) => Math.abs(at) > maxInstant)) return 'out_of_range'
-  if (event.watch_ms !== null && event.watch_ms < 0) return 'out_of_range'
-  if (event.duration_ms !== null && event.duration_ms < 0) return 'out_of_range'
+  // Fields of 32 bits, in which the bytes of a flush may still say more.
+  if (event.watch_ms !== null && (event.watch_ms < 0 || event.watch_ms >= 2 ** 31)) return 'out_of_range'
+  if (event.duration_ms !== null && (event.duration_ms < 0 || event.duration_ms >= 2 ** 31)) return 'out_of_range'
   if (event.amount_minor !== null && Math.abs(event.amount_minor) > 2 ** 53) return 'out_of_range'
   if (event.behavior === 'play' && event.duration_ms === 0) return 'out_of_range'
   if (event.behavior === 'purchase' && (event.amount_minor! <= 0 || event.amount_minor! > maxAmountMinor)) return 'out_of_range'

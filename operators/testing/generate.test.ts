@@ -20,7 +20,7 @@ test('generated logs hold everything that can be wrong, and the edges that figur
   const reasons = new Set<RejectReason>()
   const tierMoves = new Set<string>()
   let [duplicates, emptyFlushes, rows, decayRows, sharedInstants, lateTiles, demotions, fullLists] = [0, 0, 0, 0, 0, 0, 0, 0]
-  for (let seed = 1; seed <= 120; seed++) {
+  for (let seed = 1; seed <= 80; seed++) {
     const log = samplePartitionLog(seed, 60)
     const flushed = new Set<string>()
     for (const block of run(log)) {
@@ -47,7 +47,7 @@ test('generated logs hold everything that can be wrong, and the edges that figur
   expect([...reasons].toSorted()).toEqual([...rejectReasons].toSorted())
   expect(tierMoves.size).toBeGreaterThan(8)
   for (const count of [duplicates, emptyFlushes, rows, decayRows, sharedInstants, lateTiles, demotions, fullLists])
-    expect(count).toBeGreaterThan(30)
+    expect(count).toBeGreaterThan(10)
 })
 
 test('the same seed tells the same log', () => {
@@ -75,7 +75,7 @@ test('blocks cover the log without gap, and each row names its own', () => {
       }
       expect(next).toBe(log.records.at(-1)!.offset + 1)
     }),
-    { numRuns: 60 },
+    { numRuns: 40 },
   )
 })
 
@@ -88,7 +88,7 @@ test('however a log is cut into blocks, the rows are the same', () => {
     fc.property(partitionLogs({ maxSteps: 25 }), (log) => {
       expect(unplaced(run(log, { ...protocolLimits, blockEvents: 3, blockBytes: 700, partRows: 2 }))).toEqual(unplaced(run(log)))
     }),
-    { numRuns: 60 },
+    { numRuns: 40 },
   )
 })
 
@@ -109,7 +109,7 @@ test('rows come exactly at the instants that flushes and tiles ask for', () => {
         expect(new Set(rows).size).toBe(rows.length)
       }
     }),
-    { numRuns: 60 },
+    { numRuns: 40 },
   )
 })
 

@@ -58,11 +58,13 @@ const dayMs = 86_400_000
 // records of them, with the clock and the events sent so far in mind.
 
 const edge = fc.constantFrom(-1, 0, 1)
+/** Null but once in so many. */
+const seldom = <T>(times: number, what: fc.Arbitrary<T>) => fc.oneof({ weight: times - 1, arbitrary: fc.constant(null) }, what)
 
 const advance = fc.oneof(
   { weight: 4, arbitrary: fc.record({ kind: fc.constant('stay') }) },
   { weight: 6, arbitrary: fc.record({ kind: fc.constant('by'), ms: fc.integer({ min: 1, max: 8_000 }) }) },
-  { weight: 2, arbitrary: fc.record({ kind: fc.constant('by'), ms: fc.integer({ min: 1, max: 3 * hourMs }) }) },
+  { weight: 3, arbitrary: fc.record({ kind: fc.constant('pace'), share: fc.double({ min: 0, max: 1, noNaN: true }) }) },
   {
     weight: 6,
     arbitrary: fc.record({
@@ -119,15 +121,15 @@ const event = fc.record({
   ),
   lateness,
   /** Null: a new id; else one sent before by anyone (0: the latest). */
-  again: fc.option(fc.nat(8), { freq: 8 }),
-  category: fc.option(fc.constantFrom(...testDimensions.category, ...testDimensions.category, 'unheard', 'of', ''), { freq: 6 }),
-  surface: fc.option(fc.constantFrom('feed', 'search', 'billboard'), { freq: 4 }),
+  again: seldom(6, fc.nat(8)),
+  category: fc.oneof({ weight: 12, arbitrary: fc.constantFrom(...testDimensions.category) }, fc.constantFrom(null, null, 'unheard', 'of', '')),
+  surface: fc.constantFrom(null, 'feed', 'search', 'billboard'),
   // Around 90 %, and around all of it.
   watch: fc.constantFrom([0, 1], [9, 10], [899, 1000], [900, 1000], [901, 1000], [1, 1], [30_000, 10_000], [12_345, 54_321], [2_147_483_647, 2_147_483_647]),
   amount: fc.constantFrom(1, 9_900, 19_900, 49_999, 50_000, 100_000, 1e10),
   /** Fields that the behaviour does not need are there all the same. */
   chatty: fc.boolean(),
-  fault: fc.option(fc.constantFrom(...faults), { freq: 12 }),
+  fault: seldom(10, fc.constantFrom(...faults)),
 }) // prettier-ignore
 type EventStep = typeof event extends fc.Arbitrary<infer T> ? T : never
 
@@ -145,8 +147,8 @@ const receivedAt = fc.oneof(
 ) // prettier-ignore
 
 const deviceClock = fc.oneof(
-  { weight: 6, arbitrary: fc.constant({ kind: 'right' } as const) },
-  { weight: 2, arbitrary: fc.record({ kind: fc.constant('off' as const), ms: fc.integer({ min: -40 * dayMs, max: 40 * dayMs }) }) },
+  { weight: 16, arbitrary: fc.constant({ kind: 'right' } as const) },
+  { weight: 6, arbitrary: fc.record({ kind: fc.constant('off' as const), ms: fc.integer({ min: -40 * dayMs, max: 40 * dayMs }) }) },
   {
     weight: 1,
     arbitrary: fc.record({
@@ -173,8 +175,9 @@ const brokenKinds = [
 ] as const // prettier-ignore
 const spoiltKinds = [
   'null value', 'null value and key', 'null key', 'null key, undecodable', 'other key', 'key not utf8', 'other partition', 'other partition, other key',
-  'long device', 'long experiment', 'long experiment key', 'text of 512', 'too many', 'too many and too long', 'a thousand', 'empty', 'empty with other key', 'empty of a stranger',
+  'long device', 'long experiment', 'long experiment key', 'text of 512', 'empty', 'empty with other key', 'empty of a stranger',
 ] as const // prettier-ignore
+const largeKinds = ['too many', 'too many and too long', 'a thousand'] as const
 
 const action = fc.oneof(
   { weight: 30, arbitrary: flushStep },
@@ -186,7 +189,7 @@ const action = fc.oneof(
       pick: fc.nat(20),
       hours: fc.constantFrom(null, 0, 1, 24, 25, 744, 745),
       delta: fc.constantFrom(-1, 0, 1_000),
-      behavior: fc.option(fc.constantFrom(...behaviors)),
+      behavior: fc.option(fc.constantFrom(...behaviors), { freq: 2 }),
     }),
   },
   { weight: 3, arbitrary: fc.record({ kind: fc.constant('repeat' as const), pick: fc.nat(10) }) },
@@ -206,7 +209,14 @@ const action = fc.oneof(
     }),
   },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('broken' as const), flush: flushStep, how: fc.constantFrom(...brokenKinds), cut: fc.nat(1_000) }) },
-  { weight: 2, arbitrary: fc.record({ kind: fc.constant('spoilt' as const), flush: flushStep, how: fc.constantFrom(...spoiltKinds) }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constant('spoilt' as const),
+      flush: flushStep,
+      how: fc.oneof({ weight: 20, arbitrary: fc.constantFrom(...spoiltKinds) }, { weight: 1, arbitrary: fc.constantFrom(...largeKinds) }),
+    }),
+  },
 ) // prettier-ignore
 
 const step = fc.record({ advance, action, gap: fc.oneof({ weight: 6, arbitrary: fc.constant(1) }, fc.integer({ min: 2, max: 5 })) })
@@ -218,6 +228,8 @@ export function partitionLogs(options: LogOptions = {}): fc.Arbitrary<PartitionL
     beginAt: fc.constantFrom(...beginnings),
     zone: fc.constantFrom(...zones),
     emitMs: fc.constantFrom(1_000, 5_000, 60_000, 7_000),
+    /** What a long step is: seconds between records keep users in a few tiles, days make them rise and fall. */
+    paceMs: fc.constantFrom(10_000, 3 * hourMs, 2 * dayMs, 6 * dayMs),
     decayRows: fc.oneof({ weight: 5, arbitrary: fc.constant(true) }, fc.constant(false)),
     partitionCount: fc.constantFrom(1, 3),
     firstOffset: fc.constantFrom(0, 0, 7),
@@ -240,6 +252,7 @@ type World = {
   beginAt: number
   zone: string
   emitMs: number
+  paceMs: number
   decayRows: boolean
   partitionCount: number
   firstOffset: number
@@ -276,7 +289,7 @@ function tell(world: World, steps: readonly Step[], options: LogOptions): Partit
   for (const { advance, action, gap } of steps) {
     // A log begins at its first offset; later ones have gaps, as transaction markers leave them.
     if (records.length > 0) offset += gap
-    let timestampMs = recordTime(advance, { clock, settings, zone, sent })
+    let timestampMs = recordTime(advance, { clock, paceMs: world.paceMs, settings, zone, sent })
     if (action.kind === 'resend' && action.hours !== null && sent.length > 0) {
       const { clockAt } = latest(sent, action.pick)
       timestampMs = Math.max(timestampMs, (Math.floor(clockAt / hourMs) + action.hours) * hourMs + action.delta)
@@ -350,7 +363,10 @@ function tell(world: World, steps: readonly Step[], options: LogOptions): Partit
   return Object.defineProperty(log, fc.toStringMethod, { value: words, enumerable: false })
 }
 
-function recordTime(advance: Advance, now: { clock: number; settings: OperatorSettings; zone: Zone; sent: readonly Sent[] }): number {
+function recordTime(
+  advance: Advance,
+  now: { clock: number; paceMs: number; settings: OperatorSettings; zone: Zone; sent: readonly Sent[] },
+): number {
   const { clock, zone } = now
   switch (advance.kind) {
     case 'stay':
@@ -358,6 +374,8 @@ function recordTime(advance: Advance, now: { clock: number; settings: OperatorSe
     case 'by':
     case 'jump':
       return clock + advance.ms
+    case 'pace':
+      return clock + Math.ceil(advance.share * now.paceMs)
     case 'back':
       return clock - advance.ms
     case 'to': {
@@ -584,7 +602,7 @@ export const brokenReasons: Readonly<Record<(typeof brokenKinds)[number], Record
 /** Records that a decoder reads, or need not, and that are wrong as a whole, or as large or as empty as may be. */
 function spoil(
   batch: BehaviorBatch,
-  how: (typeof spoiltKinds)[number],
+  how: (typeof spoiltKinds)[number] | (typeof largeKinds)[number],
   now: { partition: number; partitionCount: number; newId: () => Uint8Array; timestampMs: number },
 ): Pick<LogRecord, 'key' | 'value'> {
   const key = utf8.encode(batch.user_id)
