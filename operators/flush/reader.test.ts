@@ -69,7 +69,7 @@ const flush = fc.record({
   events: fc.array(event, { maxLength: 12 }),
 })
 
-const encode = (value: unknown): Uint8Array => Buffer.concat([singleObjectHeader(behaviorBatch), reference.toBuffer(value)])
+const encode = (value: unknown): Buffer => Buffer.concat([singleObjectHeader(behaviorBatch), reference.toBuffer(value)])
 
 /** Puts bytes somewhere inside a larger buffer, with rubbish around them. */
 function placed(bytes: Uint8Array, at = 7): Uint8Array {
@@ -232,6 +232,32 @@ describe('the fast reader', () => {
     expect(reader.read(placed(encode(flushOf(Array.from({ length: 5_000 }, () => one())))))).toBe(OK)
     expect(reader.columns.events).toBe(5_000)
     expect(reader.columns.eventId.length).toBe(maxEventsPerFlush)
+  })
+
+  test('where a cut flush fails does not depend on what lies behind it', () => {
+    const bytes = encode(flushOf([one(), one({ behavior: 'search', query: '口红' })], { experiments: { a: 'b' } }))
+    for (let length = 10; length < bytes.length; length++) {
+      const failedAt = [0x00, 0x02, 0x7f, 0xff].map((behind) => {
+        const buffer = new Uint8Array(bytes.length + 40).fill(behind)
+        buffer.set(bytes.subarray(0, length))
+        const reader = flushReader()
+        expect(reader.read(buffer.subarray(0, length))).toBe(TRUNCATED)
+        return reader.columns.failedAt
+      })
+      expect(new Set(failedAt).size).toBe(1)
+      expect(failedAt[0]).toBeLessThanOrEqual(length)
+    }
+  })
+
+  test('a number below −2⁵² is read as it is, so that it can be refused', () => {
+    const reader = flushReader()
+    const good = encode(flushOf([one({ occurred_at: -(2 ** 52) })]))
+    expect(reader.read(placed(good))).toBe(OK)
+    expect(reader.columns.occurredAt[0]).toBe(-(2 ** 52))
+    // −(2⁵² + 1) in zigzag is 2⁵³ + 1, which no double holds.
+    const beyond = Buffer.from(good.toString('hex').replace('ffffffffffffff0f', '8180808080808010'), 'hex')
+    expect(reader.read(placed(beyond))).toBe(OK)
+    expect(reader.columns.occurredAt[0]).toBe(-(2 ** 52) - 1)
   })
 
   test('another fingerprint is another schema; another magic is no header', () => {

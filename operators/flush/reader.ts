@@ -123,7 +123,8 @@ export function flushReader(): FlushReader {
   function fail(code: number): void {
     if (failure === OK) {
       failure = code
-      columns.failedAt = p
+      // Not beyond the end: what lies there is not the value's, and another replay finds something else.
+      columns.failedAt = p < end ? p : end
     }
     p = end + 1
   }
@@ -156,8 +157,9 @@ export function flushReader(): FlushReader {
               scale *= 128
             }
           }
-          const wide = high * 268435456 + low
-          return (low & 1) !== 0 ? -(wide + 1) / 2 : wide / 2
+          // Halved before it is put together: the zigzag of a number below −2⁵² is beyond 2⁵³.
+          const half = high * 134217728 + (low >>> 1)
+          return (low & 1) !== 0 ? -half - 1 : half
         }
       }
     }
