@@ -79,7 +79,8 @@ function fastBlocks(log: Log, options: FastOptions = {}): FastBlock[] {
   }
   const checkpoint = () => {
     const { operator, writeUser } = owner
-    for (const slot of operator.state.changed()) changelog.users.set(Buffer.from(operator.users.id(slot)).toString('latin1'), writeUser(slot))
+    for (const slot of operator.state.changed())
+      changelog.users.set(Buffer.from(operator.users.id(slot)).toString('latin1'), writeUser(slot))
     changelog.ids.push(...takeNewIds(operator.state))
     const hour = Math.floor(operator.clock() / 3_600_000)
     changelog.ids = changelog.ids.filter((generation) => hour - generation.hour <= (generation.lasting ? 744 : 24) + 1)
@@ -114,7 +115,8 @@ function fastBlocks(log: Log, options: FastOptions = {}): FastBlock[] {
     for (const record of run.map((record) => ({ ...record, key: borrow(record.key), value: borrow(record.value) }))) {
       const items = owner.operator.apply(record.offset, record.timestampMs, record.key, record.value, record.headers)
       nextOffset = record.offset + 1
-      const control = record.key === null && record.value === null && record.headers !== undefined && controlOf(record.headers) !== undefined
+      const control =
+        record.key === null && record.value === null && record.headers !== undefined && controlOf(record.headers) !== undefined
       if (cutter.add(items, record.value?.length ?? 0, control)) endBlock()
     }
   }
@@ -130,7 +132,19 @@ function naiveBlocks(log: Log, limits: Limits = smallBlocks): NaiveBlock[] {
 
 type Rows = { [column: string]: unknown }[]
 /** The columns by which rejected rows are compared: the rest is words, and bytes that stand in the topic. */
-const rejectedColumns = ['partition', 'first_offset', 'block_at', 'offset', 'ordinal', 'record_at', 'clock_at', 'reason', 'user_id', 'event_id', 'value_bytes']
+const rejectedColumns = [
+  'partition',
+  'first_offset',
+  'block_at',
+  'offset',
+  'ordinal',
+  'record_at',
+  'clock_at',
+  'reason',
+  'user_id',
+  'event_id',
+  'value_bytes',
+]
 const only = (rows: Rows, columns: readonly string[]) => rows.map((row) => Object.fromEntries(columns.map((name) => [name, row[name]])))
 const without = (rows: Rows, column: string) => rows.map(({ [column]: _, ...rest }) => rest)
 const asSet = (rows: Rows) => rows.map((row) => JSON.stringify(row)).toSorted()
@@ -170,7 +184,14 @@ function expectSameBlocks(fast: readonly FastBlock[], twin: readonly NaiveBlock[
     expect(rowsOf(tierChangesTable)).toEqual(wanted.tierChanges)
     const deltas = rowsOf(kpiDeltasTable) as Rows
     expect(without(deltas.slice(-1), 'part')).toEqual(without(wanted.kpiDeltas.slice(-1), 'part'))
-    expect(asSet(without(deltas, 'part'))).toEqual(asSet(without(wanted.kpiDeltas.map((row) => orderedAs(deltas[0]!, row)), 'part')))
+    expect(asSet(without(deltas, 'part'))).toEqual(
+      asSet(
+        without(
+          wanted.kpiDeltas.map((row) => orderedAs(deltas[0]!, row)),
+          'part',
+        ),
+      ),
+    )
     if (limits.partBytes < 1e9) continue
     // Cut by rows alone, every table's parts are known without its bytes.
     for (const rows of [rejected, deltas])
@@ -187,7 +208,10 @@ function check(log: Log, limits: Limits = smallBlocks): void {
 /** Byte by byte; where they differ, the rows say in what. */
 function expectSameBytes(fast: readonly FastBlock[], wanted: readonly FastBlock[]): void {
   const whole = (blocks: readonly FastBlock[]) =>
-    blocks.map(({ parts, ...ends }) => ({ ...ends, parts: Object.values(parts).map((part) => part.map((bytes) => bytes.toString('latin1'))) }))
+    blocks.map(({ parts, ...ends }) => ({
+      ...ends,
+      parts: Object.values(parts).map((part) => part.map((bytes) => bytes.toString('latin1'))),
+    }))
   if (JSON.stringify(whole(fast)) === JSON.stringify(whole(wanted))) return
   const rows = ({ parts, ...ends }: FastBlock) => ({
     ...ends,
@@ -210,24 +234,39 @@ const lives = (settings: Partial<OperatorSettings>, steps = 60): fc.Arbitrary<Lo
 
 describe('the partition gives the rows of its naive twin', () => {
   test('for any log, in any zone, with any interval', () => {
-    fc.assert(fc.property(partitionLogs({ maxSteps: 60 }), (log) => check(log)), runs(200))
+    fc.assert(
+      fc.property(partitionLogs({ maxSteps: 60 }), (log) => check(log)),
+      runs(200),
+    )
   }, 600_000)
 
   test('for lives of many days, with the default settings', () => {
-    fc.assert(fc.property(lives({}), (log) => check(log)), runs(100))
+    fc.assert(
+      fc.property(lives({}), (log) => check(log)),
+      runs(100),
+    )
   }, 600_000)
 
   test('for lives of many days, with a row every second, in a zone whose clocks change', () => {
-    fc.assert(fc.property(lives({ emitMs: 1000, zone: 'America/New_York' }), (log) => check(log)), runs(60))
+    fc.assert(
+      fc.property(lives({ emitMs: 1000, zone: 'America/New_York' }), (log) => check(log)),
+      runs(60),
+    )
   }, 600_000)
 
   test('for lives of many days, without decay rows, in a zone whose days may begin at one', () => {
-    fc.assert(fc.property(lives({ decayRows: false, zone: 'America/Santiago' }), (log) => check(log)), runs(60))
+    fc.assert(
+      fc.property(lives({ decayRows: false, zone: 'America/Santiago' }), (log) => check(log)),
+      runs(60),
+    )
   }, 600_000)
 
   test('where parts are cut by their bytes', () => {
     const limits = { ...smallBlocks, blockEvents: 60, partBytes: 3000 }
-    fc.assert(fc.property(lives({}, 40), (log) => check(log, limits)), runs(30))
+    fc.assert(
+      fc.property(lives({}, 40), (log) => check(log, limits)),
+      runs(30),
+    )
   }, 600_000)
 })
 
