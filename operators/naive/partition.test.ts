@@ -223,6 +223,15 @@ describe('records that cannot count', () => {
     ])
   })
 
+  test('a record timestamp beyond 2^52 moves no clock', () => {
+    const log = tell()
+    log.one(noon, 'like')
+    log.one(9e15, 'like')
+    log.until(noon)
+    expect(log.clock()).toBe(noon)
+    expect(log.all('rejected').map((row) => [row.reason, row.clock_at])).toEqual([['out_of_range', noon]])
+  })
+
   test('an empty flush is counted, nothing else', () => {
     const log = tell()
     log.one(noon, 'like')

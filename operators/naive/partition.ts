@@ -156,7 +156,13 @@ export function naivePartition(settings: OperatorSettings, options: NaivePartiti
         sentAt: batch.sent_at,
         occurredAt: event.occurred_at,
       })
-      const verdict = judgeEvent(event, { sentAt: batch.sent_at, eventAt, clockAt: clock, currency: settings.currency })
+      const verdict = judgeEvent(event, {
+        recordAt: record.timestampMs,
+        sentAt: batch.sent_at,
+        eventAt,
+        clockAt: clock,
+        currency: settings.currency,
+      })
       if (verdict !== 'ok') {
         reject(record, ordinal, event.event_id, verdict)
         continue

@@ -8,7 +8,7 @@ const bytes = (text: string) => new TextEncoder().encode(text)
 const now = 1_790_000_000_000
 const of = (behavior: Behavior, changes: Partial<BehaviorEvent> = {}) => ({ ...plainEvent(uuidOf(1), behavior, now), ...changes })
 const judge = (event: BehaviorEvent, changes: Partial<Parameters<typeof judgeEvent>[1]> = {}) =>
-  judgeEvent(event, { sentAt: now, eventAt: now, clockAt: now, currency: 'CNY', ...changes })
+  judgeEvent(event, { recordAt: now, sentAt: now, eventAt: now, clockAt: now, currency: 'CNY', ...changes })
 
 describe('an event', () => {
   test.each<[string, BehaviorEvent, ReturnType<typeof judgeEvent>]>([
@@ -61,6 +61,10 @@ describe('an event', () => {
 
   test('sent_at beyond 2^52 makes each event of its flush out of range', () => {
     expect(judge(of('like'), { sentAt: 2 ** 52 + 1 })).toBe('out_of_range')
+  })
+
+  test('a record timestamp beyond 2^52 makes each event of its flush out of range', () => {
+    expect(judge(of('like'), { recordAt: 2 ** 52 + 1, eventAt: 2 ** 52 + 1 })).toBe('out_of_range')
   })
 
   test('t more than 30 days before the clock is too old, exactly 30 days is not', () => {

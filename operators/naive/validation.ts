@@ -23,14 +23,14 @@ export function judgeFlush(
 /** In the order in which an event is judged. `eventAt` is its corrected time. */
 export function judgeEvent(
   event: BehaviorEvent,
-  context: { sentAt: number; eventAt: number; clockAt: number; currency: string },
+  context: { recordAt: number; sentAt: number; eventAt: number; clockAt: number; currency: string },
 ): EventReject | 'ok' {
   if (required[event.behavior].some((name) => isMissing(event[name]))) return 'missing_field'
 
   const strings = [event.session_id, event.content_id, event.creator_id, event.category, event.surface, event.currency, event.query]
   if (strings.some((value) => value !== null && tooLong(value))) return 'field_too_long'
 
-  const instants = [event.occurred_at, context.sentAt, event.published_at ?? 0]
+  const instants = [event.occurred_at, context.sentAt, context.recordAt, event.published_at ?? 0]
   if (instants.some((at) => Math.abs(at) > maxInstant)) return 'out_of_range'
   // Fields of 32 bits, in which the bytes of a flush may still say more.
   if (event.watch_ms !== null && (event.watch_ms < 0 || event.watch_ms >= 2 ** 31)) return 'out_of_range'
