@@ -16,6 +16,8 @@ export type OpenOptions = {
   logger?: Logger
   /** Default true. False, for who only looks: throws WrongSetting where the data directory has no state. */
   create?: boolean
+  /** Of `openStore`: another database than the topic's, such as `system`, which is there whatever else is. */
+  database?: string
 }
 
 /** Throws WrongSetting where the settings cannot hold together. */
@@ -41,7 +43,7 @@ export async function openLog(place: LogPlace, options: OpenOptions = {}): Promi
 export async function openStore(place: StorePlace, options: OpenOptions = {}): Promise<Store> {
   const { logger } = options
   const { url, user, password } = place.store
-  const database = databaseOf(place.topic.topic)
+  const database = options.database ?? databaseOf(place.topic.topic)
   if (url !== undefined) {
     const { clickhouseStore } = await import('./clickhouse-store.ts')
     return clickhouseStore({ url, user, password, database })

@@ -52,47 +52,42 @@ The last line says how many rows were compared and how many differ. Exits 1 wher
     ])
     const operatorSettings = operatorSettingsOf(settings.process)
     const choice = { everything: flags.all, users: flags.users, rows: flags.rows }
-    const open = (topic: string) => openStore({ data: settings.data, store: settings.store, topic: { topic } })
-
-    const first = await open(settings.topic.topic ?? defaultTopic)
-    let topics: string[]
+    const wanted = settings.topic.topic
+    // Held open till the end: with the last store of a directory its engine would stop.
+    const first = await openStore({ ...settings, topic: { topic: wanted ?? defaultTopic } }, { create: false, database: 'system' })
     try {
-      topics = await topicsIn(first)
+      const known = await topicsIn(first)
+      if (wanted !== undefined && !known.some((topic) => databaseOf(topic) === databaseOf(wanted)))
+        throw new UsageError(`the store has no topic ${wanted}; it has ${known.join(', ') || 'none'}`)
+      const topics = wanted === undefined ? known : [wanted]
+      let rowsCompared = 0
+      let rowsDiffer = 0
+      const databases = []
+      for (const topic of topics) {
+        const database = databaseOf(topic)
+        const store = await openStore({ ...settings, topic: { topic } })
+        try {
+          let told = 0
+          const report = await verify(store, operatorSettings, choice, (done, of) => {
+            signal.throwIfAborted()
+            if (of < 10 || done * 5 < of * (told + 1)) return
+            told = Math.floor((done * 5) / of)
+            note(`${database}: ${Math.round((done / of) * 100)} % done`)
+          })
+          print(renderReport(database, report))
+          rowsCompared += report.rowsCompared
+          rowsDiffer += report.rowsDiffer
+          databases.push({ topic, database, ...report })
+        } finally {
+          await store.close()
+        }
+      }
+      if (topics.length === 0) note('The store has no topic: nothing was verified.')
+      print(lastLine(rowsCompared, rowsDiffer))
+      result({ rowsCompared, rowsDiffer, databases })
+      return rowsDiffer === 0 && topics.length > 0 ? exitGood : exitFinding
     } finally {
       await first.close()
     }
-    const { topic } = settings.topic
-    if (topic !== undefined) {
-      if (!topics.some((known) => databaseOf(known) === databaseOf(topic)))
-        throw new UsageError(`topic ${topic} has no events in the store (there are ${topics.join(', ') || 'none'})`)
-      topics = [topic]
-    }
-
-    let rowsCompared = 0
-    let rowsDiffer = 0
-    const databases = []
-    for (const topic of topics) {
-      const database = databaseOf(topic)
-      const store = await open(topic)
-      try {
-        let told = 0
-        const report = await verify(store, operatorSettings, choice, (done, of) => {
-          signal.throwIfAborted()
-          if (of < 10 || done * 5 < of * (told + 1)) return
-          told = Math.floor((done * 5) / of)
-          note(`${database}: ${Math.round((done / of) * 100)} % done`)
-        })
-        print(renderReport(database, report))
-        rowsCompared += report.rowsCompared
-        rowsDiffer += report.rowsDiffer
-        databases.push({ database, ...report })
-      } finally {
-        await store.close()
-      }
-    }
-    if (topics.length === 0) note('The store has no topic: nothing was verified.')
-    print(lastLine(rowsCompared, rowsDiffer))
-    result({ rowsCompared, rowsDiffer, databases })
-    return rowsDiffer === 0 && topics.length > 0 ? exitGood : exitFinding
   },
 })
