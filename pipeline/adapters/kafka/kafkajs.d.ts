@@ -12,15 +12,37 @@ declare module 'kafkajs/src/cluster/index.js' {
   export type Connection = {
     host: string
     port: number
-    socket?: Socket
+    clientId: string
+    socket: Socket
     isConnected(): boolean
+    failIfNotConnected(): void
+    isAuthenticated(): boolean
+    authenticate(): Promise<void>
+    nextCorrelationId(): number
     rejectRequests(error: Error): void
+    requestQueue: {
+      throttleCheckTimeoutId: NodeJS.Timeout | null
+      push(request: {
+        entry: {
+          apiKey: number
+          apiName: string
+          apiVersion: number
+          correlationId: number
+          resolve: (response: { payload: Buffer }) => void
+          reject: (error: Error) => void
+        }
+        expectResponse: boolean
+        requestTimeout: number
+        sendRequest: () => void
+      }): void
+      maybeThrottle(ms: number): void
+    }
   }
   export type TopicMetadata = { topic: string; partitionMetadata: { partitionId: number; leader: number }[] }
   export type Broker = {
     nodeId: number
     versions: Record<number, { minVersion: number; maxVersion: number }> | null
-    connectionPool: { pool: Connection[]; send<T>(request: ProtocolRequest<T>): Promise<T> }
+    connectionPool: { pool: Connection[]; getConnectionByRequest(request: { request: { apiKey: number } }): Promise<Connection> }
     listOffsets(request: {
       isolationLevel: number
       topics: { topic: string; partitions: { partition: number; timestamp: number }[] }[]

@@ -1,6 +1,6 @@
 // Fetch and Produce requests and responses: kafkajs carries them, but its own codecs for them cost several times as much.
 
-import type { Broker, ProtocolRequest } from 'kafkajs/src/cluster/index.js'
+import type { Broker } from 'kafkajs/src/cluster/index.js'
 import { readInt64, scanBatches, type AbortedTransaction, type RecordSet } from './record-batches.ts'
 
 export type TopicPartition = { topic: string; partition: number }
@@ -75,59 +75,104 @@ function assertVersion(broker: Broker, apiKey: number, version: number): void {
   }
 }
 
-/** Grows as it is written: whoever reserves must look at `buf` only afterwards. */
+/** A request in pieces, so that batches are sent from where they lie. */
 class Writer {
-  buf = Buffer.allocUnsafe(1_024)
-  length = 0
-  get buffer(): Buffer {
-    return this.buf.subarray(0, this.length)
-  }
-  size(): number {
-    return this.length
-  }
-  reserve(bytes: number): number {
-    if (this.length + bytes > this.buf.length) {
-      const larger = Buffer.allocUnsafe(Math.max(2 * this.buf.length, this.length + bytes))
-      this.buf.copy(larger, 0, 0, this.length)
-      this.buf = larger
+  readonly pieces: Buffer[] = []
+  private piece = Buffer.allocUnsafe(1_024)
+  private start = 0
+  private at = 0
+  size = 0
+
+  private room(bytes: number): number {
+    if (this.at + bytes > this.piece.length) {
+      this.cut()
+      this.piece = Buffer.allocUnsafe(Math.max(1_024, bytes))
+      this.start = this.at = 0
     }
-    this.length += bytes
-    return this.length - bytes
+    this.at += bytes
+    this.size += bytes
+    return this.at - bytes
+  }
+  private cut(): void {
+    if (this.at > this.start) this.pieces.push(this.piece.subarray(this.start, this.at))
+    this.start = this.at
   }
   int8(value: number): this {
-    const at = this.reserve(1)
-    this.buf.writeInt8(value, at)
+    const at = this.room(1)
+    this.piece.writeInt8(value, at)
     return this
   }
   int16(value: number): this {
-    const at = this.reserve(2)
-    this.buf.writeInt16BE(value, at)
+    const at = this.room(2)
+    this.piece.writeInt16BE(value, at)
     return this
   }
   int32(value: number): this {
-    const at = this.reserve(4)
-    this.buf.writeInt32BE(value, at)
+    const at = this.room(4)
+    this.piece.writeInt32BE(value, at)
     return this
   }
   int64(value: number): this {
-    const at = this.reserve(8)
-    this.buf.writeBigInt64BE(BigInt(value), at)
+    const at = this.room(8)
+    this.piece.writeBigInt64BE(BigInt(value), at)
     return this
   }
   string(value: string | null): this {
     if (value === null) return this.int16(-1)
     const length = Buffer.byteLength(value)
     this.int16(length)
-    const at = this.reserve(length)
-    this.buf.write(value, at)
+    const at = this.room(length)
+    this.piece.write(value, at)
     return this
   }
   bytes(value: Buffer): this {
     this.int32(value.length)
-    const at = this.reserve(value.length)
-    value.copy(this.buf, at)
+    this.cut()
+    this.pieces.push(value)
+    this.size += value.length
     return this
   }
+  done(): Buffer[] {
+    this.cut()
+    return this.pieces
+  }
+}
+
+type Request<T> = {
+  apiKey: number
+  apiVersion: number
+  apiName: string
+  body: Writer
+  timeoutMs: number
+  decode(payload: Buffer): { result: T; throttleMs: number }
+}
+
+/** As kafkajs's Connection.send does, but for its copies of the request. */
+async function send<T>(broker: Broker, { apiKey, apiVersion, apiName, body, timeoutMs, decode }: Request<T>): Promise<T> {
+  assertVersion(broker, apiKey, apiVersion)
+  const connection = await broker.connectionPool.getConnectionByRequest({ request: { apiKey } })
+  if (!connection.isAuthenticated()) await connection.authenticate()
+  const correlationId = connection.nextCorrelationId()
+  const pieces = body.done()
+  const header = new Writer().int16(apiKey).int16(apiVersion).int32(correlationId).string(connection.clientId)
+  const size = new Writer().int32(header.size + body.size)
+  const { payload } = await new Promise<{ payload: Buffer }>((resolve, reject) => {
+    connection.failIfNotConnected()
+    connection.requestQueue.push({
+      entry: { apiKey, apiName, apiVersion, correlationId, resolve, reject },
+      expectResponse: true,
+      requestTimeout: timeoutMs,
+      sendRequest: () => {
+        const { socket } = connection
+        socket.cork()
+        for (const piece of [...size.done(), ...header.done(), ...pieces]) socket.write(piece)
+        socket.uncork()
+      },
+    })
+  })
+  const { result, throttleMs } = decode(payload)
+  connection.requestQueue.maybeThrottle(throttleMs)
+  return result
 }
 
 /** Groups what has a topic by it, in order of appearance. */
@@ -141,8 +186,6 @@ function byTopic<T extends TopicPartition>(items: readonly T[]): Map<string, T[]
   return topics
 }
 
-const asIs = async <T>(data: T): Promise<T> => data
-
 export type FetchedPartition = TopicPartition & { code: number; endOffset: number; set: RecordSet }
 
 /** Read committed. `wanted` in the order in which the broker shall fill the response. */
@@ -151,30 +194,28 @@ export async function fetchFrom(
   wanted: readonly (TopicPartition & { offset: number })[],
   limits: { maxWaitMs: number; maxBytes: number; maxBytesPerPartition: number },
 ): Promise<FetchedPartition[]> {
-  assertVersion(broker, fetchKey, fetchVersion)
-  const encode = async () => {
-    const topics = byTopic(wanted)
-    const out = new Writer().int32(-1).int32(limits.maxWaitMs).int32(1).int32(limits.maxBytes).int8(1)
-    out.int32(0).int32(-1).int32(topics.size) // no fetch session
-    for (const [topic, partitions] of topics) {
-      out.string(topic).int32(partitions.length)
-      for (const { partition, offset } of partitions) {
-        out.int32(partition).int32(-1).int64(offset).int64(-1).int32(limits.maxBytesPerPartition)
-      }
+  const topics = byTopic(wanted)
+  const body = new Writer().int32(-1).int32(limits.maxWaitMs).int32(1).int32(limits.maxBytes).int8(1)
+  body.int32(0).int32(-1).int32(topics.size) // no fetch session
+  for (const [topic, partitions] of topics) {
+    body.string(topic).int32(partitions.length)
+    for (const { partition, offset } of partitions) {
+      body.int32(partition).int32(-1).int64(offset).int64(-1).int32(limits.maxBytesPerPartition)
     }
-    return out.int32(0).string('')
   }
+  body.int32(0).string('')
   const offsets = new Map(wanted.map((item) => [partitionId(item), item.offset]))
-  const decode = async (payload: Buffer) => {
-    const partitions = decodeFetch(payload, (item) => offsets.get(partitionId(item)) ?? 0)
-    return { partitions, clientSideThrottleTime: payload.readInt32BE(0) }
-  }
-  const request: ProtocolRequest<{ partitions: FetchedPartition[] }> = {
-    request: { apiKey: fetchKey, apiVersion: fetchVersion, apiName: 'Fetch', encode },
-    response: { decode, parse: asIs },
-    requestTimeout: limits.maxWaitMs + 30_000,
-  }
-  return (await broker.connectionPool.send(request)).partitions
+  return send(broker, {
+    apiKey: fetchKey,
+    apiVersion: fetchVersion,
+    apiName: 'Fetch',
+    body,
+    timeoutMs: limits.maxWaitMs + 30_000,
+    decode: (payload) => ({
+      result: decodeFetch(payload, (item) => offsets.get(partitionId(item)) ?? 0),
+      throttleMs: payload.readInt32BE(0),
+    }),
+  })
 }
 
 function decodeFetch(bytes: Buffer, offsetOf: (item: TopicPartition) => number): FetchedPartition[] {
@@ -211,33 +252,24 @@ export type Produced = TopicPartition & { code: number; baseOffset: number }
 
 /** acks = all. One batch a partition. */
 export async function produceTo(broker: Broker, transactionalId: string | null, batches: readonly PartitionBatch[]): Promise<Produced[]> {
-  assertVersion(broker, produceKey, produceVersion)
-  const encode = async () => {
-    const topics = byTopic(batches)
-    const out = new Writer().string(transactionalId).int16(-1).int32(30_000).int32(topics.size)
-    for (const [topic, partitions] of topics) {
-      out.string(topic).int32(partitions.length)
-      for (const { partition, batch } of partitions) out.int32(partition).bytes(batch)
-    }
-    return out
+  const byName = byTopic(batches)
+  const body = new Writer().string(transactionalId).int16(-1).int32(30_000).int32(byName.size)
+  for (const [topic, partitions] of byName) {
+    body.string(topic).int32(partitions.length)
+    for (const { partition, batch } of partitions) body.int32(partition).bytes(batch)
   }
-  const decode = async (bytes: Buffer) => {
-    const partitions: Produced[] = []
+  const decode = (bytes: Buffer) => {
+    const result: Produced[] = []
     let at = 4
     for (let topics = bytes.readInt32BE(0); topics > 0; topics--) {
       const nameEnd = at + 2 + bytes.readInt16BE(at)
       const topic = bytes.toString('utf8', at + 2, nameEnd)
       at = nameEnd + 4
       for (let count = bytes.readInt32BE(nameEnd); count > 0; count--, at += 30) {
-        partitions.push({ topic, partition: bytes.readInt32BE(at), code: bytes.readInt16BE(at + 4), baseOffset: readInt64(bytes, at + 6) })
+        result.push({ topic, partition: bytes.readInt32BE(at), code: bytes.readInt16BE(at + 4), baseOffset: readInt64(bytes, at + 6) })
       }
     }
-    return { partitions, clientSideThrottleTime: bytes.readInt32BE(at) }
+    return { result, throttleMs: bytes.readInt32BE(at) }
   }
-  const request: ProtocolRequest<{ partitions: Produced[] }> = {
-    request: { apiKey: produceKey, apiVersion: produceVersion, apiName: 'Produce', encode },
-    response: { decode, parse: asIs },
-    requestTimeout: 40_000,
-  }
-  return (await broker.connectionPool.send(request)).partitions
+  return send(broker, { apiKey: produceKey, apiVersion: produceVersion, apiName: 'Produce', body, timeoutMs: 40_000, decode })
 }
