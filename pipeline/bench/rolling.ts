@@ -56,7 +56,7 @@ async function drain(partition: number): Promise<PartitionOperator> {
   const end = ends[partition]!
   const operator = operatorOf(partition)
   const reader = await log.read(topic, partition, description!.partitions[partition]!.begin)
-  for (let next = 0; next < end; ) {
+  for (let next = 0; next < end;) {
     const { count, offsets, timestampsMs, keys, values, headers, endOffset } = await reader.next(1_000)
     for (let i = 0; i < count && offsets[i]! < end; i++) operator.apply(offsets[i]!, timestampsMs[i]!, keys[i]!, values[i]!, headers[i])
     next = count > 0 ? offsets[count - 1]! + 1 : endOffset

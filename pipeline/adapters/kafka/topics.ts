@@ -39,6 +39,8 @@ export function kafkaTopics(client: KafkaClient, fetcher: Fetcher): Topics {
       let partitions: number
       try {
         partitions = (await leadersOf(cluster, topic)).size
+        // A broker may know a new topic before it knows its partitions.
+        if (partitions === 0) throw new NotYet(`topic ${topic} is not known in whole yet`)
       } catch (error) {
         if (originOf(error).type === 'UNKNOWN_TOPIC_OR_PARTITION') return undefined
         throw error

@@ -2,8 +2,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { PartitionOptions } from '../../../operators/partition/partition.ts'
 import type { OperatorSettings } from '../../../operators/settings.ts'
-import { OwnerLost, type Log } from '../../ports/log.ts'
-import type { Store } from '../../ports/store.ts'
+import { OffsetGone, TopicMismatch, type Log } from '../../ports/log.ts'
+import { StoreRefused, type Store } from '../../ports/store.ts'
 import { PartitionStopped, runPartition, type PartitionLimits, type PartitionNames, type PartitionProgress } from './partition-run.ts'
 
 export type ProcessOptions = {
@@ -90,7 +90,7 @@ export async function startProcess(options: ProcessOptions): Promise<ProcessRole
       } catch (error) {
         if (abort.aborted) break
         const message = error instanceof Error ? error.message : String(error)
-        if (!(error instanceof OwnerLost) && !isPassing(error)) {
+        if (!isPassing(error)) {
           statuses.set(partition, { partition, state: 'stopped', error: message })
           tell('error', 'the partition has stopped, and stays so until the program is started again', { partition, error: message })
           return
@@ -117,8 +117,11 @@ export async function startProcess(options: ProcessOptions): Promise<ProcessRole
   }
 }
 
-/** A broker or connection that failed: the next owner may have more luck. Everything else is looked at by a person. */
+/**
+ * May the next owner have more luck? A broker, a connection, an owner that came after us: yes. What only a person can cure,
+ * and our own bugs: no.
+ */
 function isPassing(error: unknown): boolean {
-  if (error instanceof PartitionStopped) return false
-  return error instanceof Error && (error.name.startsWith('Kafka') || 'code' in error || error.name === 'LogAway')
+  const lasting = [PartitionStopped, StoreRefused, OffsetGone, TopicMismatch, TypeError, RangeError, ReferenceError, SyntaxError]
+  return error instanceof Error && !lasting.some((kind) => error instanceof kind)
 }

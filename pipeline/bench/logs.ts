@@ -1,0 +1,55 @@
+// The two logs that the benchmark reads, on a real broker.
+import { kafkaLog } from '../adapters/kafka-log.ts'
+import { writeTraffic } from '../simulation/write-traffic.ts'
+import { kafkaBackend, type RunningKafka } from '../testing/kafka-broker.ts'
+import type { Sizes } from './bench.ts'
+import type { Rig } from './runs.ts'
+
+export type BenchLogs = { brokers: string; topics: Sizes; close(): Promise<void> }
+
+/** A simulated flush holds about so many events. */
+const eventsPerFlush = 4
+
+/** A topic of that name that is there already is taken as it is: both generators are deterministic. */
+export async function prepareLogs(wish: {
+  brokers: string | undefined
+  flushes: number
+  rig: Rig | undefined
+  note: (line: string) => void
+}): Promise<BenchLogs> {
+  const { flushes, rig, note } = wish
+  let kafka: RunningKafka | undefined
+  if (wish.brokers === undefined) {
+    const backend = await kafkaBackend()
+    if ('missing' in backend) throw new Error(`the benchmark reads from a real broker: ${backend.missing}, or --brokers`)
+    kafka = await backend.start()
+  }
+  const brokers = wish.brokers ?? kafka!.brokers
+  const kind = rig === undefined ? 'simulated' : 'rolling'
+  const names = [flushes, flushes * 2].map((count) => ({ topic: `bench-${kind}-${count}`, count }))
+  const log = kafkaLog({ brokers: brokers.split(','), clientId: 'reelpulse-bench' })
+  try {
+    for (const { topic, count } of names) {
+      if ((await log.describeTopic(topic)) !== undefined) continue
+      note(`writing ${topic}: ${count} flushes`)
+      if (rig !== undefined) await rig.generate(brokers, topic, count)
+      else
+        await writeTraffic(log, topic, {
+          seed: 1,
+          fromMs: Date.UTC(2026, 9, 31, 15, 59),
+          eventsPerSecond: 8_000,
+          rhythm: false,
+          events: count * eventsPerFlush,
+        })
+    }
+  } finally {
+    await log.close()
+  }
+  return {
+    brokers,
+    topics: [names[0]!.topic, names[1]!.topic],
+    async close() {
+      await kafka?.stop()
+    },
+  }
+}

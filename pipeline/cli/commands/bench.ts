@@ -1,0 +1,64 @@
+// `reelpulse bench`: what a million events cost.
+import { resolve } from 'node:path'
+import { z } from 'zod'
+import { defineCommand, exitGood, UsageError } from '../command.ts'
+
+export const command = defineCommand({
+  name: 'bench',
+  summary: 'measure what a million events cost',
+  help: `Reads the same log in two lengths from a real broker, several times, and prints the CPU-seconds per million events as the slope between
+them: (a) decoding to emission into a sink that sums, (b) the shipped process role with a null store, (c) the same into the embedded
+engine. Where the rig with the other engines is at hand (--peers), its generator makes the log and its fastest Node engine runs
+interleaved as the baseline; else simulated traffic is read and there is no ratio. Starts a broker of its own (Java and Maven, or Docker)
+unless --brokers names one.
+
+With --topic it reads that topic once, appends nothing to it, and writes the check of its sums into --sums.`,
+  examples: [
+    ['bench', 'All figures; some minutes.'],
+    ['bench --brokers 127.0.0.1:9092 --topic bench-events --sums sums.txt', "One run over a topic, and its rows' sums."],
+  ],
+  flags: z.object({
+    brokers: z.string().optional().describe('A broker to use instead of one of its own.'),
+    topic: z.string().optional().describe('Read this topic once; needs --brokers.'),
+    sums: z.string().optional().describe('File for the check of that topic.'),
+    peers: z.string().default('../shared/peers').describe('Folder of the rig with the other engines, from the root of the project.'),
+    flushes: z
+      .int('a whole number')
+      .min(1_000, 'at least 1000')
+      .default(500_000)
+      .describe('Of the shorter log; the longer has twice as many.'),
+    rounds: z.int('a whole number').min(1, 'at least 1').max(20, 'at most 20').default(2).describe('Runs of each.'),
+  }),
+  json: true,
+  async run({ flags, print, note, result, env }) {
+    const { runRolling, openRig } = await import('../../bench/runs.ts')
+    if (flags.topic !== undefined) {
+      const brokers = flags.brokers ?? env['KAFKA_BROKERS']
+      if (brokers === undefined) throw new UsageError('--topic needs --brokers: where is that topic?')
+      const figures = await runRolling(brokers, flags.topic, flags.sums)
+      print(`${figures.events} events, ${figures.rows['features']} rows; ${figures.cpuSeconds.toFixed(2)} CPU s, ${figures.rssMb} MB`)
+      result(figures)
+      return exitGood
+    }
+    const [{ engines, measure }, { prepareLogs }] = await Promise.all([import('../../bench/bench.ts'), import('../../bench/logs.ts')])
+    const rig = openRig(resolve(import.meta.dirname, '../../..', flags.peers))
+    if (rig === undefined) note(`no rig at ${flags.peers}: simulated traffic, and no baseline (--peers names its folder)`)
+    const logs = await prepareLogs({ brokers: flags.brokers, flushes: flags.flushes, rig, note })
+    try {
+      const measured = await measure(engines(logs.brokers, rig), logs.topics, flags.rounds, note)
+      const baseline = measured.find(({ name }) => name === 'node-fast-kafkajs')?.cpuSecondsPerMillionEvents
+      const rolling = measured.find(({ name }) => name === 'rolling')!.cpuSecondsPerMillionEvents
+      for (const { says, cpuSecondsPerMillionEvents, engineCpuSecondsPerMillionEvents: engine, rssMb } of measured)
+        print(
+          `${cpuSecondsPerMillionEvents.toFixed(2)} CPU-s per million events${engine === undefined ? '' : ` and ${engine.toFixed(2)} in the engine`}, ${rssMb} MB  ${says}`,
+        )
+      const ratio = baseline === undefined ? null : Math.round((rolling / baseline) * 1000) / 1000
+      if (ratio !== null) print(`(a) costs ${ratio} times the baseline`)
+      result({ ratioToFastKafkajs: ratio, engines: measured })
+    } finally {
+      await logs.close()
+      rig?.close()
+    }
+    return exitGood
+  },
+})

@@ -1,0 +1,58 @@
+// Runs process members over a topic until all that it holds is processed, for tests of the whole role on real parts.
+import { setTimeout as sleep } from 'node:timers/promises'
+import { defaultSettings, type OperatorSettings } from '../../operators/settings.ts'
+import { views } from '../../operators/views.ts'
+import { tables } from '../../schemas/tables/catalogue.ts'
+import type { Log } from '../ports/log.ts'
+import type { Store } from '../ports/store.ts'
+import type { PartitionLimits, PartitionProgress } from '../roles/process/partition-run.ts'
+import { startProcess } from '../roles/process/process.ts'
+import { knownFlushes, namesOf } from '../start/roles.ts'
+
+export type Member = { log: Log; store: Store }
+
+export type ProcessedOptions = {
+  topic: string
+  members: readonly Member[]
+  group?: string
+  settings?: Partial<OperatorSettings>
+  limits?: PartitionLimits
+  checkpointMs?: number
+}
+
+/** Processes all that the topic holds when it is called, with all members at once; stops them cleanly. Throws where a partition stops. */
+export async function processAll(options: ProcessedOptions): Promise<PartitionProgress[]> {
+  const { topic, members, group = 'reelpulse' } = options
+  const ends = (await members[0]!.log.describeTopic(topic))!.partitions.map(({ end }) => end)
+  const progress = new Map<number, PartitionProgress>()
+  const errors: string[] = []
+  const roles = []
+  for (const { log, store } of members)
+    roles.push(
+      await startProcess({
+        log,
+        store,
+        topic,
+        names: namesOf(topic, group),
+        settings: { ...defaultSettings, ...options.settings },
+        blockSpanMs: 300,
+        checkpointMs: options.checkpointMs ?? 1_000,
+        resolve: knownFlushes(),
+        onProgress: (of) => progress.set(of.partition, { ...of, rows: { ...of.rows } }),
+        tell: (level, message, facts) => {
+          if (level === 'error') errors.push(`${message} ${JSON.stringify(facts)}`)
+        },
+        ...(options.limits === undefined ? {} : { limits: options.limits }),
+      }),
+    )
+  while (errors.length === 0 && !ends.every((end, partition) => (progress.get(partition)?.nextOffset ?? 0) >= end)) await sleep(50)
+  await Promise.all(roles.map((role) => role.stop()))
+  if (errors.length > 0) throw new Error(errors.join('\n'))
+  return [...progress.values()]
+}
+
+/** Tables and views; rows of `user_features` stay as they were inserted, so that all can be compared. */
+export async function prepareStore(store: Store): Promise<void> {
+  await store.migrate(tables, views)
+  await store.command('SYSTEM STOP MERGES user_features')
+}
