@@ -334,6 +334,7 @@ describe.skipIf(missing)('the Kafka log over a broker that dies', () => {
 
     let appended = 0
     let stop = false
+    let allAppended = false
     const appending = (async () => {
       while (!stop) {
         await log.append(
@@ -346,7 +347,7 @@ describe.skipIf(missing)('the Kafka log over a broker that dies', () => {
     const seen: string[] = []
     const reading = (async () => {
       const reader = await log.read(topic, 0, 0)
-      while (!stop || seen.length < appended) {
+      while (!allAppended || seen.length < appended) {
         const batch = await reader.next(500)
         for (let i = 0; i < batch.count; i++) seen.push(new TextDecoder().decode(batch.values[i] as Uint8Array))
       }
@@ -364,6 +365,7 @@ describe.skipIf(missing)('the Kafka log over a broker that dies', () => {
     while (appended < before + 200) await new Promise((resolve) => setTimeout(resolve, 20))
     stop = true
     await appending
+    allAppended = true
     await reading
     expect(seen).toEqual(Array.from({ length: appended }, (_, index) => String(index)))
     await watch.until(() => watch.complete(2))
