@@ -36,6 +36,13 @@ export async function runProcess(brokers: string, topic: string, into: 'null' | 
   }
 }
 
+export type MemoryFigures = { users: number; busyUsers: number; events: number; tiles: number; rssMb: number; peakRssMb: number }
+
+export async function runMemory(): Promise<MemoryFigures> {
+  const { stdout } = await run(process.execPath, ['--expose-gc', join(root, 'pipeline/bench/memory.ts')], longest)
+  return JSON.parse(stdout) as MemoryFigures
+}
+
 /** The rig with the other engines, copied out so that it finds our kafkajs and avsc beside it. */
 export type Rig = {
   generate(brokers: string, topic: string, flushes: number): Promise<void>

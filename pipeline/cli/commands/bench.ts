@@ -15,6 +15,7 @@ unless --brokers names one.
 With --topic it reads that topic once, appends nothing to it, and writes the check of its sums into --sums.`,
   examples: [
     ['bench', 'All figures; some minutes.'],
+    ['bench --memory', "A million users' state."],
     ['bench --brokers 127.0.0.1:9092 --topic bench-events --sums sums.txt', "One run over a topic, and its rows' sums."],
   ],
   flags: z.object({
@@ -27,11 +28,18 @@ With --topic it reads that topic once, appends nothing to it, and writes the che
       .min(1_000, 'at least 1000')
       .default(500_000)
       .describe('Of the shorter log; the longer has twice as many.'),
+    memory: z.boolean().default(false).describe('Only what a million users weigh, 2 % of them busy.'),
     rounds: z.int('a whole number').min(1, 'at least 1').max(20, 'at most 20').default(2).describe('Runs of each.'),
   }),
   json: true,
   async run({ flags, print, note, result, env }) {
-    const { runRolling, openRig } = await import('../../bench/runs.ts')
+    const { runRolling, runMemory, openRig } = await import('../../bench/runs.ts')
+    if (flags.memory) {
+      const figures = await runMemory()
+      print(`${figures.users} users, ${figures.busyUsers} of them busy: ${figures.rssMb} MB at the end, ${figures.tiles} tiles`)
+      result(figures)
+      return exitGood
+    }
     if (flags.topic !== undefined) {
       const brokers = flags.brokers ?? env['KAFKA_BROKERS']
       if (brokers === undefined) throw new UsageError('--topic needs --brokers: where is that topic?')
