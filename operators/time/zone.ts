@@ -12,6 +12,8 @@ export type Zone = {
   nextMonthStart(afterMs: number): number
   /** Start of the local hour that holds the instant (differs from UTC's where the offset is not whole hours). */
   startOfHour(atMs: number): number
+  /** Local time minus UTC at the instant (ms). */
+  offsetAt(atMs: number): number
 }
 
 /** Throws a RangeError where the runtime does not know the zone. */
@@ -89,5 +91,6 @@ export function zone(name: string): Zone {
       const offset = offsetAt(atMs)
       return Math.floor((atMs + offset) / 3_600_000) * 3_600_000 - offset
     },
+    offsetAt,
   }
 }

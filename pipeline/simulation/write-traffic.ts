@@ -1,6 +1,7 @@
 // Puts simulated traffic into a log: a span of log time as fast as it goes, or live traffic by the wall clock.
 import { setTimeout as sleepFor } from 'node:timers/promises'
-import type { Log, OutRecord } from '../ports/log.ts'
+import type { Log } from '../ports/log.ts'
+import { moveClock } from '../ticks.ts'
 import { topicTail } from './topic-tail.ts'
 import type { Flush } from './traffic/flush.ts'
 import { traffic, type Traffic, type TrafficOptions } from './traffic/traffic.ts'
@@ -49,7 +50,6 @@ export class TopicIsLater extends Error {
   override name = 'TopicIsLater'
 }
 
-const encoder = new TextEncoder()
 const recordsPerAppend = 2_000
 const pacedSliceMs = 1_000
 /** Live: so few that drawing them takes a few milliseconds. */
@@ -99,16 +99,6 @@ export async function writeTraffic(log: Log, topic: string, options: WriteTraffi
   const endMs = Math.max(stopped() || simulated.done() ? fromMs : untilMs, Math.ceil((writer.lastMs() + 1) / settleMs) * settleMs)
   await moveClock(log, topic, endMs)
   return writer.progress(endMs)
-}
-
-/** A tick on every partition that moves its clock. */
-async function moveClock(log: Log, topic: string, toMs: number): Promise<void> {
-  const headers = { reelpulse: encoder.encode('tick'), clock_at: encoder.encode(String(toMs)) }
-  const { partitions } = (await log.describeTopic(topic))!
-  await log.append(
-    topic,
-    partitions.map((_, partition): OutRecord => ({ key: null, value: null, headers, timestampMs: toMs, partition })),
-  )
 }
 
 export type LiveTrafficOptions = Omit<Common, 'eventsPerSecond' | 'rhythm'> & {
