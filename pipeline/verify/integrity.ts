@@ -47,11 +47,11 @@ export function wrongClocks(cut: Cut): string {
     `FROM (
       SELECT partition, offset, multiIf(
         least_ms != greatest_ms, 'events of one record have several clocks',
-        users > 1, 'events of one record have several users',
+        least_user != greatest_user, 'events of one record have several users',
         least_ms < max(greatest_ms) OVER (PARTITION BY partition ORDER BY offset ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING),
         'the clock is earlier than at an offset before', '') AS why
       FROM (
-        SELECT partition, offset, min(${ms('clock_at')}) AS least_ms, max(${ms('clock_at')}) AS greatest_ms, uniqExact(user_id) AS users
+        SELECT partition, offset, min(${ms('clock_at')}) AS least_ms, max(${ms('clock_at')}) AS greatest_ms, min(user_id) AS least_user, max(user_id) AS greatest_user
         FROM events WHERE ${inCut(cut)} AND offset >= {from_offset:Int64} AND offset < {to_offset:Int64}
         GROUP BY partition, offset))
     WHERE why != ''`,

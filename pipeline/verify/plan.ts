@@ -40,7 +40,8 @@ const notable = 20
 const usersPerNamedScope = 10
 /** Events and rows of a stretch. */
 const stretchWeight = 300_000
-const offsetsPerPiece = 4_000_000
+/** Records of a piece, over all partitions. */
+const recordsPerPiece = 2_000_000
 
 const blockTables = ['events', 'rejected_events', 'user_features', 'tier_changes', 'kpi_deltas']
 
@@ -153,8 +154,9 @@ async function findOffsets(store: Store, cut: Cut): Promise<Plan['offsets']> {
   )
   const { least, greatest, events } = range!
   if (events === 0) return []
+  const length = Math.ceil(recordsPerPiece / Math.max(1, cut.length))
   const pieces: [number, number][] = []
-  for (let from = least; from <= greatest; from += offsetsPerPiece) pieces.push([from, Math.min(greatest + 1, from + offsetsPerPiece)])
+  for (let from = least; from <= greatest; from += length) pieces.push([from, Math.min(greatest + 1, from + length)])
   return pieces
 }
 
