@@ -67,12 +67,12 @@ export function externalSort({ directory, memoryBytes = 64_000_000, fanIn = 64 }
       rows.push(row)
       bytes += row.raw.length + rowOverheadBytes
       if (bytes < memoryBytes) return
-      runs.push(spool(rows.sort(before)))
+      runs.push(spool(rows.toSorted(before)))
       rows = []
       bytes = 0
       if (runs.length === fanIn) runs = [spool(merged(runs.map(readRun)))]
     },
-    sorted: () => merged([...runs.map(readRun), rows.sort(before).values()]),
+    sorted: () => merged([...runs.map(readRun), rows.toSorted(before).values()]),
     runsWritten: () => written,
   }
 }

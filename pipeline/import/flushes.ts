@@ -41,7 +41,7 @@ export function flushMaker({ name, flushMs, registers, waiting = waitingRows }: 
   const uuid = (rest: string) => uuidOfName(namespace, `${name}/${rest}`)
 
   function* close(): Generator<ImportFlush> {
-    const all = [...full, ...open.values()].sort((a, b) => a.ordinal - b.ordinal)
+    const all = [...full, ...open.values()].toSorted((a, b) => a.ordinal - b.ordinal)
     open = new Map()
     full = []
     held = 0

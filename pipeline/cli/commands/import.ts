@@ -106,7 +106,7 @@ file and mapping must then be the same. Ids of events follow from the import's n
           `${flags.dryRun ? 'not written' : topic}: ${count(figures.rows)} rows, ${count(figures.badRows)} of them bad` +
             `${figures.emptyRows === 0 ? '' : ` and ${count(figures.emptyRows)} without events`}; ` +
             `${count(figures.events)} events of ${count(figures.users)} users in ${count(figures.flushes)} flushes` +
-            `${state === 'resumed' ? `, ${count(figures.flushesAppended)} of them now` : ''}` +
+            (state === 'resumed' ? `, ${count(figures.flushesAppended)} of them now` : '') +
             `${fromMs === undefined ? '' : `, ${instant(fromMs)} to ${instant(toMs!)}`}; ${count(figures.rows / seconds)} rows/s`,
         )
       result({

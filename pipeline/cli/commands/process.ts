@@ -1,35 +1,30 @@
 // `reelpulse process`: the process role on its own.
-import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
 import { dataSettings, logSettings, loggerSettings, processSettings, storeSettings, topicSettings } from '../../config/groups.ts'
-import { defineCommand, exitFailed, exitGood } from '../command.ts'
+import { pick } from '../../config/group.ts'
+import { defineCommand, exitGood, UsageError } from '../command.ts'
 
-/** How often the messages say how far it is. */
-const reportMs = 30_000
-const lookMs = 100
+const tellMs = 10_000
 
 export const command = defineCommand({
   name: 'process',
   summary: "the process role alone: a topic's flushes in, features, tiers and KPI deltas out",
-  help: `Joins the consumer group and processes the partitions that it is given: decodes and judges flushes, keeps the state of users, and
-writes events, rejected_events, user_features, tier_changes and kpi_deltas, each row once. Start as many as you like on one topic;
-they share its partitions, and take over from one that dies. A live topic that is not there yet is created.
+  help: `Takes its share of the topic's partitions, keeps the state of their users, and writes what follows from every flush into the
+tables, once. Start as many as you like with the same group: they share the partitions, and take over from one that dies. Ends with
+Ctrl-C: what is in flight lands first, and the next start goes on from there.
 
-Ctrl-C stops it cleanly: the open block lands, a checkpoint is made, the partitions are handed over. A partition that cannot go on
-(a table of another form, records that the log no longer holds) stops with an error in the messages; the others go on.
-
-With --drain it ends once everything that the topic held at the start is processed, for one process that has the group to itself.`,
+--until-end stops by itself once everything that the topic holds at the start is processed; it wants to be the only one of its group.`,
   examples: [
-    ['process', 'The embedded log and engine under ./data.'],
-    ['process --brokers kafka:9092 --clickhouse-url http://clickhouse:8123', 'On servers; as many of these as there is work for.'],
-    ['process --topic shopping --drain --json', 'All that topic shopping holds, then the figures as JSON.'],
+    ['process', 'Topic behavior-events, until Ctrl-C.'],
+    ['process --topic shopping --until-end', 'What import has brought into topic shopping; then end.'],
+    ['process --brokers kafka:9092 --clickhouse-url http://clickhouse:8123', 'On servers; as many of these as there are partitions.'],
   ],
   flags: z.object({
-    drain: z.boolean().default(false).describe('End once all that the topic held at the start is processed.'),
+    untilEnd: z.boolean().default(false).describe('End once all that the topic holds now is processed.'),
   }),
   settings: {
     data: dataSettings,
-    topic: topicSettings,
+    topic: pick(topicSettings, ['topic', 'group']),
     log: logSettings,
     store: storeSettings,
     process: processSettings,
@@ -47,6 +42,7 @@ With --drain it ends once everything that the topic held at the start is process
       { knownFlushes, namesOf },
       { progressBoard },
       { summarize, summaryLines },
+      { endsOf, untilProcessed },
     ] = await Promise.all([
       import('../../adapters/open.ts'),
       import('../../log/logger.ts'),
@@ -57,20 +53,20 @@ With --drain it ends once everything that the topic held at the start is process
       import('../../start/roles.ts'),
       import('../../start/progress.ts'),
       import('../../start/summary.ts'),
+      import('../../start/until-processed.ts'),
     ])
+    const { topic, group } = settings.topic
     const operators = operatorSettingsOf(settings.process)
     const messages = logger('process', settings.logger)
-    const { topic, group, partitions } = settings.topic
     const log = await openLog(settings, { logger: messages })
     try {
+      if ((await log.describeTopic(topic)) === undefined)
+        throw new UsageError(`topic ${topic} does not exist: reelpulse simulate and reelpulse import make one`)
       const store = await openStore(settings, { logger: messages })
       try {
         await store.migrate(tables, views)
-        // One that is there may have the time of its writer: a backfill or a simulation.
-        if ((await log.describeTopic(topic)) === undefined) await log.createTopic({ topic, partitions, timestamps: 'append' })
-        const ends = (await log.describeTopic(topic))!.partitions.map(({ end }) => end)
-
         const startedAt = Date.now()
+        const ends = await endsOf(log, topic)
         const board = progressBoard(Date.now)
         const role = await startProcess({
           log,
@@ -84,32 +80,29 @@ With --drain it ends once everything that the topic held at the start is process
           onProgress: board.report,
           tell: (level, message, facts) => messages[level](facts, message),
         })
-        messages.info({ topic, group, partitions: ends.length }, 'processing')
-        let reportedAt = startedAt
-        const stopped = () => role.status().filter(({ state }) => state === 'stopped')
-        while (!signal.aborted) {
-          if (flags.drain && (board.reached(ends) || stopped().length > 0)) break
-          if (Date.now() - reportedAt >= reportMs) {
-            reportedAt = Date.now()
-            const { events, eventsPerSecond, lag, users } = board.snapshot()
-            messages.info({ events, events_per_second: Math.round(eventsPerSecond), lag, users }, 'so far')
-          }
-          await sleep(lookMs, undefined, { signal }).catch(() => {})
+        messages.info({ topic, group }, 'processing')
+        const timer = setInterval(() => {
+          const { events, eventsPerSecond, lag, clock } = board.snapshot()
+          const clockAt = Number.isFinite(clock) ? new Date(clock).toISOString() : null
+          messages.info({ events, events_per_s: Math.round(eventsPerSecond), lag, clock_at: clockAt }, 'processed so far')
+        }, tellMs)
+        try {
+          if (flags.untilEnd) await untilProcessed(() => Promise.resolve(ends), board, role, signal)
+          else if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }))
+        } finally {
+          clearInterval(timer)
+          await role.stop()
         }
-        const failed = stopped()
-        messages.info('stopping: what is in flight lands first')
-        await role.stop()
-
         const wallS = (Date.now() - startedAt) / 1000
         const summary = await summarize(store, board.snapshot(), { topic, wallS, dataDir: settings.data.dir })
         for (const line of summaryLines(summary)) print(line)
-        result({ ...summary, stoppedPartitions: failed })
-        return failed.length === 0 ? exitGood : exitFailed
+        result(summary)
       } finally {
         await store.close()
       }
     } finally {
       await log.close()
     }
+    return exitGood
   },
 })
