@@ -75,8 +75,12 @@ export function clickhouseStore(options: ClickHouseStoreOptions): Store {
         query: sql,
         format: 'JSONCompactEachRowWithNamesAndTypes',
         query_params: { ...params },
-        // As numbers they would lose digits on their way through JSON.
-        clickhouse_settings: { output_format_json_quote_64bit_integers: 1 },
+        clickhouse_settings: {
+          // As numbers they would lose digits on their way through JSON.
+          output_format_json_quote_64bit_integers: 1,
+          // An error in the middle of a result must come as what it is, not as a connection that broke off.
+          wait_end_of_query: 1,
+        },
       })
       return rowsOf<T>(await result.json<unknown[]>())
     })

@@ -90,15 +90,12 @@ export async function openSessions(options: SessionsOptions): Promise<Sessions> 
       tracked(() =>
         writers(async () => {
           const pooled = idle.pop() ?? { session: new Session(directory), database: 'default' }
+          // A failed statement stays in its session, and in the process list, until the next one or the end.
           let sound = false
           try {
             const result = await inSession(pooled, work, use)
             sound = !work.staysInSession
             return result
-          } catch (error) {
-            // What the statement did before it failed is known only where it was to do nothing to the session.
-            sound = !work.staysInSession && !isBroken(error)
-            throw error
           } finally {
             if (sound) idle.push(pooled)
             else pooled.session.close()
@@ -182,12 +179,6 @@ function runningIn(session: Session): Running {
       for await (const piece of session.queryStream(sql, { format })) yield piece.raw()
     },
   }
-}
-
-/** The session itself is gone, not only the statement. */
-function isBroken(error: unknown): boolean {
-  const code = (error as { code?: unknown }).code
-  return code === 'CHDB_CLOSED' || code === 'CHDB_CONNECTION' || code === 'CHDB_INTERNAL'
 }
 
 /** At most so many at once, the others in the order in which they came. */

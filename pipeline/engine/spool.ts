@@ -5,7 +5,7 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { faults } from './fault.ts'
+import { faults, type Fault } from './fault.ts'
 
 export type Spooled = { path: string; bytes: number; remove(): Promise<void> }
 
@@ -41,12 +41,18 @@ export function openSpool(options: SpoolOptions): Spool {
       const directory = options.directories.find(roomy) ?? options.directories.at(-1)!
       const path = join(directory, `${++sequence}.body`)
       let bytes = 0
+      const tooLarge = (): Fault => faults.tooLarge(`The body exceeds ${options.maxBodyBytes} bytes; send it in smaller inserts.`)
       const limited = new Transform({
+        // What is a little too long is read to its end: a client that is still sending would not see the answer.
         transform(chunk: Buffer, _encoding, done) {
           bytes += chunk.length
-          if (bytes > options.maxBodyBytes)
-            done(faults.tooLarge(`The body exceeds ${options.maxBodyBytes} bytes; send it in smaller inserts.`))
-          else done(null, chunk)
+          if (bytes <= options.maxBodyBytes) done(null, chunk)
+          else if (bytes > 4 * options.maxBodyBytes) done(tooLarge())
+          else done()
+        },
+        flush(done) {
+          if (bytes > options.maxBodyBytes) done(tooLarge())
+          else done()
         },
       })
       writing++

@@ -163,7 +163,7 @@ async function launch(options: EngineStart): Promise<Child> {
 }
 
 function reasonOf(words: string, directory: string, ending: string): Error {
-  if (/Code: 76\b/.test(words)) {
+  if (/Code: 76\b.*already running/.test(words)) {
     return new EngineInUse(`${directory} is in use by another process${holderOf(directory)}: connect to its engine, or stop it first`)
   }
   return new EngineFailed(`its process ended at once (${ending}). ${engineWords(words)}`.trim())
@@ -179,10 +179,11 @@ function holderOf(directory: string): string {
   }
 }
 
-/** Its last error, without the stack. */
+/** What the engine itself said, else its process's last lines. */
 function engineWords(words: string): string {
   const lines = words.split('\n').filter((line) => line.trim() !== '' && !/^\s+at |^Node\.js v/.test(line))
-  return lines.slice(-6).join(' | ')
+  const own = lines.filter((line) => /^Code: \d+/.test(line))
+  return (own.length > 0 ? own.slice(-1) : lines.slice(-6)).join(' | ')
 }
 
 async function end(child: ChildProcess): Promise<void> {

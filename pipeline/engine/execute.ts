@@ -1,0 +1,175 @@
+// Runs one parsed statement in a session of the engine and answers with what comes of it.
+import { randomUUID } from 'node:crypto'
+import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
+import type { ParsedRequest } from './body.ts'
+import { Fault, faultOf, faults } from './fault.ts'
+import { contentTypeOf, pieceHeadOf } from './formats.ts'
+import { quoteString } from './quoting.ts'
+import { readerSettings } from './reader.ts'
+import type { EngineRequest } from './request.ts'
+import { lengthOf, openResultStream, sendWhole, summary, type ResultStream } from './respond.ts'
+import type { Running, Sessions, Work } from './sessions.ts'
+import type { Spool } from './spool.ts'
+import type { InsertParts, Span } from './statement.ts'
+
+export type ExecuteOptions = {
+  sessions: Sessions
+  spool: Spool
+  /** Used where a request names none. */
+  database: string
+  /** A result that is not streamed is held in memory, up to this. */
+  maxHeldBytes: number
+}
+
+export type Execution = { request: EngineRequest; parsed: ParsedRequest; response: ServerResponse; isOwner: boolean }
+
+/** Throws a Fault as long as nothing has been answered. */
+export async function execute(options: ExecuteOptions, execution: Execution): Promise<void> {
+  const { statement } = execution.parsed
+  if (statement.kind === '') await sendWhole(execution.response, execution.request, {}, [])
+  else if (statement.insert !== undefined) await insert(options, execution, statement.insert)
+  else await query(options, execution)
+}
+
+function workOf(options: ExecuteOptions, { request, parsed }: Execution, settings: Work['settings']): Work {
+  const database = request.database ?? options.database
+  return { tag: randomUUID(), database, params: parsed.params, staysInSession: parsed.statement.staysInSession, settings }
+}
+
+/** What the client has begun to send it wants inserted: nothing is cancelled when it goes. */
+async function insert(options: ExecuteOptions, execution: Execution, { head, settings, source }: InsertParts): Promise<void> {
+  const { request, parsed, response } = execution
+  const startedAt = process.hrtime.bigint()
+  const textOf = ({ start, end }: Span): string => parsed.sql.subarray(start, end).toString()
+  // In the statement's own clause they hold for it alone.
+  const clause = settingsClause(request, settings === undefined ? '' : textOf(settings))
+  const run = (sql: string): Promise<number> =>
+    options.sessions.run(workOf(options, execution, []), async (running) => (await running.whole(sql, 'TabSeparated')).rows)
+
+  switch (source.of) {
+    case 'infile':
+      throw faults.notImplemented('FROM INFILE is not allowed over HTTP: send the rows as the body.')
+    case 'select': {
+      const select = textOf({ start: source.at, end: parsed.statement.span.end })
+      const writtenRows = await run(`${textOf(head)} ${clause} ${select}`)
+      return await sendWhole(response, request, summary(startedAt, { writtenRows }), [])
+    }
+    case 'data': {
+      const spooled = await options.spool.write(parsed.data, parsed.sql.subarray(source.dataAt))
+      try {
+        const file = `${quoteString(spooled.path)} COMPRESSION 'none'`
+        const writtenRows = await run(`${textOf(head)} FROM INFILE ${file} ${clause} FORMAT ${source.format ?? 'Values'}`)
+        return await sendWhole(response, request, summary(startedAt, { writtenRows, writtenBytes: spooled.bytes }), [])
+      } catch (error) {
+        const fault = faultOf(error)
+        throw new Fault(fault.code, fault.message.replaceAll(spooled.path, "the request's body"))
+      } finally {
+        await spooled.remove()
+      }
+    }
+  }
+}
+
+/** Settings that the statement has itself win over the request's. */
+function settingsClause(request: EngineRequest, own: string): string {
+  // On by default in this engine: an insert would be acknowledged by a queue, in blocks of that queue's making.
+  const settings = new Map([['async_insert', '0'], ...request.settings])
+  const list = Array.from(settings, ([name, value]) => `${name} = ${quoteString(value)}`)
+  return `SETTINGS ${[...list, ...(own.trim() === '' ? [] : [own])].join(', ')}`
+}
+
+async function query(options: ExecuteOptions, execution: Execution): Promise<void> {
+  const { request, parsed, response, isOwner } = execution
+  const { sql, statement } = parsed
+  const startedAt = process.hrtime.bigint()
+  const text = sql.subarray(statement.span.start, statement.span.end).toString()
+  const format = statement.format ?? request.defaultFormat ?? 'TabSeparated'
+  const headers = { 'X-ClickHouse-Format': format, 'Content-Type': contentTypeOf(format) }
+  const work = workOf(options, execution, isOwner ? request.settings : readerSettings(request.settings))
+  const pieceHead = statement.kind === 'select' && !statement.scalarSubquery ? pieceHeadOf(format) : undefined
+
+  // It may have gone while its statement was read.
+  let gone = response.destroyed
+  const onClose = (): void => {
+    if (response.writableFinished || !statement.reads) return
+    gone = true
+    // Nobody is left to be told that this failed.
+    options.sessions.cancel(work.tag).catch(() => {})
+  }
+  const answer = async (running: Running): Promise<Held | undefined> => {
+    if (gone) throw faults.stopping()
+    if (pieceHead !== undefined) {
+      const pieces = withOneHead(running.pieces(text, format), pieceHead)
+      return await holdOrStream(pieces, options.maxHeldBytes, request, response, headers, () => gone)
+    }
+    const { bytes, rows } = await running.whole(text, format)
+    if (bytes.length > options.maxHeldBytes) throw tooLarge(options.maxHeldBytes)
+    return { pieces: [bytes], rows }
+  }
+  response.once('close', onClose)
+  try {
+    const held = await (isOwner ? options.sessions.run(work, answer) : options.sessions.runReadOnly(work, answer))
+    if (held === undefined) return
+    // Without the session: a slow client holds none, but while it is streamed to.
+    const figures = { resultRows: held.rows, resultBytes: lengthOf(held.pieces) }
+    await sendWhole(response, request, { ...headers, ...summary(startedAt, figures) }, held.pieces)
+  } finally {
+    response.off('close', onClose)
+  }
+}
+
+type Held = { pieces: readonly Uint8Array[]; rows: number }
+
+/** Up to here a result's errors still get a status of their own, and its length is known. */
+const holdBytes = 1024 * 1024
+
+/** The whole result where it is small or was asked for whole; undefined where it has been sent. */
+async function holdOrStream(
+  pieces: AsyncIterable<Buffer>,
+  maxHeldBytes: number,
+  request: EngineRequest,
+  response: ServerResponse,
+  headers: OutgoingHttpHeaders,
+  gone: () => boolean,
+): Promise<Held | undefined> {
+  const held: Buffer[] = []
+  let heldBytes = 0
+  let stream: ResultStream | undefined
+  try {
+    for await (const piece of pieces) {
+      if (gone()) return undefined
+      if (stream !== undefined) {
+        await stream.write(piece)
+        continue
+      }
+      held.push(piece)
+      heldBytes += piece.length
+      if (heldBytes > maxHeldBytes) throw tooLarge(maxHeldBytes)
+      if (request.waitEndOfQuery || heldBytes <= holdBytes) continue
+      stream = openResultStream(response, request, headers)
+      for (const first of held.splice(0)) await stream.write(first)
+    }
+  } catch (error) {
+    if (stream === undefined) throw error
+    await stream.fail(faultOf(error))
+    return undefined
+  }
+  // The engine does not count the rows of pieces.
+  if (stream === undefined) return { pieces: held, rows: 0 }
+  await stream.end()
+  return undefined
+}
+
+/** Each piece is a whole document, with names and types before its rows; together they are to be one. */
+async function* withOneHead(pieces: AsyncIterable<Uint8Array>, headBytes: (piece: Buffer) => number): AsyncGenerator<Buffer, undefined> {
+  let first = true
+  for await (const bytes of pieces) {
+    const piece = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    yield first ? piece : piece.subarray(headBytes(piece))
+    first = false
+  }
+}
+
+function tooLarge(maxHeldBytes: number): Fault {
+  return new Fault(396, `The result exceeds ${maxHeldBytes} bytes, and this request does not let it be streamed.`, 'TOO_MANY_ROWS_OR_BYTES')
+}
