@@ -15,7 +15,7 @@ import type { Store } from '../ports/store.ts'
 import { detect } from '../roles/detect.ts'
 import type { PartitionNames } from '../roles/process/partition-run.ts'
 import { startProcess, type ProcessRole } from '../roles/process/process.ts'
-import { progressBoard, type AlertLine, type ProgressBoard } from './progress.ts'
+import type { AlertLine, ProgressBoard } from './progress.ts'
 
 export function namesOf(topic: string, group: string): PartitionNames {
   return {
@@ -38,20 +38,19 @@ export type RolesOptions = {
   latenessS: number
   webhookUrl: string | undefined
   logger: Logger
+  board: ProgressBoard
   onAlert(line: AlertLine): void
 }
 
 export type Roles = {
-  board: ProgressBoard
   process: ProcessRole
   /** Process first, so that all in flight lands; then detect. */
   stop(): Promise<void>
 }
 
 export async function startRoles(options: RolesOptions): Promise<Roles> {
-  const { log, store, topic, logger } = options
+  const { log, store, topic, logger, board } = options
   await store.migrate(tables, views)
-  const board = progressBoard(Date.now)
   const processLogger = logger.child({ role: 'process' })
   const process = await startProcess({
     log,
@@ -86,7 +85,6 @@ export async function startRoles(options: RolesOptions): Promise<Roles> {
   }).catch((error: unknown) => logger.error({ err: error }, 'detect has stopped, and stays so until the program is started again'))
 
   return {
-    board,
     process,
     async stop() {
       await process.stop()

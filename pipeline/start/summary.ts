@@ -29,7 +29,7 @@ export async function summarize(
   facts: { topic: string; wallS: number; dataDir: string },
 ): Promise<Summary> {
   const rows: Record<string, number> = {}
-  for (const { name } of blockTables) rows[name] = Number((await store.query<{ n: number }>(`SELECT count() AS n FROM ${name}`))[0]!.n)
+  for (const { name } of blockTables) rows[name] = (await store.query<{ n: number }>(`SELECT count() AS n FROM ${name}`))[0]!.n
   const { user, system } = process.cpuUsage()
   const engine = engineCpuSeconds(facts.dataDir)
   const perMillion = (seconds: number) => (snapshot.events === 0 ? 0 : round((seconds * 1e6) / snapshot.events))

@@ -43,6 +43,8 @@ export function terminal(options: TerminalOptions): Terminal {
     else out.write(`${statusLine(snapshot, facts())}\n`)
   }
   const timer = setInterval(() => show(options.snapshot()), live ? redrawMs : lineMs)
+  // The view alone keeps no program running.
+  timer.unref()
   return {
     show,
     say(line) {

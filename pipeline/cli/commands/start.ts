@@ -60,6 +60,8 @@ one channel, on topic incident.`,
       traffics,
       { terminal },
       { summaryLines, summarize },
+      { progressBoard },
+      { endsOf, untilProcessed },
     ] = await Promise.all([
       import('../../adapters/open.ts'),
       import('../../log/logger.ts'),
@@ -68,6 +70,8 @@ one channel, on topic incident.`,
       import('../../start/traffic.ts'),
       import('../../start/terminal.ts'),
       import('../../start/summary.ts'),
+      import('../../start/progress.ts'),
+      import('../../start/until-processed.ts'),
     ])
     const { defaultSpanMs } = await import('../../simulation/plan.ts')
     const asked = settings.topic.topic
@@ -87,7 +91,14 @@ one channel, on topic incident.`,
       try {
         await log.createTopic({ topic, partitions: settings.topic.partitions, timestamps: traffic.timestamps })
         const startedAt = Date.now()
-        let view: ReturnType<typeof terminal> | undefined
+        const board = progressBoard(Date.now)
+        print(`Reelpulse: ${traffic.title}; topic ${topic}, state in ${settings.data.dir}`)
+        const view = terminal({
+          out: process.stdout,
+          facts: () => ({ title: traffic.title, data: settings.data.dir, wallS: (Date.now() - startedAt) / 1000 }),
+          barTo: flags.events,
+          snapshot: board.snapshot,
+        })
         const roles = await startRoles({
           log,
           store,
@@ -99,23 +110,14 @@ one channel, on topic incident.`,
           latenessS: settings.detect.latenessS,
           webhookUrl: settings.detect.webhookUrl,
           logger: messages,
-          onAlert: (line) => {
-            view?.say(`ALERT ${line.state}: ${line.text}`)
-          },
-        })
-        const { board } = roles
-        print(`Reelpulse: ${traffic.title}; topic ${topic}, state in ${settings.data.dir}`)
-        view = terminal({
-          out: process.stdout,
-          facts: () => ({ title: traffic.title, data: settings.data.dir, wallS: (Date.now() - startedAt) / 1000 }),
-          barTo: flags.events,
-          snapshot: board.snapshot,
+          board,
+          onAlert: (line) => view.say(`ALERT ${line.state}: ${line.text}`),
         })
         const stopTraffic = new AbortController()
         signal.addEventListener('abort', () => stopTraffic.abort())
         if (signal.aborted) stopTraffic.abort()
         await traffic.run(log, topic, stopTraffic.signal, () => {})
-        if (!signal.aborted) await untilProcessed(log, topic, board, signal)
+        if (!signal.aborted) await untilProcessed(() => endsOf(log, topic), board, roles.process, signal)
         if (signal.aborted) view.say('stopping: what is in flight lands first')
         await roles.stop()
         view.close()
@@ -136,18 +138,3 @@ one channel, on topic incident.`,
     return exitGood
   },
 })
-
-/** Until every record that the topic holds now has been processed. */
-async function untilProcessed(
-  log: import('../../ports/log.ts').Log,
-  topic: string,
-  board: import('../../start/progress.ts').ProgressBoard,
-  signal: AbortSignal,
-): Promise<void> {
-  const { setTimeout: sleep } = await import('node:timers/promises')
-  while (!signal.aborted) {
-    const ends = (await log.describeTopic(topic))?.partitions.map(({ end }) => end) ?? []
-    if (board.reached(ends)) return
-    await sleep(100)
-  }
-}

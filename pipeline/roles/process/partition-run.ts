@@ -122,7 +122,7 @@ export async function runPartition(options: PartitionRunOptions): Promise<void> 
     let open: BlockTables = blockTables(options.limits?.part)
     let spare: BlockTables = blockTables(options.limits?.part)
     let inserting: Promise<void> = Promise.resolve()
-    let insertError: unknown
+    let insertError: Error | undefined
     let outbox: { message: OutboxMessage; id: string }[] = []
     let outboxSize = 0
     let lastCheckpointAt = now()
@@ -184,7 +184,7 @@ export async function runPartition(options: PartitionRunOptions): Promise<void> 
           progress.state = 'running'
         },
       }).catch((error: unknown) => {
-        insertError = error
+        insertError = error instanceof Error ? error : new Error(String(error))
       })
       progress.blocks++
       dirty = true
