@@ -291,22 +291,23 @@ test('a block whose clock row has expired is looked at', async () => {
 })
 
 test('a sample holds the hottest users, the newest rows and the latest arrivals', async () => {
+  const hotId = `h'o\\t\n\t"{x:String}😀`
   const users = Array.from({ length: 3_000 }, (_, i) => `user ${i}`)
   const made = users.flatMap((user, i) => events(user).map((event) => ({ ...event, offset: i })))
-  const hot = madeEvents(Array.from({ length: 100 }, (_, i) => ({ clock_at: at + i })), { user_id: 'hot' }) // prettier-ignore
+  const hot = madeEvents(Array.from({ length: 100 }, (_, i) => ({ clock_at: at + i })), { user_id: hotId }) // prettier-ignore
   const late = madeEvents([{ clock_at: at + 200, t: at - 20 * day }], { user_id: 'late' })
   const newest = madeEvents([{ clock_at: at + 201 }], { user_id: 'newest' })
   const moved = [...hot, ...late, ...newest].map((event, i) => ({ ...event, offset: 5_000 + i }))
   await fill(store, {
     events: [...made, ...moved],
-    features: [...users.map(row), emptyFeatures('hot', asOf), emptyFeatures('late', asOf), emptyFeatures('newest', asOf + second)],
+    features: [...users.map(row), emptyFeatures(hotId, asOf), emptyFeatures('late', asOf), emptyFeatures('newest', asOf + second)],
     changes: users.map(change),
     clockAt: asOf + second,
   })
   const report = await verify(store, defaultSettings, { everything: false, users: 100, rows: 1 })
   expect(report.sampled).toBe(true)
   expect(report.featureRows.differing).toBe(3)
-  expect(report.featureRows.examples.map(([user]) => user).toSorted()).toEqual(['hot', 'late', 'newest'])
+  expect(report.featureRows.examples.map(([user]) => user).toSorted()).toEqual([hotId, 'late', 'newest'])
   expect(report.featureRows.compared).toBeGreaterThan(60)
   expect(report.featureRows.compared).toBeLessThan(300)
 })
