@@ -1,9 +1,9 @@
 // UUIDs that follow from a name (RFC 9562, version 5): the same name gives the same one, wherever it is made.
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 
 /** 16 bytes, in the order in which a UUID is written. */
 export function uuidOfName(namespace: Uint8Array, name: string): Uint8Array {
-  const bytes = createHash('sha1').update(namespace).update(name).digest().subarray(0, 16)
+  const bytes = hash('sha1', Buffer.concat([namespace, Buffer.from(name)]), 'buffer').subarray(0, 16)
   bytes[6] = (bytes[6]! & 0x0f) | 0x50
   bytes[8] = (bytes[8]! & 0x3f) | 0x80
   return bytes

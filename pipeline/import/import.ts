@@ -11,7 +11,7 @@ import { flushMaker, type ImportFlush } from './flushes.ts'
 import { lineReader } from './lines.ts'
 import { columnsOf, mappingDigest, type Mapping } from './mapping.ts'
 import { importDigest, importHeaders, importProgress, type PartitionProgress } from './progress.ts'
-import { recordsOf, type Cells } from './records.ts'
+import { recordsOf } from './records.ts'
 import { rowMapper, type RowResult } from './row.ts'
 import { openSpool } from './spool.ts'
 
@@ -109,7 +109,13 @@ const noFigures: ImportFigures = {
   rows: 0, badRows: 0, emptyRows: 0, events: 0, flushes: 0, users: 0, fromMs: undefined, toMs: undefined, flushesAppended: 0,
 } // prettier-ignore
 
-type Read = { sort: ExternalSort; figures: ImportFigures; fileDigest: string; rowOf: (raw: Buffer) => RowResult; goodRows: number }
+type Read = {
+  sort: ExternalSort
+  figures: ImportFigures
+  fileDigest: string
+  rowOf: (raw: Buffer, known?: boolean) => RowResult
+  goodRows: number
+}
 
 /** Undefined: told to stop. */
 async function readRows(options: ImportOptions, directory: string): Promise<Read | undefined> {
@@ -117,8 +123,8 @@ async function readRows(options: ImportOptions, directory: string): Promise<Read
   const { memoryBytes } = options
   const sort = externalSort({ directory, ...(memoryBytes === undefined ? {} : { memoryBytes }) })
   const { records, cellsOf } = recordsOf(mapping, [...new Set(columnsOf(mapping).map(([, column]) => column))])
-  const toRow: (cells: Cells) => RowResult = rowMapper(mapping, options.currency)
-  const rowOf = (raw: Buffer) => toRow(cellsOf(raw))
+  const toRow = rowMapper(mapping, options.currency)
+  const rowOf = (raw: Buffer, known?: boolean) => toRow(cellsOf(raw), known)
   const figures = { ...noFigures }
   let goodRows = 0
 
@@ -189,7 +195,7 @@ async function appendRows(log: Log, options: ImportOptions, prepared: Prepared):
   }
 
   for (const { atMs, line, raw } of sort.sorted()) {
-    const result = read.rowOf(raw)
+    const result = read.rowOf(raw, true)
     if (!result.ok) throw new Error(`line ${line} was good when it was read first, and now is not: ${result.reason}`)
     for (const flush of flushes.take({ ...result.row, line })) put(flush)
     if (records.length >= recordsPerAppend || bytes >= bytesPerAppend) await append()

@@ -36,8 +36,8 @@ class Bad extends Error {}
 
 type Read<T> = (cells: Cells) => T
 
-/** `currency`: the one that is processed; a purchase in any other is bad. */
-export function rowMapper(mapping: Mapping, currency: string): (cells: Cells) => RowResult {
+/** `currency`: the one that is processed; a purchase in any other is bad. `known`: the row has been found good before. */
+export function rowMapper(mapping: Mapping, currency: string): (cells: Cells, known?: boolean) => RowResult {
   const { user_id: user, device_id: device, platform, app_version: version, channel, region, ...common } = mapping.fields
   const read = {
     time: instantOf('time', mapping.time),
@@ -49,20 +49,14 @@ export function rowMapper(mapping: Mapping, currency: string): (cells: Cells) =>
     region: textOf('region', region),
     deeds: deedsOf(mapping.behavior, common),
   }
-  return (cells) => {
+  return (cells, known = false) => {
     try {
       const atMs = read.time(cells)
       if (atMs === null) throw new Bad(`time: column ${mapping.time.column} is empty`)
       if (!(atMs >= firstMs && atMs < lastMs)) throw new Bad(`time: ${cells(mapping.time.column)} is not between 1970 and 2299`)
       const deeds = read.deeds(cells)
       const userId = read.user(cells)
-      for (const deed of deeds) {
-        const verdict = judgeEvent(
-          { ...deed, event_id: noId, occurred_at: atMs },
-          { recordAt: atMs, sentAt: atMs, eventAt: atMs, clockAt: atMs, currency },
-        )
-        if (verdict !== 'ok') throw new Bad(`${deed.behavior}: ${verdict}${hint(deed, verdict, currency)}`)
-      }
+      if (!known) judge(deeds, atMs, currency)
       const sender = {
         user_id: userId,
         device_id: read.device?.(cells) ?? userId,
@@ -80,6 +74,17 @@ export function rowMapper(mapping: Mapping, currency: string): (cells: Cells) =>
 }
 
 const noId = new Uint8Array(16)
+
+/** As the process role will. */
+function judge(deeds: readonly Deed[], atMs: number, currency: string): void {
+  for (const deed of deeds) {
+    const verdict = judgeEvent(
+      { ...deed, event_id: noId, occurred_at: atMs },
+      { recordAt: atMs, sentAt: atMs, eventAt: atMs, clockAt: atMs, currency },
+    )
+    if (verdict !== 'ok') throw new Bad(`${deed.behavior}: ${verdict}${hint(deed, verdict, currency)}`)
+  }
+}
 
 const hint = (deed: Deed, verdict: string, currency: string) =>
   verdict === 'currency' ? ` (${deed.currency}; what is processed is ${currency})` : ''
