@@ -51,26 +51,31 @@ export function credentialsOf(previous: EngineAddress | undefined): Pick<EngineA
 /** A socket's path may have about 107 bytes. */
 const maxSocketPathBytes = 100
 
+/** Where the data directory's own path is too long, its parent is still to be made: see makePrivate. */
 export function socketPathOf(dataDir: string): string {
   const near = resolve(dataDir, 'engine.sock')
-  return Buffer.byteLength(near) <= maxSocketPathBytes ? near : join(privateDirectory(tmpdir(), 'reelpulse', dataDir), 'engine.sock')
+  return Buffer.byteLength(near) <= maxSocketPathBytes ? near : join(privatePath(tmpdir(), 'reelpulse', dataDir), 'engine.sock')
 }
 
-/** Memory-backed where the machine has it, then the directory for temporary files. Glob characters in a path would be read as such. */
+/** Memory-backed where the machine has it, then the directory for temporary files. Still to be made: see makePrivate. */
 export function spoolDirectoriesOf(dataDir: string): string[] {
+  // Glob characters in a path would be read as such.
   const roots = ['/dev/shm', tmpdir()].filter((root) => !/[*?{}[\]]/.test(root) && isDirectory(root))
-  return roots.map((root) => privateDirectory(root, 'reelpulse-spool', dataDir))
+  return roots.map((root) => privatePath(root, 'reelpulse-spool', dataDir))
 }
 
-/** The same for the same data directory, another user's for no one. */
-function privateDirectory(root: string, prefix: string, dataDir: string): string {
-  const { uid } = userInfo()
+/** The same for the same data directory, another for every user of the machine. */
+function privatePath(root: string, prefix: string, dataDir: string): string {
   const digest = createHash('sha256').update(resolve(dataDir)).digest('hex').slice(0, 12)
-  const path = join(root, `${prefix}-${uid}-${digest}`)
+  return join(root, `${prefix}-${userInfo().uid}-${digest}`)
+}
+
+/** Makes a directory in a place where everyone may. Throws where someone else was there first. */
+export function makePrivate(path: string): void {
+  const { uid } = userInfo()
   mkdirSync(path, { recursive: true, mode: 0o700 })
   const found = lstatSync(path)
   if (!found.isDirectory() || (uid >= 0 && found.uid !== uid)) throw new Error(`${path} belongs to someone else: remove it, or set TMPDIR`)
-  return path
 }
 
 function isDirectory(path: string): boolean {

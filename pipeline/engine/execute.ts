@@ -31,9 +31,9 @@ export async function execute(options: ExecuteOptions, execution: Execution): Pr
   else await query(options, execution)
 }
 
-function workOf(options: ExecuteOptions, { request, parsed }: Execution, settings: Work['settings']): Work {
+function workOf(options: ExecuteOptions, { request, parsed }: Execution): Omit<Work, 'tag' | 'settings'> {
   const database = request.database ?? options.database
-  return { tag: randomUUID(), database, params: parsed.params, staysInSession: parsed.statement.staysInSession, settings }
+  return { database, params: parsed.params, staysInSession: parsed.statement.staysInSession }
 }
 
 /** What the client has begun to send it wants inserted: nothing is cancelled when it goes. */
@@ -44,7 +44,10 @@ async function insert(options: ExecuteOptions, execution: Execution, { head, set
   // In the statement's own clause they hold for it alone.
   const clause = settingsClause(request, settings === undefined ? '' : textOf(settings))
   const run = (sql: string): Promise<number> =>
-    options.sessions.run(workOf(options, execution, []), async (running) => (await running.whole(sql, 'TabSeparated')).rows)
+    options.sessions.run({ ...workOf(options, execution), tag: undefined, settings: [] }, async (running) => {
+      const { rows } = await running.whole(sql, 'TabSeparated')
+      return rows
+    })
 
   switch (source.of) {
     case 'infile':
@@ -85,7 +88,8 @@ async function query(options: ExecuteOptions, execution: Execution): Promise<voi
   const text = sql.subarray(statement.span.start, statement.span.end).toString()
   const format = statement.format ?? request.defaultFormat ?? 'TabSeparated'
   const headers = { 'X-ClickHouse-Format': format, 'Content-Type': contentTypeOf(format) }
-  const work = workOf(options, execution, isOwner ? request.settings : readerSettings(request.settings))
+  const tag = randomUUID()
+  const work = { ...workOf(options, execution), tag, settings: isOwner ? request.settings : readerSettings(request.settings) }
   const pieceHead = statement.kind === 'select' && !statement.scalarSubquery ? pieceHeadOf(format) : undefined
 
   // It may have gone while its statement was read.
@@ -94,7 +98,7 @@ async function query(options: ExecuteOptions, execution: Execution): Promise<voi
     if (response.writableFinished || !statement.reads) return
     gone = true
     // Nobody is left to be told that this failed.
-    options.sessions.cancel(work.tag).catch(() => {})
+    options.sessions.cancel(tag).catch(() => {})
   }
   const answer = async (running: Running): Promise<Held | undefined> => {
     if (gone) throw faults.stopping()

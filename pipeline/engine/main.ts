@@ -2,7 +2,8 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { once } from 'node:events'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
+import { makePrivate } from './address.ts'
 import { openFront } from './front.ts'
 import type { EngineStart, FromEngine, ToEngine } from './protocol.ts'
 import { readerLimits } from './reader.ts'
@@ -27,6 +28,7 @@ async function start(options: EngineStart): Promise<() => Promise<void>> {
   const spool = openSpool({ directories: options.spoolDirectories, maxBodyBytes: options.maxBodyBytes })
   const shared = { sessions, spool, database: options.database, owner: options.owner, reader: options.reader }
   const front = openFront(shared)
+  makePrivate(dirname(options.socketPath))
   rmSync(options.socketPath, { force: true })
   // Nobody else may connect, whatever the directory allows.
   const mask = process.umask(0o077)

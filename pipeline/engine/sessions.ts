@@ -3,8 +3,8 @@ import { Session } from 'chdb'
 import { quoteIdentifier, quoteString } from './quoting.ts'
 
 export type Work = {
-  /** Found in the engine's process list, for `cancel`. */
-  tag: string
+  /** Found in the engine's process list, for `cancel`; undefined where it never will be (saves a statement). */
+  tag: string | undefined
   database: string
   settings: readonly (readonly [name: string, value: string])[]
   /** Values as the HTTP interface has them: text in the escaped form of TabSeparated. */
@@ -110,7 +110,7 @@ export async function openSessions(options: SessionsOptions): Promise<Sessions> 
           const session = new Session(directory)
           try {
             for (const [name, value] of work.params) await setParam(session, name, value)
-            const settings = [...Object.entries(options.readerLimits), ...work.settings, ['log_comment', work.tag] as const]
+            const settings = [...Object.entries(options.readerLimits), ...work.settings, ['log_comment', work.tag ?? ''] as const]
             const before = settings.map(([name, value]) => `SET ${name} = ${quoteString(value)}`)
             await session.queryAsync([`USE ${quoteIdentifier(work.database)}`, ...before, 'SET readonly = 1'].join('; '))
             return await use(runningIn(session))
@@ -138,15 +138,15 @@ type Pooled = { session: Session; database: string | undefined }
 
 async function inSession<T>(pooled: Pooled, work: Work, use: (running: Running) => Promise<T>): Promise<T> {
   const { session } = pooled
-  const settings = work.settings.map(([name, value]) => `SET ${name} = ${quoteString(value)}`)
-  const before = [`SET log_comment = ${quoteString(work.tag)}`, ...settings]
+  const before = work.settings.map(([name, value]) => `SET ${name} = ${quoteString(value)}`)
+  if (work.tag !== undefined) before.unshift(`SET log_comment = ${quoteString(work.tag)}`)
   if (pooled.database !== work.database) {
     pooled.database = undefined
     before.unshift(`USE ${quoteIdentifier(work.database)}`)
   }
   try {
     for (const [name, value] of work.params) await setParam(session, name, value)
-    await session.queryAsync(before.join('; '))
+    if (before.length > 0) await session.queryAsync(before.join('; '))
     pooled.database = work.database
     return await use(runningIn(session))
   } finally {

@@ -1,10 +1,11 @@
 // Bodies of inserts, written to files that the engine reads: inline data would end at its first blank line.
 // Memory-backed where there is room, else the directory for temporary files.
-import { createWriteStream, mkdirSync, readdirSync, rmSync, statfsSync } from 'node:fs'
+import { createWriteStream, readdirSync, rmSync, statfsSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import { makePrivate } from './address.ts'
 import { faults, type Fault } from './fault.ts'
 
 export type Spooled = { path: string; bytes: number; remove(): Promise<void> }
@@ -85,6 +86,6 @@ export function openSpool(options: SpoolOptions): Spool {
 
 /** A killed engine leaves its bodies behind; whoever inserts them will send them again. */
 function sweep(directory: string): void {
-  mkdirSync(directory, { recursive: true, mode: 0o700 })
+  makePrivate(directory)
   for (const name of readdirSync(directory)) rmSync(join(directory, name), { force: true, recursive: true })
 }

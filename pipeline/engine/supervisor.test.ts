@@ -80,9 +80,7 @@ describe('a supervised engine', () => {
     expect(await slow).toMatch(/Code: 394/)
     expect(isAlive(pid)).toBe(false)
     expect(existsSync(engine.address.socketPath)).toBe(false)
-    const spools = spoolDirectoriesOf(dataDir)
-    cleanups.push(() => spools.forEach((path) => rmSync(path, { recursive: true })))
-    expect(spools.flatMap((path) => statSync(path).nlink)).toEqual(spools.map(() => 2))
+    expect(spoolDirectoriesOf(dataDir).filter((path) => existsSync(path))).toEqual([])
     expect(engine.told).toEqual([])
   })
 
