@@ -29,8 +29,12 @@ export function receivedAtOf(headers: Headers, recordAt: number): number {
 
 const tick = new TextEncoder().encode('tick')
 
-/** `clockAt` is NaN where the tick names none. */
-export function controlOf(headers: Headers): Control | undefined {
+/**
+ * What a control record says, undefined where the record is none: with a key or a value it is a flush, whatever its
+ * headers; with neither it must name a kind that is known. `clockAt` is NaN where the tick names none.
+ */
+export function controlOf(key: Uint8Array | null, value: Uint8Array | null, headers: Headers | undefined): Control | undefined {
+  if (headers === undefined || key !== null || value !== null) return undefined
   const kind = headers['reelpulse']
   if (kind === undefined || kind.length !== tick.length || !tick.every((byte, i) => kind[i] === byte)) return undefined
   return { kind: 'tick', clockAt: decimal(headers['clock_at']) }

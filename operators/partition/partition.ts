@@ -239,7 +239,7 @@ export function partitionOperator(options: PartitionOptions) {
     headers: Headers | undefined,
   ): number {
     counters.records++
-    const control = headers === undefined || key !== null || value !== null ? undefined : controlOf(headers)
+    const control = controlOf(key, value, headers)
     const stamped = timestampMs >= 0 && timestampMs <= maxClock ? timestampMs : Math.max(clock, 0)
     moveClock(stamped)
     if (control !== undefined) {

@@ -244,7 +244,21 @@ export function nastyLog(steps: readonly number[], options: NastyOptions): Nasty
       const at = c.one([recordAt - 1, recordAt - c.below(3 * hourMs), recordAt - c.below(40 * dayMs), recordAt + 5000, 0, maxInstant])
       return { at: Math.min(at, recordAt), headers: { received_at: text(String(at)), traceparent: text('00-1') } }
     }
-    const broken = c.one(['', '-', 'soon', '1e12', ' 12', '+12', '1.5', '12345678901234567', '9007199254740993', '١٢', '0x10', '12 '])
+    const broken = c.one([
+      '',
+      '-',
+      'soon',
+      '1e12',
+      ' 12',
+      '+12',
+      '1.5',
+      '12345678901234567',
+      '00001767225600000',
+      '9007199254740993',
+      '١٢',
+      '0x10',
+      '12 ',
+    ])
     return { at: recordAt, headers: { received_at: text(broken) } }
   }
 

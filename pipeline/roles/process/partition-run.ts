@@ -1,6 +1,7 @@
 // One owner of one partition: claims it, restores its state, and takes its records block by block to the store and the
 // changelog, until it is told to stop or another owner takes over.
 import { randomUUID } from 'node:crypto'
+import { controlOf } from '../../../operators/partition/headers.ts'
 import { partitionOperator, type PartitionOptions } from '../../../operators/partition/partition.ts'
 import { putIds, takeNewIds, userStateReader, userStateWriter } from '../../../operators/partition/state.ts'
 import { operatorVersion, type OperatorSettings } from '../../../operators/settings.ts'
@@ -248,7 +249,7 @@ export async function runPartition(options: PartitionRunOptions): Promise<void> 
           const value = values[i]!
           const items = operator.apply(offsets[i]!, timestampsMs[i]!, key, value, headers[i])
           nextOffset = offsets[i]! + 1
-          const control = key === null && value === null && headers[i]?.['reelpulse'] !== undefined
+          const control = controlOf(key, value, headers[i]) !== undefined
           if (cutter.add(items, value === null ? 0 : value.length, control)) {
             await endBlock()
             if (stop.aborted) break

@@ -117,8 +117,7 @@ function fastBlocks(log: Log, options: FastOptions = {}): FastBlock[] {
     for (const record of run.map((record) => ({ ...record, key: borrow(record.key), value: borrow(record.value) }))) {
       const items = owner.operator.apply(record.offset, record.timestampMs, record.key, record.value, record.headers)
       nextOffset = record.offset + 1
-      const control =
-        record.key === null && record.value === null && record.headers !== undefined && controlOf(record.headers) !== undefined
+      const control = controlOf(record.key, record.value, record.headers) !== undefined
       if (cutter.add(items, record.value?.length ?? 0, control)) endBlock()
     }
   }
