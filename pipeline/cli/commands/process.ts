@@ -1,7 +1,7 @@
 // `reelpulse process`: the process role on its own.
 import { z } from 'zod'
 import { dataSettings, logSettings, loggerSettings, processSettings, storeSettings, topicSettings } from '../../config/groups.ts'
-import { pick } from '../../config/group.ts'
+import { defaultTopic } from '../../config/names.ts'
 import { defineCommand, exitGood, UsageError } from '../command.ts'
 
 const tellMs = 10_000
@@ -11,7 +11,7 @@ export const command = defineCommand({
   summary: "the process role alone: a topic's flushes in, features, tiers and KPI deltas out",
   help: `Takes its share of the topic's partitions, keeps the state of their users, and writes what follows from every flush into the
 tables, once. Start as many as you like with the same group: they share the partitions, and take over from one that dies. Ends with
-Ctrl-C: what is in flight lands first, and the next start goes on from there.
+Ctrl-C: what is in flight lands first, and the next start goes on from there. Topic behavior-events is created where it is missing.
 
 --until-end stops by itself once everything that the topic holds at the start is processed; it wants to be the only one of its group.`,
   examples: [
@@ -24,7 +24,7 @@ Ctrl-C: what is in flight lands first, and the next start goes on from there.
   }),
   settings: {
     data: dataSettings,
-    topic: pick(topicSettings, ['topic', 'group']),
+    topic: topicSettings,
     log: logSettings,
     store: storeSettings,
     process: processSettings,
@@ -55,13 +55,16 @@ Ctrl-C: what is in flight lands first, and the next start goes on from there.
       import('../../start/summary.ts'),
       import('../../start/until-processed.ts'),
     ])
-    const { topic, group } = settings.topic
+    const { topic, group, partitions } = settings.topic
     const operators = operatorSettingsOf(settings.process)
     const messages = logger('process', settings.logger)
     const log = await openLog(settings, { logger: messages })
     try {
-      if ((await log.describeTopic(topic)) === undefined)
-        throw new UsageError(`topic ${topic} does not exist: reelpulse simulate and reelpulse import make one`)
+      if ((await log.describeTopic(topic)) === undefined) {
+        // Another's name may be mistyped, and only its writer knows whose time it has.
+        if (topic !== defaultTopic) throw new UsageError(`topic ${topic} does not exist: reelpulse simulate and reelpulse import make one`)
+        await log.createTopic({ topic, partitions, timestamps: 'append' })
+      }
       const store = await openStore(settings, { logger: messages })
       try {
         await store.migrate(tables, views)
