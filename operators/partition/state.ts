@@ -110,11 +110,16 @@ export function userStateReader(state: PartitionState) {
   }
 }
 
+/** A value of ids ends once it is larger than this, so that no busy hour and no hot user makes a message that a topic refuses … */
+const generationBytes = 512 * 1024
+/** … and holds at most so many of one user's at once. */
+const idsAtOnce = 32_768
+
 export type IdGeneration = { hour: number; lasting: boolean; ids: Uint8Array }
 
 /**
- * The ids accepted since the last call, by hour: for each user the id's length and bytes, a count, and that many
- * pairs of 32-bit halves.
+ * The ids accepted since the last call, by hour, each hour in as many values as its size asks for: for each user the id's
+ * length and bytes, a count, and that many pairs of 32-bit halves.
  */
 export function takeNewIds(state: PartitionState): IdGeneration[] {
   const generations: IdGeneration[] = []
@@ -130,15 +135,20 @@ export function takeNewIds(state: PartitionState): IdGeneration[] {
     })
     for (const [hour, bySlot] of byHour) {
       const out = numberWriter()
-      out.push(stateVersion)
-      for (const [slot, halves] of bySlot) {
-        out.push(state.users.idLength(slot))
-        out.bytes(state.users.id(slot))
-        out.push(halves.length / 2)
-        const packed = Int32Array.from(halves)
-        out.bytes(new Uint8Array(packed.buffer))
+      const take = () => {
+        if (out.length() > 0) generations.push({ hour, lasting, ids: out.take() })
       }
-      generations.push({ hour, lasting, ids: out.take() })
+      for (const [slot, halves] of bySlot)
+        for (let from = 0; from < halves.length; from += idsAtOnce * 2) {
+          if (out.length() > generationBytes) take()
+          if (out.length() === 0) out.push(stateVersion)
+          const packed = Int32Array.from(halves.slice(from, from + idsAtOnce * 2))
+          out.push(state.users.idLength(slot))
+          out.bytes(state.users.id(slot))
+          out.push(packed.length / 2)
+          out.bytes(new Uint8Array(packed.buffer))
+        }
+      take()
     }
   }
   return generations

@@ -30,7 +30,9 @@ export async function runRolling(brokers: string, topic: string, sumsFile?: stri
 export async function runProcess(brokers: string, topic: string, into: 'null' | 'engine'): Promise<Figures> {
   const data = mkdtempSync(join(tmpdir(), 'reelpulse-bench-'))
   try {
-    return lastLine((await run(process.execPath, [join(root, 'pipeline/bench/process.ts'), brokers, topic, into, data], longest)).stdout)
+    const running = run(process.execPath, [join(root, 'pipeline/bench/process.ts'), brokers, topic, into, data], longest)
+    running.child.stderr?.pipe(process.stderr)
+    return lastLine((await running).stdout)
   } finally {
     rmSync(data, { recursive: true, force: true })
   }

@@ -3,7 +3,7 @@
 //   key                          value
 //   log                          log_id (JSON): which log this is; the first record that an owner writes
 //   user/<user_id>               the user's state (operators/partition/state.ts)
-//   ids/<kind>/<hour>/<offset>   ids accepted in that hour and first kept at that checkpoint; a tombstone once the hour expired
+//   ids/<kind>/<hour>/<offset>/<n>  ids accepted in that hour and first kept at that checkpoint; a tombstone once the hour expired
 //   checkpoint                   where to go on (JSON), the last record of its transaction
 //
 // Owner records (header `reelpulse: owner`) are the log adapter's.
@@ -38,10 +38,12 @@ export function userRecord(userId: Uint8Array, value: Uint8Array): OutRecord {
 
 export type IdsKey = { lasting: boolean; hour: number; key: string }
 
-const idsKey = (lasting: boolean, hour: number, nextOffset: number) => `ids/${lasting ? 'lasting' : 'recent'}/${hour}/${nextOffset}`
+const idsKey = (lasting: boolean, hour: number, nextOffset: number, n: number) =>
+  `ids/${lasting ? 'lasting' : 'recent'}/${hour}/${nextOffset}/${n}`
 
-export function idsRecord(generation: IdGeneration, nextOffset: number): { record: OutRecord; at: IdsKey } {
-  const key = idsKey(generation.lasting, generation.hour, nextOffset)
+/** `n`: place of the value among the checkpoint's. */
+export function idsRecord(generation: IdGeneration, nextOffset: number, n: number): { record: OutRecord; at: IdsKey } {
+  const key = idsKey(generation.lasting, generation.hour, nextOffset, n)
   return { record: { key: text(key), value: generation.ids }, at: { lasting: generation.lasting, hour: generation.hour, key } }
 }
 

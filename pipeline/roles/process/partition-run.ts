@@ -29,6 +29,7 @@ import { blockTables, rowSink, type BlockTables } from './rows.ts'
 const checkpointBytes = 32 * 1024 * 1024
 /** What a changed user's state is taken to weigh before it is written (bytes). */
 const userStateBytes = 600
+const idBytes = 8
 /** Hours that ids are kept for, as in operators/partition/partition.ts, and one more. */
 const keptHours = { recent: 25, lasting: 31 * 24 + 1 }
 
@@ -128,6 +129,7 @@ export async function runPartition(options: PartitionRunOptions): Promise<void> 
     let outboxSize = 0
     let lastCheckpointAt = now()
     let lastTickAt = now()
+    let checkpointedEvents = 0
     let dirty = false // something was applied since the last checkpoint
     let tickUnderWay: number | undefined
     const inserted: Record<string, number> = {}
@@ -190,7 +192,8 @@ export async function runPartition(options: PartitionRunOptions): Promise<void> 
       progress.blocks++
       dirty = true
       const due = now() - lastCheckpointAt >= options.checkpointMs
-      if (due || outboxSize >= checkpointBytes || operator.state.changed().length * userStateBytes >= checkpointBytes) await checkpoint()
+      const changedBytes = operator.state.changed().length * userStateBytes + (operator.counters.events - checkpointedEvents) * idBytes
+      if (due || outboxSize >= checkpointBytes || changedBytes >= checkpointBytes) await checkpoint()
       beginBlock()
       report()
       progress.tierChanges = []
@@ -202,8 +205,8 @@ export async function runPartition(options: PartitionRunOptions): Promise<void> 
       abort.throwIfAborted()
       const records: OutRecord[] = []
       for (const slot of operator.state.changed()) records.push(userRecord(operator.users.id(slot), writeUser(slot)))
-      for (const generation of takeNewIds(operator.state)) {
-        const { record, at } = idsRecord(generation, nextOffset)
+      for (const [n, generation] of takeNewIds(operator.state).entries()) {
+        const { record, at } = idsRecord(generation, nextOffset, n)
         records.push(record)
         idKeys.push(at)
       }
@@ -218,6 +221,7 @@ export async function runPartition(options: PartitionRunOptions): Promise<void> 
       outboxSize = 0
       dirty = false
       lastCheckpointAt = now()
+      checkpointedEvents = operator.counters.events
       progress.checkpointAt = lastCheckpointAt
     }
 
