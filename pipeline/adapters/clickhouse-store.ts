@@ -16,8 +16,10 @@ export type ClickHouseStoreOptions = {
   database: string
   /** Requests under way at once; more wait. Default 10. */
   maxConnections?: number
-  /** After so long without an answer a request has failed. Default 120 s: the server may still finish it. */
-  requestTimeoutMs?: number
+  /** After so long an insert has failed, and may be sent again; the server may still finish it. Default 120 s. */
+  insertTimeoutMs?: number
+  /** After so long without an answer any other statement has failed. Default 600 s. */
+  queryTimeoutMs?: number
 }
 
 /** A block of a part's size (100,000 rows, 64 MiB) must not be cut: a retry deduplicates whole blocks only. */
@@ -40,7 +42,7 @@ const insertSettings: ClickHouseSettings = {
 }
 
 export function clickhouseStore(options: ClickHouseStoreOptions): Store {
-  const maxConnections = options.maxConnections ?? 10
+  const { maxConnections = 10, insertTimeoutMs = 120_000, queryTimeoutMs = 600_000 } = options
   const socketPath = options.url.startsWith('unix:') ? options.url.slice('unix:'.length) : undefined
   const clientOf = (database: string | undefined): ClickHouseClient =>
     createClient({
@@ -51,7 +53,7 @@ export function clickhouseStore(options: ClickHouseStoreOptions): Store {
       // An agent of ours only where it must be. One for each client: a client drops connections that it left idle, whoever has taken them since.
       ...(socketPath === undefined ? {} : { http_agent: unixAgent(socketPath, maxConnections) }),
       max_open_connections: maxConnections,
-      request_timeout: options.requestTimeoutMs ?? 120_000,
+      request_timeout: queryTimeoutMs,
       // Lists of parameters may exceed what a URL can have.
       use_multipart_params_auto: true,
       application: 'reelpulse',
@@ -107,16 +109,23 @@ export function clickhouseStore(options: ClickHouseStoreOptions): Store {
         views,
       ),
 
-    insert: ({ table, columns, rows, token }) =>
-      run(`insert into ${table}`, async () => {
-        const { stream } = await client.exec({
-          query: `INSERT INTO ${quoteName(table)} (${columns.map(quoteName).join(', ')}) FORMAT RowBinary`,
-          values: Readable.from([rows], { objectMode: false }),
-          clickhouse_settings: { ...insertSettings, insert_deduplication_token: token },
-        })
-        // Acknowledged with the status; the body is empty, but must be read for the connection to be used again.
-        for await (const chunk of stream) void chunk
-      }),
+    insert: ({ table, columns, rows, token }) => {
+      const late = AbortSignal.timeout(insertTimeoutMs)
+      return run(`insert into ${table}`, async () => {
+        try {
+          const { stream } = await client.exec({
+            query: `INSERT INTO ${quoteName(table)} (${columns.map(quoteName).join(', ')}) FORMAT RowBinary`,
+            values: Readable.from([rows], { objectMode: false }),
+            clickhouse_settings: { ...insertSettings, insert_deduplication_token: token },
+            abort_signal: late,
+          })
+          // Acknowledged with the status; the body is empty, but must be read for the connection to be used again.
+          for await (const chunk of stream) void chunk
+        } catch (error) {
+          throw late.aborted ? new Error(`no answer within ${insertTimeoutMs} ms`, { cause: error }) : error
+        }
+      })
+    },
 
     query,
     command,

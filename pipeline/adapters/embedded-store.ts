@@ -180,7 +180,7 @@ async function findOrStart(options: EngineOptions): Promise<Found> {
 
 async function answers(address: EngineAddress): Promise<boolean> {
   if (!isAlive(address.pid)) return false
-  const store = clickhouseStore({ url: urlOf(address), ...address.owner, database: 'system', requestTimeoutMs: 5_000 })
+  const store = clickhouseStore({ url: urlOf(address), ...address.owner, database: 'system', queryTimeoutMs: 5_000 })
   try {
     await store.query('SELECT 1 AS one')
     return true

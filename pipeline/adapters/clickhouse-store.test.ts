@@ -1,0 +1,89 @@
+// What the Store makes of servers that are not there, or not ClickHouse: faults that no real server shows on demand.
+import { createServer, type RequestListener } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { afterEach, expect, test } from 'vitest'
+import { StoreAway, type Store } from '../ports/store.ts'
+import { clickhouseStore } from './clickhouse-store.ts'
+
+const cleanups: (() => unknown)[] = []
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).toReversed()) await cleanup()
+})
+
+async function storeAt(listener: RequestListener | undefined): Promise<Store> {
+  const server = createServer(listener)
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  const close = () =>
+    new Promise((resolve) => {
+      server.close(resolve)
+      server.closeAllConnections()
+    })
+  // Nobody listens there any more.
+  if (listener === undefined) await close()
+  else cleanups.push(close)
+  const store = clickhouseStore({
+    url: `http://127.0.0.1:${port}`,
+    user: 'u',
+    password: 'p',
+    database: 'd',
+    insertTimeoutMs: 100,
+    queryTimeoutMs: 100,
+  })
+  cleanups.push(() => store.close())
+  return store
+}
+
+test.each<[string, RequestListener | undefined, RegExp]>([
+  ['is not there', undefined, /ECONNREFUSED/],
+  ['never answers', (request) => request.resume(), /no answer within 100 ms|Timeout/],
+  ['hangs up', (request) => request.socket.destroy(), /hang up|ECONNRESET/],
+  ['is a proxy whose server is away', (_, response) => response.writeHead(502).end('<html>Bad Gateway</html>'), /Bad Gateway/],
+  [
+    'breaks off in the middle of its answer',
+    (request, response) => {
+      request.resume()
+      response.writeHead(200, { 'Content-Length': '1000' })
+      response.write('["a"]\n', () => request.socket.destroy())
+    },
+    /aborted|ECONNRESET|closed/i,
+  ],
+])('a server that %s is away', async (_, listener, reason) => {
+  const store = await storeAt(listener)
+  const attempts = {
+    insert: () => store.insert({ table: 't', columns: ['a'], rows: new Uint8Array(100_000), token: 'x' }),
+    query: () => store.query('SELECT 1'),
+  }
+  for (const attempt of Object.values(attempts)) {
+    const failed = attempt()
+    await expect(failed).rejects.toBeInstanceOf(StoreAway)
+    await expect(failed).rejects.toThrow(reason)
+  }
+  expect(await (await storeAt(undefined)).ping()).toBe(false)
+})
+
+test('any hands on the bytes as they are, and asks for one block', async () => {
+  let seen = { url: '', body: Buffer.alloc(0) }
+  const store = await storeAt((request, response) => {
+    const chunks: Buffer[] = []
+    request
+      .on('data', (chunk: Buffer) => chunks.push(chunk))
+      .on('end', () => {
+        seen = { url: request.url!, body: Buffer.concat(chunks) }
+        response.end()
+      })
+  })
+  const rows = Uint8Array.from({ length: 100_000 }, (_, i) => i)
+  await store.insert({ table: 't', columns: ['a', 'b`c'], rows, token: "to'ken" })
+  const search = new URL(seen.url, 'http://x').searchParams
+  expect(Buffer.compare(seen.body, rows)).toBe(0)
+  expect(search.get('query')).toBe('INSERT INTO `t` (`a`, `b\\`c`) FORMAT RowBinary')
+  expect(Object.fromEntries(search)).toMatchObject({
+    database: 'd',
+    async_insert: '0',
+    optimize_on_insert: '0',
+    deduplicate_blocks_in_dependent_materialized_views: '1',
+    wait_end_of_query: '1',
+    insert_deduplication_token: "to'ken",
+  })
+})
