@@ -1,10 +1,10 @@
 // Runs one parsed statement in a session of the engine and answers with what comes of it.
 import { randomUUID } from 'node:crypto'
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
+import { quoteText } from '../../schemas/ddl.ts'
 import type { ParsedRequest } from './body.ts'
 import { Fault, faultOf, faults } from './fault.ts'
 import { contentTypeOf, pieceHeadOf } from './formats.ts'
-import { quoteString } from './quoting.ts'
 import { readerSettings } from './reader.ts'
 import type { EngineRequest } from './request.ts'
 import { lengthOf, openResultStream, sendWhole, summary, type ResultStream } from './respond.ts'
@@ -60,7 +60,7 @@ async function insert(options: ExecuteOptions, execution: Execution, { head, set
     case 'data': {
       const spooled = await options.spool.write(parsed.data, parsed.sql.subarray(source.dataAt))
       try {
-        const file = `${quoteString(spooled.path)} COMPRESSION 'none'`
+        const file = `${quoteText(spooled.path)} COMPRESSION 'none'`
         const writtenRows = await run(`${textOf(head)} FROM INFILE ${file} ${clause} FORMAT ${source.format ?? 'Values'}`)
         return await sendWhole(response, request, summary(startedAt, { writtenRows, writtenBytes: spooled.bytes }), [])
       } catch (error) {
@@ -77,7 +77,7 @@ async function insert(options: ExecuteOptions, execution: Execution, { head, set
 function settingsClause(request: EngineRequest, own: string): string {
   // On by default in this engine: an insert would be acknowledged by a queue, in blocks of that queue's making.
   const settings = new Map([['async_insert', '0'], ...request.settings])
-  const list = Array.from(settings, ([name, value]) => `${name} = ${quoteString(value)}`)
+  const list = Array.from(settings, ([name, value]) => `${name} = ${quoteText(value)}`)
   return `SETTINGS ${[...list, ...(own.trim() === '' ? [] : [own])].join(', ')}`
 }
 

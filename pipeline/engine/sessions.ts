@@ -1,6 +1,6 @@
 // The engine's sessions: one request at a time in each, every one with its own database, settings and parameters. The only file that imports chdb.
 import { Session } from 'chdb'
-import { quoteIdentifier, quoteString } from './quoting.ts'
+import { quoteName, quoteText } from '../../schemas/ddl.ts'
 
 export type Work = {
   /** Found in the engine's process list, for `cancel`; undefined where it never will be (saves a statement). */
@@ -58,7 +58,7 @@ export async function openSessions(options: SessionsOptions): Promise<Sessions> 
   const { directory } = options
   // Arguments count only where they come with the first connection; it stays for cancelling, when all others are busy.
   const first = new Session(directory, { connectionArgs: [...options.connectionArguments] })
-  await first.queryAsync(`CREATE DATABASE IF NOT EXISTS ${quoteIdentifier(options.database)} ENGINE = Atomic`)
+  await first.queryAsync(`CREATE DATABASE IF NOT EXISTS ${quoteName(options.database)} ENGINE = Atomic`)
   const [version = '', timezone = ''] = (await first.queryAsync('SELECT version(), timezone()', { format: 'TSV' }))
     .text()
     .trim()
@@ -111,8 +111,8 @@ export async function openSessions(options: SessionsOptions): Promise<Sessions> 
           try {
             for (const [name, value] of work.params) await setParam(session, name, value)
             const settings = [...Object.entries(options.readerLimits), ...work.settings, ['log_comment', work.tag ?? ''] as const]
-            const before = settings.map(([name, value]) => `SET ${name} = ${quoteString(value)}`)
-            await session.queryAsync([`USE ${quoteIdentifier(work.database)}`, ...before, 'SET readonly = 1'].join('; '))
+            const before = settings.map(([name, value]) => `SET ${name} = ${quoteText(value)}`)
+            await session.queryAsync([`USE ${quoteName(work.database)}`, ...before, 'SET readonly = 1'].join('; '))
             return await use(runningIn(session))
           } finally {
             session.close()
@@ -121,7 +121,7 @@ export async function openSessions(options: SessionsOptions): Promise<Sessions> 
       ),
 
     async cancel(tag) {
-      await first.queryAsync(`KILL QUERY WHERE Settings['log_comment'] = ${quoteString(tag)} ASYNC`)
+      await first.queryAsync(`KILL QUERY WHERE Settings['log_comment'] = ${quoteText(tag)} ASYNC`)
     },
     async cancelAll() {
       await first.queryAsync("KILL QUERY WHERE Settings['log_comment'] != '' AND query_kind = 'Select' ASYNC")
@@ -138,11 +138,11 @@ type Pooled = { session: Session; database: string | undefined }
 
 async function inSession<T>(pooled: Pooled, work: Work, use: (running: Running) => Promise<T>): Promise<T> {
   const { session } = pooled
-  const before = work.settings.map(([name, value]) => `SET ${name} = ${quoteString(value)}`)
-  if (work.tag !== undefined) before.unshift(`SET log_comment = ${quoteString(work.tag)}`)
+  const before = work.settings.map(([name, value]) => `SET ${name} = ${quoteText(value)}`)
+  if (work.tag !== undefined) before.unshift(`SET log_comment = ${quoteText(work.tag)}`)
   if (pooled.database !== work.database) {
     pooled.database = undefined
-    before.unshift(`USE ${quoteIdentifier(work.database)}`)
+    before.unshift(`USE ${quoteName(work.database)}`)
   }
   try {
     for (const [name, value] of work.params) await setParam(session, name, value)
@@ -161,7 +161,7 @@ async function inSession<T>(pooled: Pooled, work: Work, use: (running: Running) 
 
 /** `SET param_` is parallel across sessions, where the binding's own parameters are serialized for the whole process. */
 async function setParam(session: Session, name: string, value: string): Promise<void> {
-  const set = `SET param_${name} = ${quoteString(value)}`
+  const set = `SET param_${name} = ${quoteText(value)}`
   const long = set.length > 100_000
   // A statement may have 256 KiB, a parameter as much as a request.
   if (long) await session.queryAsync(`SET max_query_size = ${4 * set.length + 1_000}`)
