@@ -203,6 +203,7 @@ async function appendRows(log: Log, options: ImportOptions, prepared: Prepared):
       await new Promise((resolve) => setImmediate(resolve))
       options.onProgress?.({ step: 'appending', rows: flushes.rows(), ofRows: read.goodRows, atMs })
       if (signal?.aborted === true) {
+        await append()
         await underWay
         return { state: 'stopped', figures: done() }
       }
