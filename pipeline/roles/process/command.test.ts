@@ -1,0 +1,34 @@
+// `reelpulse process` as it is run.
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { expect, test } from 'vitest'
+import { exitGood } from '../../cli/command.ts'
+
+const bin = fileURLToPath(new URL('../../cli/bin.js', import.meta.url))
+
+test('it makes the live topic where that is missing, runs until told to stop, and ends well', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'reelpulse-process-'))
+  const env = { ...process.env, KAFKA_BROKERS: '', CLICKHOUSE_URL: '' }
+  const child = spawn(process.execPath, [bin, 'process', '--data', directory, '--json'], { env, stdio: ['ignore', 'pipe', 'pipe'] })
+  try {
+    const ended = once(child, 'close')
+    const out: Buffer[] = []
+    child.stdout.on('data', (chunk: Buffer) => out.push(chunk))
+    const said: string[] = []
+    for await (const line of createInterface({ input: child.stderr })) {
+      said.push(line)
+      if (line.includes('"processing"')) child.kill('SIGTERM')
+    }
+    const [code] = (await ended) as [number | null]
+    expect([code, said]).toEqual([exitGood, [expect.stringContaining('"topic":"behavior-events"')]])
+    expect(JSON.parse(Buffer.concat(out).toString().trim().split('\n').at(-1)!)).toMatchObject({ events: 0, rows: { events: 0 } })
+  } finally {
+    child.kill('SIGKILL')
+    rmSync(directory, { recursive: true, force: true })
+  }
+})
