@@ -1,5 +1,6 @@
 // The three kinds of simulated traffic that `npm start` can bring.
 import type { Log } from '../ports/log.ts'
+import { planSimulation } from '../simulation/plan.ts'
 import { topicTail } from '../simulation/topic-tail.ts'
 import { liveTraffic, writeTraffic } from '../simulation/write-traffic.ts'
 
@@ -9,8 +10,6 @@ export type StartTraffic = {
   /** Resolves when it is over, or aborted. */
   run(log: Log, topic: string, signal: AbortSignal, onEvents: (events: number) => void): Promise<void>
 }
-
-const dayMs = 86_400_000
 
 /** As it would come from an app, at a rate, stamped by the log. */
 export function live(rate: number, seed: number): StartTraffic {
@@ -23,19 +22,22 @@ export function live(rate: number, seed: number): StartTraffic {
   }
 }
 
-/** A number of events over a span of log time, as fast as they can be written. */
-export function drained(events: number, spanMs: number, seed: number, nowMs: number): StartTraffic {
+/** A number of events over the simulator's default span of log time, which ends before today, as fast as they can be written. */
+export function drained(events: number, seed: number, nowMs: number, zoneName: string): StartTraffic {
   return {
     title: `${events} simulated events`,
     timestamps: 'create',
     async run(log, topic, signal, onEvents) {
+      const plan = planSimulation({ events }, nowMs, zoneName)
+      if (plan.kind !== 'span') throw new Error('a number of events is a span of log time')
+      const { eventsPerSecond, fromMs } = plan
       await writeTraffic(log, topic, {
         seed,
         signal,
         events,
         faults,
-        eventsPerSecond: (events / spanMs) * 1000,
-        fromMs: Math.floor(nowMs / dayMs) * dayMs - Math.ceil(spanMs * 1.05),
+        eventsPerSecond,
+        fromMs,
         onProgress: (progress) => onEvents(progress.events),
       })
     },

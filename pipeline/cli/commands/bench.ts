@@ -62,7 +62,11 @@ With --topic it reads that topic once, appends nothing to it, and writes the che
         )
       const ratio = baseline === undefined ? null : Math.round((rolling / baseline) * 1000) / 1000
       if (ratio !== null) print(`(a) costs ${ratio} times the baseline`)
-      result({ ratioToFastKafkajs: ratio, engines: measured })
+      result({
+        ratioToFastKafkajs: ratio,
+        cpuSecondsPerMillionEvents: Object.fromEntries(measured.map(({ name, cpuSecondsPerMillionEvents: cost }) => [name, cost])),
+        engines: measured,
+      })
     } finally {
       await logs.close()
       rig?.close()

@@ -73,7 +73,6 @@ one channel, on topic incident.`,
       import('../../start/progress.ts'),
       import('../../start/until-processed.ts'),
     ])
-    const { defaultSpanMs } = await import('../../simulation/plan.ts')
     const asked = settings.topic.topic
     const special = flags.incident ? 'incident' : flags.events === undefined ? defaultTopic : 'simulation'
     const topic = asked === defaultTopic ? special : asked
@@ -81,7 +80,7 @@ one channel, on topic incident.`,
       ? traffics.incident(flags.channel, flags.seed, Date.now())
       : flags.events === undefined
         ? traffics.live(flags.rate, flags.seed)
-        : traffics.drained(flags.events, defaultSpanMs, flags.seed, Date.now())
+        : traffics.drained(flags.events, flags.seed, Date.now(), settings.process.zone)
     // The view says what matters; the log's lines would tear it.
     const messages = logger('start', process.stdout.isTTY && settings.logger.level === 'info' ? { level: 'warn' } : settings.logger)
 
