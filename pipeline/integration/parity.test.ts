@@ -3,18 +3,15 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { blockTables } from '../../schemas/tables/catalogue.ts'
 import { embeddedLog } from '../adapters/embedded-log.ts'
 import { openEmbeddedEngine, type EmbeddedEngine } from '../adapters/embedded-store.ts'
 import { kafkaLog } from '../adapters/kafka-log.ts'
 import type { Log, OutRecord } from '../ports/log.ts'
-import type { Store } from '../ports/store.ts'
 import { traffic } from '../simulation/traffic/traffic.ts'
 import { missingKafka, sharedKafka } from '../testing/shared-kafka.ts'
+import { multiset } from './multiset.ts'
 import { prepareStore, processAll } from './process-harness.ts'
 
-/** What may differ: where a record lies, and how the log was cut. Everything else may not. */
-const placed = ['offset', 'first_offset', 'part', 'block_at']
 const compared = ['events', 'user_features', 'tier_changes']
 const partitions = 4
 
@@ -47,15 +44,6 @@ function records(): OutRecord[] {
 async function fill(log: Log, topic: string, all: OutRecord[]): Promise<void> {
   await log.createTopic({ topic, partitions, timestamps: 'create' })
   for (let i = 0; i < all.length; i += 1_000) await log.append(topic, all.slice(i, i + 1_000))
-}
-
-/** The multiset of a table's rows, each as one number, without the columns that say where it lay. */
-async function multiset(store: Store, table: string): Promise<string[]> {
-  const fields = Object.keys(blockTables.find(({ name }) => name === table)!.record.fields).filter((name) => !placed.includes(name))
-  const rows = await store.query<{ row: string; copies: number }>(
-    `SELECT toString(cityHash64(tuple(${fields.map((name) => `toString(${name})`).join(', ')}))) AS row, count() AS copies FROM ${table} GROUP BY row ORDER BY row`,
-  )
-  return rows.map(({ row, copies }) => `${row} ${copies}`)
 }
 
 describe.skipIf(missing !== undefined)(

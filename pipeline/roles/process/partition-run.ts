@@ -99,6 +99,13 @@ export async function runPartition(options: PartitionRunOptions): Promise<void> 
   try {
     const changelog = await readChangelog(owner.restore())
     checkPartitionCount(changelog, target)
+    const { checkpoint: last } = changelog
+    if (last !== undefined && last.operatorVersion !== operatorVersion && !last.clean)
+      options.tell('warn', 'an upgrade after an unclean stop: rows of the blocks beyond the checkpoint may be of the older version', {
+        partition,
+        was: last.operatorVersion,
+        is: operatorVersion,
+      })
     const logId = changelog.logId ?? randomUUID()
     if (changelog.logId === undefined) await owner.commit({ changelog: [logRecord(logId)], outbox: [] })
 
@@ -108,7 +115,7 @@ export async function runPartition(options: PartitionRunOptions): Promise<void> 
     let idKeys = restore(operator, changelog)
     const writeUser = userStateWriter(operator.state)
 
-    let nextOffset = changelog.checkpoint?.nextOffset ?? 0
+    let nextOffset = changelog.checkpoint?.nextOffset ?? (await log.describeTopic(topic))?.partitions[partition]?.begin ?? 0
     let present: PresentParts = new Map()
     const retries = { onRetry: storeAway }
     await untilAcknowledged(
@@ -130,6 +137,7 @@ export async function runPartition(options: PartitionRunOptions): Promise<void> 
     let lastCheckpointAt = now()
     let lastTickAt = now()
     let checkpointedEvents = 0
+    let isClean = changelog.checkpoint?.clean === true
     let dirty = false // something was applied since the last checkpoint
     let tickUnderWay: number | undefined
     const inserted: Record<string, number> = {}
@@ -200,7 +208,7 @@ export async function runPartition(options: PartitionRunOptions): Promise<void> 
     }
 
     /** At a block's end, all its inserts acknowledged. */
-    async function checkpoint(): Promise<void> {
+    async function checkpoint(clean = false): Promise<void> {
       await acknowledged()
       abort.throwIfAborted()
       const records: OutRecord[] = []
@@ -213,13 +221,14 @@ export async function runPartition(options: PartitionRunOptions): Promise<void> 
       const hour = Math.floor(operator.clock() / 3_600_000)
       for (const { key } of idKeys.filter((at) => isExpired(at, hour))) records.push(tombstone(key))
       idKeys = idKeys.filter((at) => !isExpired(at, hour))
-      records.push(checkpointRecord({ nextOffset, clock: operator.clock(), operatorVersion, partitionCount, clean: true }))
+      records.push(checkpointRecord({ nextOffset, clock: operator.clock(), operatorVersion, partitionCount, clean }))
       await owner.commit({ changelog: records, outbox: outboxByTopic(outbox, names.outbox, target) })
       await owner.reportProgress(nextOffset)
       operator.state.clearChanged()
       outbox = []
       outboxSize = 0
       dirty = false
+      isClean = clean
       lastCheckpointAt = now()
       checkpointedEvents = operator.counters.events
       progress.checkpointAt = lastCheckpointAt
@@ -279,7 +288,7 @@ export async function runPartition(options: PartitionRunOptions): Promise<void> 
         if (dirty && cutter.records() === 0 && now() - lastCheckpointAt >= options.checkpointMs) await checkpoint()
       }
       await acknowledged()
-      if (dirty) await checkpoint()
+      if (dirty || (!isClean && operator.clock() > -Infinity)) await checkpoint(true)
       progress.state = 'stopped'
       report()
     } finally {
@@ -305,7 +314,7 @@ function checkPartitionCount(changelog: Changelog, target: PartitionTarget): voi
   if (was !== undefined && was !== target.partitionCount)
     throw new PartitionStopped(
       `topic ${target.topic} had ${was} partitions at the last checkpoint and has ${target.partitionCount} now: ` +
-        "users' states lie in the wrong partitions. Run `reelpulse repartition`, or restore the old count.",
+        "users' states lie in the wrong partitions. Go back to the old count: this version cannot move them.",
     )
 }
 

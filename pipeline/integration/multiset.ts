@@ -1,0 +1,15 @@
+// A table's rows as a multiset, for tests that compare what two runs inserted.
+import { blockTables } from '../../schemas/tables/catalogue.ts'
+import type { Store } from '../ports/store.ts'
+
+/** What may differ between two logs of the same records: where a record lies, and how the log was cut. */
+const placed = ['offset', 'first_offset', 'part', 'block_at']
+
+/** Each row as one number with its copies, in order; without the columns that say where it lay. */
+export async function multiset(store: Store, table: string): Promise<string[]> {
+  const fields = Object.keys(blockTables.find(({ name }) => name === table)!.record.fields).filter((name) => !placed.includes(name))
+  const rows = await store.query<{ row: string; copies: number }>(
+    `SELECT toString(cityHash64(tuple(${fields.map((name) => `toString(${name})`).join(', ')}))) AS row, count() AS copies FROM ${table} GROUP BY row ORDER BY row`,
+  )
+  return rows.map(({ row, copies }) => `${row} ${copies}`)
+}
