@@ -100,7 +100,7 @@ function experiments(out: RowBinaryWriter, flush: FlushColumns): void {
 export function rowSink(partition: number, partitionCount: number) {
   let tables: BlockTables
   let operator: PartitionOperator
-  // Where the present flush's own strings stand in the events' rows.
+  // Where the present flush's own fields stand in the events' rows.
   let sharedOffset = -1
   let sharedStart = -1
   let sharedLength = 0
@@ -126,25 +126,25 @@ export function rowSink(partition: number, partitionCount: number) {
   function accepted(record: RecordContext, flush: FlushColumns, i: number, t: number, rung: number): void {
     const out = tables.events.begin()
     const has = flush.has[i]!
-    out.i64(record.offset)
     out.u32(i)
-    out.u32(operatorVersion)
-    out.i64(record.recordAt)
-    out.i64(record.receivedAt)
-    out.i64(record.clockAt)
     out.i64(t)
     out.i64(flush.occurredAt[i]!)
-    out.i64(flush.sentAt)
-    out.uuid(flush.bytes, flush.batchId)
     out.uuid(flush.bytes, flush.eventId[i]!)
-    out.u8(flush.platform)
     out.u8(flush.behavior[i]!)
-    out.u8(rung)
     // What is the flush's and not the event's is encoded once, and copied for the flush's other events.
     if (sharedOffset === record.offset && sharedStart >= 0) out.again(sharedStart, sharedLength)
     else {
       sharedOffset = record.offset
       sharedStart = out.length
+      out.i64(record.offset)
+      out.u32(operatorVersion)
+      out.i64(record.recordAt)
+      out.i64(record.receivedAt)
+      out.i64(record.clockAt)
+      out.i64(flush.sentAt)
+      out.uuid(flush.bytes, flush.batchId)
+      out.u8(flush.platform)
+      out.u8(rung)
       flushString(out, flush, flush.user)
       flushString(out, flush, flush.device)
       flushString(out, flush, flush.appVersion)
