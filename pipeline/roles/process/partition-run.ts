@@ -116,30 +116,7 @@ export async function runPartition(options: PartitionRunOptions): Promise<void> 
     const writeUser = userStateWriter(operator.state)
 
     let nextOffset = changelog.checkpoint?.nextOffset ?? (await log.describeTopic(topic))?.partitions[partition]?.begin ?? 0
-    let present: PresentParts = new Map()
-    const retries = { onRetry: storeAway }
-    await untilAcknowledged(
-      async () => {
-        present = await presentParts(store, tableNames, partition, nextOffset)
-      },
-      abort,
-      retries,
-    )
-    const reader = await log.read(topic, partition, nextOffset)
-
-    const cutter = blockCutter(options.limits?.block)
-    let open: BlockTables = blockTables(options.limits?.part)
-    let spare: BlockTables = blockTables(options.limits?.part)
-    let inserting: Promise<void> = Promise.resolve()
-    let insertError: Error | undefined
-    let outbox: { message: OutboxMessage; id: string }[] = []
-    let outboxSize = 0
     let lastCheckpointAt = now()
-    let lastTickAt = now()
-    let checkpointedEvents = 0
-    let isClean = changelog.checkpoint?.clean === true
-    let dirty = false // something was applied since the last checkpoint
-    let tickUnderWay: number | undefined
     const inserted: Record<string, number> = {}
     const progress: { -readonly [K in keyof PartitionProgress]: PartitionProgress[K] } = {
       partition, state: 'running', nextOffset, endOffset: nextOffset, clock: operator.clock(), records: 0, events: 0, duplicates: 0,
@@ -150,7 +127,39 @@ export async function runPartition(options: PartitionRunOptions): Promise<void> 
       progress.state = 'waiting for the store'
       if (attempt === 1 || attempt % 10 === 0)
         options.tell('warn', 'the store does not answer; waiting', { partition, attempt, error: error.message })
+      options.report(progress)
     }
+
+    const retries = { onRetry: storeAway }
+    let present: PresentParts = new Map()
+    try {
+      await untilAcknowledged(
+        async () => {
+          present = await presentParts(store, tableNames, partition, nextOffset)
+        },
+        AbortSignal.any([abort, stop]),
+        retries,
+      )
+    } catch (error) {
+      // Nothing is in flight yet that a stop would have to wait for.
+      if (stop.aborted && !abort.aborted) return
+      throw error
+    }
+    progress.state = 'running'
+    const reader = await log.read(topic, partition, nextOffset)
+
+    const cutter = blockCutter(options.limits?.block)
+    let open: BlockTables = blockTables(options.limits?.part)
+    let spare: BlockTables = blockTables(options.limits?.part)
+    let inserting: Promise<void> = Promise.resolve()
+    let insertError: Error | undefined
+    let outbox: { message: OutboxMessage; id: string }[] = []
+    let outboxSize = 0
+    let lastTickAt = now()
+    let checkpointedEvents = 0
+    let isClean = changelog.checkpoint?.clean === true
+    let dirty = false // something was applied since the last checkpoint
+    let tickUnderWay: number | undefined
 
     function report(): void {
       progress.nextOffset = nextOffset

@@ -1,0 +1,69 @@
+// A store that does not answer: the role waits for it wherever it is, says so, loses nothing, and can be stopped meanwhile.
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { defaultSettings } from '../../operators/settings.ts'
+import { embeddedLog, type EmbeddedLog } from '../adapters/embedded-log.ts'
+import { openEmbeddedEngine, type EmbeddedEngine } from '../adapters/embedded-store.ts'
+import { StoreAway, type Store } from '../ports/store.ts'
+import { startProcess } from '../roles/process/process.ts'
+import { writeTraffic } from '../simulation/write-traffic.ts'
+import { knownFlushes, namesOf } from '../start/roles.ts'
+import { prepareStore, processAll } from './process-harness.ts'
+
+const dir = mkdtempSync(join(tmpdir(), 'reelpulse-away-'))
+const topic = 'away'
+let engine: EmbeddedEngine
+let log: EmbeddedLog
+
+beforeAll(async () => {
+  engine = await openEmbeddedEngine({ dataDir: join(dir, 'data') })
+  log = await embeddedLog(join(dir, 'log'))
+  await writeTraffic(log, topic, { seed: 5, eventsPerSecond: 0.05, users: 100, faults: 0, events: 400, fromMs: Date.UTC(2026, 9, 28) })
+})
+afterAll(async () => {
+  await log.close()
+  await engine.close()
+  rmSync(dir, { recursive: true, force: true })
+})
+
+/** The store, away for each partition's first questions and inserts. */
+function awayAtFirst(store: Store, calls: number): Store {
+  let questions = 0
+  let inserts = 0
+  const fail = () => Promise.reject(new StoreAway('connect ECONNREFUSED'))
+  return {
+    ...store,
+    query: (sql, params) => (questions++ < calls ? fail() : store.query(sql, params)),
+    insert: (block) => (inserts++ < calls ? fail() : store.insert(block)),
+  }
+}
+
+test('away when a partition is taken and when it inserts, the store is waited for', async () => {
+  const store = engine.store('away_at_first')
+  await prepareStore(store)
+  await processAll({ topic, members: [{ log, store: awayAtFirst(store, 8) }] })
+  const [counted] = await store.query<{ rows: number; ids: number }>('SELECT count() AS rows, uniqExact(event_id) AS ids FROM events')
+  expect(counted!.rows).toBeGreaterThan(300)
+  expect(counted!.ids).toBe(counted!.rows)
+}, 60_000)
+
+test('a role whose store never answered can be stopped', async () => {
+  const said: string[] = []
+  const role = await startProcess({
+    log,
+    store: awayAtFirst(engine.store('away_for_ever'), Infinity),
+    topic,
+    names: namesOf(topic, 'for-ever'),
+    settings: defaultSettings,
+    blockSpanMs: 300,
+    checkpointMs: 1_000,
+    resolve: knownFlushes(),
+    tell: (level, message) => said.push(`${level}: ${message}`),
+  })
+  await expect.poll(() => said.length).toBeGreaterThanOrEqual(4)
+  await role.stop()
+  expect(new Set(said)).toEqual(new Set(['warn: the store does not answer; waiting']))
+  expect(role.status()).toEqual([])
+}, 60_000)
