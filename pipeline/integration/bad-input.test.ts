@@ -72,6 +72,7 @@ function cases(): Case[] {
     { name: '10 MB of garbage', reason: 'bad_header', key, value: new Uint8Array(10_000_000).fill(7) },
     { name: '10 MB in one string', reason: 'field_too_long', key, value: encode(flush('user-1', [event({ query: 'x'.repeat(10_000_000) })])) },
     { name: 'a null key', reason: 'null_key', key: null, value: good, partition: partitionOf(key, partitions) },
+    { name: 'a key of 5 MB', reason: 'bad_header', key: new Uint8Array(5_000_000).fill(97), value: Uint8Array.of(1, 2, 3) },
     { name: 'a null value', reason: 'null_value', key, value: null },
     { name: "a key that is not the flush's user", reason: 'key_mismatch', key, value: encode(flush('user-2', [event()])) },
     { name: 'a key in the wrong partition', reason: 'wrong_partition', key: text(userOf(0)), value: encode(flush(userOf(0), [event()])), partition: 1 },

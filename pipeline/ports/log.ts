@@ -124,3 +124,12 @@ export class OffsetGone extends Error {
 export class OwnerLost extends Error {
   override name = 'OwnerLost'
 }
+
+/** Another process has the log's directory. */
+export class LogInUse extends Error {
+  override name = 'LogInUse'
+}
+
+export class TopicMissing extends Error {
+  override name = 'TopicMissing'
+}

@@ -1,5 +1,6 @@
 // One process per directory: the operating system drops SQLite's lock with the process, however it ends.
 
+import { LogInUse } from '../../ports/log.ts'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -14,7 +15,7 @@ export function lockDirectory(directory: string): DirectoryLock {
   } catch (error) {
     db.close()
     if ((error as { errcode?: number }).errcode !== 5) throw error
-    throw new Error(`${directory} is in use by ${describe(holder)}: stop it first, or give this one a directory of its own (--data)`, {
+    throw new LogInUse(`${directory} is in use by ${describe(holder)}: stop it first, or give this one a directory of its own (--data)`, {
       cause: error,
     })
   }

@@ -49,6 +49,11 @@ export function idsRecord(generation: IdGeneration, nextOffset: number, n: numbe
 
 export const tombstone = (key: string): OutRecord => ({ key: text(key), value: null })
 
+/** Written by a program that knows more than this one: nothing that is tried again will help. */
+export class UnknownChangelog extends Error {
+  override name = 'UnknownChangelog'
+}
+
 /** What a changelog partition says, up to its end. */
 export type Changelog = {
   logId: string | undefined

@@ -18,8 +18,8 @@ export type OutboxMessage =
       receivedAt: number
     }
 
-/** A rejected value larger than this goes as its digest: topics refuse larger messages (bytes). */
-export const rejectedValueLimit = 1_000_000
+/** A rejected value or key larger than this goes as its digest: topics refuse larger messages (bytes). */
+const rejectedLimit = 1_000_000
 
 const text = (value: string | number) => new TextEncoder().encode(String(value))
 
@@ -28,7 +28,12 @@ export type OutboxTopics = { tierChanges: string; rejected: string }
 /** Rough size of a message, for the outbox's bound (bytes). */
 export function outboxBytes(message: OutboxMessage): number {
   if (message.kind === 'tier_change') return 300
-  return 300 + (message.key?.length ?? 0) + Math.min(message.value?.length ?? 0, rejectedValueLimit) + message.reasons.length * 24
+  return (
+    300 +
+    Math.min(message.key?.length ?? 0, rejectedLimit) +
+    Math.min(message.value?.length ?? 0, rejectedLimit) +
+    message.reasons.length * 24
+  )
 }
 
 /** The record of a message; `id` is the same however often the block is processed. */
@@ -51,10 +56,16 @@ export function outboxRecord(message: OutboxMessage, id: string, source: { topic
     received_at: text(message.receivedAt),
   }
   if (reasons[0]!.ordinal >= 0) headers['events'] = text(reasons.map(({ ordinal, reason }) => `${ordinal}:${reason}`).join(','))
-  const tooLarge = value !== null && value.length > rejectedValueLimit
-  if (tooLarge) {
-    headers['digest'] = text(`sha256:${createHash('sha256').update(value).digest('hex')}`)
+  const tooLarge = (bytes: Uint8Array | null) => bytes !== null && bytes.length > rejectedLimit
+  const digest = (bytes: Uint8Array) => text(`sha256:${createHash('sha256').update(bytes).digest('hex')}`)
+  if (value !== null && tooLarge(value)) {
+    headers['digest'] = digest(value)
     headers['value_bytes'] = text(value.length)
   }
-  return { key: message.key, value: tooLarge ? null : value, headers, timestampMs: message.recordAt }
+  const { key } = message
+  if (key !== null && tooLarge(key)) {
+    headers['key_digest'] = digest(key)
+    headers['key_bytes'] = text(key.length)
+  }
+  return { key: tooLarge(key) ? null : key, value: tooLarge(value) ? null : value, headers, timestampMs: message.recordAt }
 }

@@ -318,14 +318,14 @@ const tableNames = blockTables().all.map((rows) => rows.table.name)
 
 const isExpired = (key: IdsKey, hour: number) => hour - key.hour > (key.lasting ? keptHours.lasting : keptHours.recent)
 
-function checkPartitionCount(changelog: Changelog, target: PartitionTarget): void {
+function checkPartitionCount(changelog: Changelog, { topic, partitionCount }: PartitionTarget): void {
   const was = changelog.checkpoint?.partitionCount
-  if (was !== undefined && was !== target.partitionCount)
-    throw new PartitionStopped(
-      `topic ${target.topic} had ${was} partitions at the last checkpoint and has ${target.partitionCount} now: ` +
-        "users' states lie in the wrong partitions. Go back to the old count: this version cannot move them.",
-    )
+  if (was !== undefined && was !== partitionCount) throw new PartitionStopped(partitionsChanged(topic, was, partitionCount))
 }
+
+export const partitionsChanged = (topic: string, was: number, is: number) =>
+  `topic ${topic} had ${was} partitions when it was last processed and has ${is} now: users' states lie in the wrong partitions. ` +
+  'Go back to the old count: this version cannot move them.'
 
 /** Puts the changelog's state into the operators; the keys of the ids that are still kept. */
 function restore(operator: ReturnType<typeof partitionOperator>, changelog: Changelog): IdsKey[] {

@@ -2,9 +2,17 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { PartitionOptions } from '../../../operators/partition/partition.ts'
 import type { OperatorSettings } from '../../../operators/settings.ts'
-import { OffsetGone, TopicMismatch, type Log } from '../../ports/log.ts'
+import { OffsetGone, TopicMismatch, TopicMissing, type Log } from '../../ports/log.ts'
 import { StoreRefused, type Store } from '../../ports/store.ts'
-import { PartitionStopped, runPartition, type PartitionLimits, type PartitionNames, type PartitionProgress } from './partition-run.ts'
+import { UnknownChangelog } from './checkpoint.ts'
+import {
+  PartitionStopped,
+  partitionsChanged,
+  runPartition,
+  type PartitionLimits,
+  type PartitionNames,
+  type PartitionProgress,
+} from './partition-run.ts'
 
 export type ProcessOptions = {
   log: Log
@@ -44,9 +52,12 @@ export async function startProcess(options: ProcessOptions): Promise<ProcessRole
   const now = options.now ?? Date.now
   const input = await log.describeTopic(topic)
   if (input === undefined)
-    throw new Error(`topic ${topic} does not exist: create it, or run \`reelpulse simulate\` or \`reelpulse import\` first`)
+    throw new TopicMissing(`topic ${topic} does not exist: create it, or run \`reelpulse simulate\` or \`reelpulse import\` first`)
   const partitionCount = input.partitions.length
   const { timestamps } = input
+  const changelog = await log.describeTopic(names.changelog)
+  if (changelog !== undefined && changelog.partitions.length !== partitionCount)
+    throw new PartitionStopped(partitionsChanged(topic, changelog.partitions.length, partitionCount))
   const derived = { timestamps, maxMessageBytes } as const
   await log.createTopic({ topic: names.changelog, partitions: partitionCount, timestamps: 'append', compacted: true, maxMessageBytes })
   await log.createTopic({ topic: names.outbox.tierChanges, partitions: partitionCount, ...derived })
@@ -122,6 +133,16 @@ export async function startProcess(options: ProcessOptions): Promise<ProcessRole
  * and our own bugs: no.
  */
 function isPassing(error: unknown): boolean {
-  const lasting = [PartitionStopped, StoreRefused, OffsetGone, TopicMismatch, TypeError, RangeError, ReferenceError, SyntaxError]
+  const lasting = [
+    PartitionStopped,
+    UnknownChangelog,
+    StoreRefused,
+    OffsetGone,
+    TopicMismatch,
+    TypeError,
+    RangeError,
+    ReferenceError,
+    SyntaxError,
+  ]
   return error instanceof Error && !lasting.some((kind) => error instanceof kind)
 }
