@@ -37,8 +37,8 @@ export function terminal(options: TerminalOptions): Terminal {
   }
   const show = (snapshot: Snapshot) => {
     const width = out.columns ?? 160
-    if (barTo !== undefined && live) draw([progressBar(snapshot.events, barTo, snapshot.eventsPerSecond, width)])
-    else if (barTo !== undefined) out.write(`${progressBar(snapshot.events, barTo, snapshot.eventsPerSecond, 160)}\n`)
+    if (barTo !== undefined && live) draw([progressBar(snapshot.events + snapshot.duplicates, barTo, snapshot.eventsPerSecond, width)])
+    else if (barTo !== undefined) out.write(`${progressBar(snapshot.events + snapshot.duplicates, barTo, snapshot.eventsPerSecond, 160)}\n`)
     else if (live) draw(screen(snapshot, facts(), width))
     else out.write(`${statusLine(snapshot, facts())}\n`)
   }
