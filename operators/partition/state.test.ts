@@ -5,7 +5,7 @@ import { behaviorBatch } from '../../schemas/behavior-batch.ts'
 import { defaultSettings } from '../settings.ts'
 import { plainBatch, plainEvent, uuidOf } from '../testing/generate.ts'
 import { partitionOperator } from './partition.ts'
-import { putIds, takeNewIds, userStateReader } from './state.ts'
+import { putIds, takeNewIds, userStateReader, userStateWriter } from './state.ts'
 
 const ignore = () => {}
 const operator = () =>
@@ -45,4 +45,18 @@ test("a hot user's hour is kept in values of bounded size, and comes back whole"
   second.apply(flushes, at, key, value(137_000, 1_000), undefined)
   second.apply(flushes + 1, at, key, value(flushes * 1_000, 1_000), undefined)
   expect([second.counters.duplicates, second.counters.events]).toEqual([1_000, 1_000])
+})
+
+test("a user's state does not grow with their traffic", () => {
+  const partition = operator()
+  const key = new TextEncoder().encode('hot')
+  const write = userStateWriter(partition.state)
+  const sizes: number[] = []
+  for (let i = 0; i < 100; i++) {
+    partition.apply(i, at, key, value(i * 1_000, 1_000), undefined)
+    if (i === 0 || i === 99) sizes.push(write(0).length)
+  }
+  expect(partition.windows.tiles()).toBe(4)
+  // A hundred times the events make some varints a byte or two longer, and nothing else.
+  expect(sizes[1]! - sizes[0]!).toBeLessThan(20)
 })
