@@ -419,6 +419,16 @@ test.skipIf(missing)('a login is taken over SASL, and a wrong one is told', asyn
   }
 })
 
+test('brokers that do not answer are named while they are waited for', async () => {
+  const said: unknown[] = []
+  const log = kafkaLog({ brokers: ['127.0.0.1:1'], log: (level, message, fields) => level === 'warn' && said.push({ message, ...fields }) })
+  const asked = log.describeTopic('any').catch((error: Error) => error.message)
+  await expect.poll(() => said.length, { timeout: 20_000 }).toBeGreaterThan(0)
+  expect(said[0]).toMatchObject({ message: 'still waiting for the brokers', brokers: ['127.0.0.1:1'] })
+  await log.close()
+  expect(await asked).toContain('ECONNREFUSED')
+}, 30_000)
+
 describe('a connection of kafkajs', () => {
   const options = (port: number) => ({
     host: '127.0.0.1',

@@ -36,10 +36,10 @@ export function terminal(options: TerminalOptions): Terminal {
     drawn = lines.length
   }
   const show = (snapshot: Snapshot) => {
-    const width = out.columns ?? 160
+    const width = out.columns || 160
     if (barTo !== undefined && live) draw([progressBar(snapshot.events + snapshot.duplicates, barTo, snapshot.eventsPerSecond, width)])
     else if (barTo !== undefined) out.write(`${progressBar(snapshot.events + snapshot.duplicates, barTo, snapshot.eventsPerSecond, 160)}\n`)
-    else if (live) draw(screen(snapshot, facts(), width))
+    else if (live) draw(screen(snapshot, facts(), width, out.rows || 50))
     else out.write(`${statusLine(snapshot, facts())}\n`)
   }
   const timer = setInterval(() => show(options.snapshot()), live ? redrawMs : lineMs)

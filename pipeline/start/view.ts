@@ -13,9 +13,18 @@ const bar = (share: number, width: number) => '█'.repeat(Math.round(share * wi
 
 export type ViewFacts = { title: string; data: string; wallS: number }
 
-/** The whole screen, at most `width` columns wide. */
-export function screen(snapshot: Snapshot, facts: ViewFacts, width: number): string[] {
+/** Lines of the screen besides those of changes and alerts. */
+const fixedLines = 17
+
+/**
+ * The whole screen, at most `width` columns wide, and less than `height` high where that is possible: what has scrolled out of a
+ * terminal cannot be drawn again. Alerts have first call on the room.
+ */
+export function screen(snapshot: Snapshot, facts: ViewFacts, width: number, height: number): string[] {
   const { usersByTier, users } = snapshot
+  const room = Math.max(2, height - 1 - fixedLines)
+  const alerts = snapshot.alerts.slice(0, room - 1)
+  const latestChanges = snapshot.latestChanges.slice(0, room - Math.max(1, alerts.length))
   const most = Math.max(1, ...Object.values(usersByTier))
   const lines = [
     `Reelpulse · ${facts.title} · ${facts.wallS.toFixed(0)} s · state in ${facts.data} · Ctrl-C stops`,
@@ -28,12 +37,12 @@ export function screen(snapshot: Snapshot, facts: ViewFacts, width: number): str
     ...tiers.map((tier) => `  ${tier.padEnd(9)}${number(usersByTier[tier]).padStart(12)}   ${bar(usersByTier[tier] / most, 24)}`),
     '',
     'latest tier changes',
-    ...(snapshot.latestChanges.length === 0
+    ...(latestChanges.length === 0
       ? ['  none yet']
-      : snapshot.latestChanges.map((c) => `  ${instant(c.as_of)}  ${c.user_id}  ${c.from} → ${c.to}  ${c.reason}`)),
+      : latestChanges.map((c) => `  ${instant(c.as_of)}  ${c.user_id}  ${c.from} → ${c.to}  ${c.reason}`)),
     '',
     'alerts',
-    ...(snapshot.alerts.length === 0 ? ['  none'] : snapshot.alerts.map((a) => `  ${instant(a.at)}  ${a.state.toUpperCase()}  ${a.text}`)),
+    ...(alerts.length === 0 ? ['  none'] : alerts.map((a) => `  ${instant(a.at)}  ${a.state.toUpperCase()}  ${a.text}`)),
   ]
   return lines.map((line) => clip(line, width))
 }

@@ -3,7 +3,7 @@
 import kafkajs, { type Admin } from 'kafkajs'
 import type { TopicDescription, TopicSpec } from '../../ports/log.ts'
 import { checkSpec, defaultMaxMessageBytes, refuseMismatch, type TopicRules } from '../shared/topic-rules.ts'
-import { closeCluster, leadersOf, originOf, persist, type KafkaClient } from './client.ts'
+import { closeCluster, leadersOf, originOf, persist, type KafkaClient, type Patience } from './client.ts'
 import type { Fetcher } from './fetcher.ts'
 
 /** A topic's limit counts a batch's framing as well; the port's counts a record's key, value and headers. */
@@ -24,6 +24,16 @@ export function kafkaTopics(client: KafkaClient, fetcher: Fetcher): Topics {
   const known = new Map<string, { rules: TopicRules; until: number }>()
   let closed = false
 
+  const patience: Patience = {
+    forMs: 60_000,
+    given: () => closed,
+    // Soon, and then now and again: a wrong address shows long before patience ends.
+    onRetry: (error, attempt) => {
+      if (attempt % 6 === 3)
+        client.warn('still waiting for the brokers', { brokers: client.options.brokers, attempt, error: error.message })
+    },
+  }
+
   const admin = (): Promise<Admin> => {
     connecting ??= (async () => {
       const made = client.admin()
@@ -35,7 +45,7 @@ export function kafkaTopics(client: KafkaClient, fetcher: Fetcher): Topics {
   }
 
   async function find(topic: string): Promise<TopicRules | undefined> {
-    return persist({ forMs: 60_000, given: () => closed }, async () => {
+    return persist(patience, async () => {
       let partitions: number
       try {
         partitions = (await leadersOf(cluster, topic)).size
@@ -76,7 +86,7 @@ export function kafkaTopics(client: KafkaClient, fetcher: Fetcher): Topics {
       checkSpec(spec)
       const existing = await describe(spec.topic)
       if (existing) return refuseMismatch(spec, existing)
-      await persist({ forMs: 60_000, given: () => closed }, async () => {
+      await persist(patience, async () => {
         await (
           await admin()
         ).createTopics({
@@ -92,7 +102,7 @@ export function kafkaTopics(client: KafkaClient, fetcher: Fetcher): Topics {
         })
       })
       // Brokers learn of a topic one after another; and someone else may have been quicker to create it.
-      const made = await persist({ forMs: 60_000, given: () => closed }, async () => {
+      const made = await persist(patience, async () => {
         const found = await describe(spec.topic)
         if (!found) throw new NotYet(`topic ${spec.topic} was created, but is not known to every broker`)
         return found

@@ -117,7 +117,7 @@ one channel, on topic incident.`,
         if (signal.aborted) stopTraffic.abort()
         await traffic.run(log, topic, stopTraffic.signal, () => {})
         if (!signal.aborted) await untilProcessed(() => endsOf(log, topic), board, roles.process, signal)
-        if (signal.aborted) view.say('stopping: what is in flight lands first')
+        if (signal.aborted) view.say('stopping: what is in flight lands first (Ctrl-C again: at once, and the next start does it over)')
         await roles.stop()
         view.close()
         view.show(board.snapshot())
