@@ -53,7 +53,6 @@ export function terminal(options: TerminalOptions): Terminal {
     },
     close() {
       clearInterval(timer)
-      drawn = 0
     },
   }
 }
