@@ -6,6 +6,7 @@ import type { DatabaseSync } from 'node:sqlite'
 import { Worker } from 'node:worker_threads'
 import { partitionOf } from '../../operators/hash.ts'
 import {
+  LogFailed,
   OffsetGone,
   OwnerLost,
   type Checkpoint,
@@ -400,7 +401,7 @@ function startWriter(path: string, onReply: (reply: Exclude<WriterReply, { error
     // Only a request that is under way keeps the process alive.
     if (waiting.size === 0 && !closing) worker.unref()
     if ('error' in reply) {
-      request?.reject(new Error(`the embedded log could not write ${path}: ${reply.error}`))
+      request?.reject(new LogFailed(`the embedded log could not write ${path}: ${reply.error}`))
       return
     }
     onReply(reply)

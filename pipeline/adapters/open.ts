@@ -1,5 +1,5 @@
 // Which adapter stands behind a port, by the settings: Kafka or the embedded log, a ClickHouse server or the embedded engine.
-import { existsSync } from 'node:fs'
+import { accessSync, constants, existsSync, mkdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import type { DataSettings, LogSettings, StoreSettings, TopicSettings } from '../config/groups.ts'
 import { databaseOf } from '../config/names.ts'
@@ -60,9 +60,19 @@ export async function openStore(place: StorePlace, options: OpenOptions = {}): P
 
 function stateDirectory(data: DataSettings, part: 'log' | 'engine', { create = true }: OpenOptions): string {
   const path = join(data.dir, part)
-  if (create || existsSync(path)) return path
+  const where = '--data or REELPULSE_DATA'
+  if (create) {
+    try {
+      mkdirSync(data.dir, { recursive: true })
+      accessSync(data.dir, constants.W_OK)
+    } catch (error) {
+      throw new WrongSetting([{ where, got: data.dir, wants: `a directory that can be made and written to (${(error as Error).message})` }])
+    }
+    return path
+  }
+  if (existsSync(path)) return path
   const wants = `a directory in which Reelpulse has run (${resolve(path)} is not there): npm start makes ./data`
-  throw new WrongSetting([{ where: '--data or REELPULSE_DATA', got: data.dir, wants }])
+  throw new WrongSetting([{ where, got: data.dir, wants }])
 }
 
 function saslOf(settings: LogSettings): Parameters<(typeof import('./kafka-log.ts'))['kafkaLog']>[0]['sasl'] | undefined {

@@ -36,6 +36,12 @@ test('settings are printed with secrets hidden and the last line is JSON under -
   expect(JSON.parse(out.trim().split('\n').at(-1) ?? '')).toMatchObject({ process: { REELPULSE_EMIT_S: 7 } })
 })
 
+test('a directory for state that cannot be made is wrong usage, told in a line', async () => {
+  const { code, out, err } = await run(['start', '--events', '1', '--data', bin])
+  expect({ code, out }).toEqual({ code: exitUsage, out: '' })
+  expect(err).toContain(`--data or REELPULSE_DATA: got "${bin}", wants a directory that can be made and written to`)
+})
+
 test('on an old Node the bundled one runs the program, with the same words, output and exit code', async () => {
   expect(await run(['config', '--emit-s', 'x'], asOldNode)).toEqual(await run(['config', '--emit-s', 'x']))
   expect((await run(['--version'], asOldNode)).out).toMatch(/^\d+\.\d+\.\d+\n$/)

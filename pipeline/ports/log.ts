@@ -130,6 +130,11 @@ export class LogInUse extends Error {
   override name = 'LogInUse'
 }
 
+/** The log's disk is full, or its file is gone: what was to be appended is not in it. */
+export class LogFailed extends Error {
+  override name = 'LogFailed'
+}
+
 export class TopicMissing extends Error {
   override name = 'TopicMissing'
 }

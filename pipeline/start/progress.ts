@@ -43,7 +43,7 @@ export function progressBoard(now: () => number) {
       partitions.set(progress.partition, { ...progress, usersByTier: Array.from(progress.usersByTier) })
       seen.set(progress.partition, { events: progress.events, rows: { ...progress.rows } })
       if (progress.tierChanges.length > 0)
-        latestChanges = [...progress.tierChanges.slice(-keptChanges).toReversed(), ...latestChanges].slice(0, keptChanges)
+        latestChanges = [...progress.tierChanges, ...latestChanges].toSorted((a, b) => b.as_of - a.as_of).slice(0, keptChanges)
     },
     alert(line: AlertLine): void {
       alerts = [line, ...alerts].slice(0, keptAlerts)
