@@ -148,6 +148,7 @@ export async function embeddedLog(directory: string, options: EmbeddedLogOptions
         bytes += row.payload.length
         if (bytes >= maxRowBytes || batch.count >= maxRowRecords) break
       }
+      batch.nextOffset = next
       batch.endOffset = Math.max(at.end, next)
     }
 

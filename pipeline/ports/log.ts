@@ -47,7 +47,9 @@ export type RecordBatch = {
   keys: (Uint8Array | null)[]
   values: (Uint8Array | null)[]
   headers: (RecordHeaders | undefined)[]
-  /** End of the partition as last known: `end` − (last offset + 1) is the lag in records (markers counted). */
+  /** Where the next batch begins: what lies before it was delivered, or is none of the committed records. */
+  nextOffset: number
+  /** End of the partition as last known: `endOffset` − `nextOffset` is the lag in records (markers counted). */
   endOffset: number
 }
 

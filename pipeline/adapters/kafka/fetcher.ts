@@ -208,6 +208,7 @@ export function fetcher(client: KafkaClient): Fetcher {
             }
           })
         }
+        columns.nextOffset = next
         columns.endOffset = Math.max(reading.endOffset, next)
         return columns
       },

@@ -13,6 +13,7 @@ export function recordColumns(partition: number, endOffset: number): RecordColum
     keys: [],
     values: [],
     headers: [],
+    nextOffset: 0,
     endOffset,
     grow(atLeast) {
       if (this.offsets.length >= atLeast) return

@@ -70,6 +70,7 @@ export type PartitionRunOptions = {
 export type PartitionProgress = {
   partition: number
   state: 'restoring' | 'running' | 'waiting for the store' | 'stopped'
+  /** What lies before it is applied. */
   nextOffset: number
   endOffset: number
   clock: number
@@ -109,7 +110,7 @@ export async function runPartition(options: PartitionRunOptions): Promise<void> 
     const logId = changelog.logId ?? randomUUID()
     if (changelog.logId === undefined) await owner.commit({ changelog: [logRecord(logId)], outbox: [] })
 
-    const rows = rowSink(partition, partitionCount)
+    const rows = rowSink(partitionCount)
     const operator = partitionOperator({ settings, partition, partitionCount, operators: 'all', sink: rows.sink, resolve: options.resolve })
     rows.bind(operator)
     let idKeys = restore(operator, changelog)
@@ -159,10 +160,11 @@ export async function runPartition(options: PartitionRunOptions): Promise<void> 
     let checkpointedEvents = 0
     let isClean = changelog.checkpoint?.clean === true
     let dirty = false // something was applied since the last checkpoint
-    let tickUnderWay: number | undefined
+    let tickUnderWay = false
+    let readTo = nextOffset // beyond nextOffset where transaction markers and aborted records follow
 
     function report(): void {
-      progress.nextOffset = nextOffset
+      progress.nextOffset = Math.max(nextOffset, readTo)
       progress.clock = operator.clock()
       progress.records = operator.counters.records
       progress.events = operator.counters.events
@@ -258,7 +260,7 @@ export async function runPartition(options: PartitionRunOptions): Promise<void> 
         abort.throwIfAborted()
         const stopping = stop.aborted
         if (stopping && cutter.records() === 0) break
-        if (options.drainTo !== undefined && nextOffset >= options.drainTo) {
+        if (options.drainTo !== undefined && readTo >= options.drainTo) {
           operator.tick((Math.floor(operator.clock() / settings.emitMs) + 1) * settings.emitMs)
           await endBlock()
           break
@@ -277,13 +279,15 @@ export async function runPartition(options: PartitionRunOptions): Promise<void> 
             if (stop.aborted) break
           }
         }
+        const readBefore = readTo
+        readTo = count === 0 || nextOffset > offsets[count - 1]! ? batch.nextOffset : nextOffset
         progress.endOffset = Math.max(batch.endOffset, nextOffset)
-        const atEnd = nextOffset >= batch.endOffset
-        if (count > 0) report()
+        const atEnd = readTo >= batch.endOffset
+        if (readTo > readBefore) report()
         // The wall clock decides when a tick is written; the log decides what it does.
         if (stopping) {
-          if (atEnd && cutter.records() > 0 && tickUnderWay === undefined) {
-            tickUnderWay = nextOffset
+          if (atEnd && cutter.records() > 0 && !tickUnderWay) {
+            tickUnderWay = true
             await tick()
           }
         } else if (

@@ -97,7 +97,7 @@ function experiments(out: RowBinaryWriter, flush: FlushColumns): void {
  * The sink that writes a partition's rows into the tables of the block under way. `open(tables)` names them;
  * `closeBlock` adds the KPI deltas and the clock row.
  */
-export function rowSink(partition: number, partitionCount: number) {
+export function rowSink(partitionCount: number) {
   let tables: BlockTables
   let operator: PartitionOperator
   // Where the present flush's own fields stand in the events' rows.
@@ -350,6 +350,5 @@ export function rowSink(partition: number, partitionCount: number) {
       out.u16(partitionCount)
       rows.end()
     },
-    partition,
   }
 }

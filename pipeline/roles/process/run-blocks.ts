@@ -33,7 +33,7 @@ export function fastBlocks(log: Log, options: FastOptions = {}): FastBlock[] {
   const { settings, partition, partitionCount, records } = log
   const limits = options.limits ?? smallBlocks
   const begin = () => {
-    const rows = rowSink(partition, partitionCount)
+    const rows = rowSink(partitionCount)
     const operator = partitionOperator({
       settings, partition, partitionCount, operators: 'all', sink: rows.sink, resolve: () => 'unknown_schema',
     }) // prettier-ignore
