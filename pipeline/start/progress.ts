@@ -21,7 +21,6 @@ export type Snapshot = {
   /** Newest first. */
   latestChanges: readonly TierChange[]
   alerts: readonly AlertLine[]
-  rows: Readonly<Record<string, number>>
   waiting: boolean
 }
 
@@ -30,7 +29,6 @@ const keptAlerts = 5
 
 export function progressBoard(now: () => number) {
   const partitions = new Map<number, PartitionProgress>()
-  const seen = new Map<number, { events: number; rows: Record<string, number> }>()
   let latestChanges: TierChange[] = []
   let alerts: AlertLine[] = []
   let lastAt = now()
@@ -41,7 +39,6 @@ export function progressBoard(now: () => number) {
     report(progress: PartitionProgress): void {
       // The role reuses its object: keep what is needed.
       partitions.set(progress.partition, { ...progress, usersByTier: Array.from(progress.usersByTier) })
-      seen.set(progress.partition, { events: progress.events, rows: { ...progress.rows } })
       if (progress.tierChanges.length > 0)
         latestChanges = [...progress.tierChanges, ...latestChanges].toSorted((a, b) => b.as_of - a.as_of).slice(0, keptChanges)
     },
@@ -60,8 +57,6 @@ export function progressBoard(now: () => number) {
         lastAt = at
         lastEvents = events
       }
-      const rows: Record<string, number> = {}
-      for (const p of seen.values()) for (const [table, count] of Object.entries(p.rows)) rows[table] = (rows[table] ?? 0) + count
       return {
         events,
         duplicates: sum((p) => p.duplicates),
@@ -73,7 +68,6 @@ export function progressBoard(now: () => number) {
         usersByTier: Object.fromEntries(tiers.map((tier, rung) => [tier, sum((p) => p.usersByTier[rung] ?? 0)])) as Record<Tier, number>,
         latestChanges,
         alerts,
-        rows,
         waiting: all.some((p) => p.state === 'waiting for the store'),
       }
     },

@@ -8,7 +8,7 @@ export type StartTraffic = {
   readonly title: string
   readonly timestamps: 'append' | 'create'
   /** Resolves when it is over, or aborted. */
-  run(log: Log, topic: string, signal: AbortSignal, onEvents: (events: number) => void): Promise<void>
+  run(log: Log, topic: string, signal: AbortSignal): Promise<void>
 }
 
 /** As it would come from an app, at a rate, stamped by the log. */
@@ -16,8 +16,8 @@ export function live(rate: number, seed: number): StartTraffic {
   return {
     title: `live traffic, ${rate} events a second`,
     timestamps: 'append',
-    async run(log, topic, signal, onEvents) {
-      await liveTraffic(log, topic, { rate, seed, faults, signal, onProgress: (progress) => onEvents(progress.events) })
+    async run(log, topic, signal) {
+      await liveTraffic(log, topic, { rate, seed, faults, signal })
     },
   }
 }
@@ -27,7 +27,7 @@ export function drained(events: number, seed: number, nowMs: number, zoneName: s
   return {
     title: `${events} simulated events`,
     timestamps: 'create',
-    async run(log, topic, signal, onEvents) {
+    async run(log, topic, signal) {
       const plan = planSimulation({ events }, nowMs, zoneName)
       if (plan.kind !== 'span') throw new Error('a number of events is a span of log time')
       const { eventsPerSecond, fromMs } = plan
@@ -38,7 +38,6 @@ export function drained(events: number, seed: number, nowMs: number, zoneName: s
         faults,
         eventsPerSecond,
         fromMs,
-        onProgress: (progress) => onEvents(progress.events),
       })
     },
   }
@@ -60,7 +59,7 @@ export function incident(channel: string, seed: number, nowMs: number): StartTra
   return {
     title: `6 h of simulated log time, then completion of channel ${channel} drops by half; log time runs at ${speed} times its speed`,
     timestamps: 'create',
-    async run(log, topic, signal, onEvents) {
+    async run(log, topic, signal) {
       const tail = await topicTail(log, topic)
       const startMs = Math.max(tail.clockMs + 1, Math.floor(nowMs / 60_000) * 60_000 - quietMs)
       const dropAt = startMs + quietMs
@@ -74,7 +73,6 @@ export function incident(channel: string, seed: number, nowMs: number): StartTra
         spanMs: Number.MAX_SAFE_INTEGER - startMs,
         incidents: () => [{ channel, kpi: 'completion', drop: incidentDrop, fromMs: dropAt, toMs: dropAt + incidentMs }],
         paced: { afterMs: dropAt, speed },
-        onProgress: (progress) => onEvents(progress.events),
       })
     },
   }

@@ -16,7 +16,6 @@ const snapshot = (changes: number, alerts: number): Snapshot => ({
   usersByTier: Object.fromEntries(tiers.map((tier) => [tier, 2])) as Snapshot['usersByTier'],
   latestChanges: Array.from({ length: changes }, () => ({ ...change, ...scores })),
   alerts: Array.from({ length: alerts }, () => ({ at: 0, state: 'firing', text: 'completion_rate of channel organic: '.repeat(9) })),
-  rows: {},
   waiting: false,
 })
 const facts = { title: 'live traffic', data: './data', wallS: 1 }

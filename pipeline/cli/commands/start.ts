@@ -112,10 +112,7 @@ one channel, on topic incident.`,
           board,
           onAlert: (line) => view.say(`ALERT ${line.state}: ${line.text}`),
         })
-        const stopTraffic = new AbortController()
-        signal.addEventListener('abort', () => stopTraffic.abort())
-        if (signal.aborted) stopTraffic.abort()
-        await traffic.run(log, topic, stopTraffic.signal, () => {})
+        await traffic.run(log, topic, signal)
         if (!signal.aborted) await untilProcessed(() => endsOf(log, topic), board, roles.process, signal)
         if (signal.aborted) view.say('stopping: what is in flight lands first (Ctrl-C again: at once, and the next start does it over)')
         await roles.stop()

@@ -64,7 +64,7 @@ export type Changelog = {
   ids: { at: IdsKey; ids: Uint8Array }[]
 }
 
-/** Reads a changelog. Throws where a record is none that this program knows. */
+/** Reads a changelog. Throws UnknownChangelog where a record is none that this program knows. */
 export async function readChangelog(batches: AsyncIterable<RecordBatch>, onProgress?: (records: number) => void): Promise<Changelog> {
   const changelog: Changelog = { logId: undefined, checkpoint: undefined, users: new Map(), ids: [] }
   const ids = new Map<string, { at: IdsKey; ids: Uint8Array }>()
@@ -85,7 +85,7 @@ export async function readChangelog(batches: AsyncIterable<RecordBatch>, onProgr
       } else if (name === 'checkpoint' && value !== null) changelog.checkpoint = parse<CheckpointRecord>(value)
       else if (name === 'log' && value !== null) changelog.logId = parse<{ logId: string }>(value).logId
       else if (name !== 'owner')
-        throw new Error(
+        throw new UnknownChangelog(
           `changelog record ${batch.offsets[i]} has the unknown key '${name.slice(0, 40)}': was it written by a newer version?`,
         )
     }

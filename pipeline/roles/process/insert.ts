@@ -12,7 +12,7 @@ export type PresentParts = ReadonlyMap<string, ReadonlySet<string>>
 export type InsertHooks = {
   /** The store is away: told once for each try. */
   onRetry(error: Error, attempt: number): void
-  onInserted(table: string, rows: number, bytes: number, tookMs: number): void
+  onInserted(table: string, rows: number): void
 }
 
 /** Parts at or after an offset that an earlier owner inserted. A part is one insert of one block: there whole, or not at all. */
@@ -80,8 +80,7 @@ async function insertTable(
   for (const part of rows.finish(name.blockAt)) {
     if (present.get(table)?.has(`${name.firstOffset}/${part.part}`) === true) continue
     const token = `${name.logId}/${name.topic}/${name.partition}/${name.firstOffset}-${name.nextOffset}/${table}/${part.part}`
-    const startedAt = performance.now()
     await untilAcknowledged(() => store.insert({ table, columns, rows: part.bytes, token }), signal, hooks)
-    hooks.onInserted(table, part.rows, part.bytes.length, performance.now() - startedAt)
+    hooks.onInserted(table, part.rows)
   }
 }
