@@ -64,6 +64,7 @@ test('every wrong one is told at once, with what it got and what it wants', () =
 test.each([
   ['u1 --max-row 5', 'unknown flag --max-row (did you mean --max-rows?)'],
   ['u1 --max-rows', '--max-rows needs a value: How many.'],
+  ['u1 --json=5', '--json: got "5", wants true or false'],
   ['u1 --order --json', '--order needs a value before --json (write --order=--json if that is its value)'],
   ['u1 --port 1 --port 2', '--port is given twice'],
   ['u1 u2', '"u2" is one word too many'],

@@ -92,6 +92,8 @@ export function readArguments(command: Command, words: readonly string[], env: E
   const settings = Object.fromEntries(
     Object.entries(command.settings).map(([name, group]) => [name, readGroup(group, env, given, problems) as Record<string, unknown>]),
   )
+  const json = given.has('json') ? readValue(jsonFlag, given.get('json')!, '--json') : undefined
+  if (json?.ok === false) problems.push(json.problem)
   messages.push(...problems.map(tellProblem))
 
   const least = command.positionals.filter((positional) => positional.optional !== true).length
@@ -103,5 +105,5 @@ export function readArguments(command: Command, words: readonly string[], env: E
     for (const extra of positionals.slice(most)) messages.push(`"${extra}" is one word too many`)
 
   if (messages.length > 0) return { kind: 'wrong', messages }
-  return { kind: 'right', flags, settings, positionals, json: given.get('json')?.at(-1) === 'true' }
+  return { kind: 'right', flags, settings, positionals, json: json?.ok === true && json.value === true }
 }

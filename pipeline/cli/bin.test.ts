@@ -54,5 +54,6 @@ test.each(commandNames())('%s explains itself with an example', async (name) => 
   expect(command.examples.every(([line]) => line.startsWith(name))).toBe(true)
   const help = commandHelp(command)
   expect(help).toContain(`reelpulse ${command.examples[0]![0]}`)
+  for (const { settings } of Object.values(command.settings)) for (const { env } of Object.values(settings)) expect(help).toContain(env)
   for (const [key, flag] of Object.entries(command.flags.shape)) expect(flag.description, key).toBeTruthy()
 })

@@ -1,5 +1,7 @@
 // The text of `reelpulse --help` and of `reelpulse <command> --help`.
 import { flagsOf, type FlagDescription } from './arguments.ts'
+import { flagOf } from '../config/group.ts'
+import { describeValue } from '../config/value.ts'
 import type { Command } from './command.ts'
 
 export function commandHelp(command: Command): string {
@@ -11,8 +13,13 @@ export function commandHelp(command: Command): string {
     sections.push(command.positionals.map((one) => `  ${`<${one.name}>`.padEnd(width)}  ${one.doc}`).join('\n'))
   const own = flags.filter((flag) => flag.group === undefined)
   sections.push(['Flags', ...own.map((flag) => flagLine(flag, width))].join('\n'))
-  for (const title of new Set(flags.flatMap((flag) => (flag.group === undefined ? [] : [flag.group]))))
-    sections.push([title, ...flags.filter((flag) => flag.group === title).map((flag) => flagLine(flag, width))].join('\n'))
+  for (const { title, settings } of Object.values(command.settings)) {
+    const lines = flags.filter((flag) => flag.group === title).map((flag) => flagLine(flag, width))
+    // Secrets have no flag: what is on a command line, everyone on the machine can read.
+    const secrets = Object.entries(settings).filter(([key, setting]) => flagOf(key, setting) === undefined)
+    for (const [, { env, schema }] of secrets) lines.push(`  ${env.padEnd(width)}  ${describeValue(schema).doc} [only in the environment]`)
+    if (lines.length > 0) sections.push([title, ...lines].join('\n'))
+  }
   sections.push(['Examples', ...command.examples.map(([line, says]) => `  reelpulse ${line}\n      ${says}`)].join('\n'))
   return sections.join('\n\n')
 }
