@@ -5,12 +5,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import kafkajs from 'kafkajs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { encodeSingleObject } from '../../schemas/avro-encode.ts'
-import { behaviorBatch } from '../../schemas/behavior-batch.ts'
-import { openEmbeddedEngine, type EmbeddedEngine } from '../adapters/embedded-store.ts'
-import { kafkaLog } from '../adapters/kafka-log.ts'
-import { missingKafka, sharedKafka } from '../testing/shared-kafka.ts'
-import { prepareStore, processAll } from './process-harness.ts'
+import { encodeSingleObject } from '../../../schemas/avro-encode.ts'
+import { behaviorBatch } from '../../../schemas/behavior-batch.ts'
+import { openEmbeddedEngine, type EmbeddedEngine } from '../embedded-store.ts'
+import { kafkaLog } from '../kafka-log.ts'
+import { missingKafka, sharedKafka } from '../../testing/shared-kafka.ts'
+import { prepareStore, processAll } from '../../integration/process-harness.ts'
 
 const missing = await missingKafka()
 const dir = mkdtempSync(join(tmpdir(), 'reelpulse-transactions-'))
