@@ -27,8 +27,8 @@ import { controlOf, receivedAtOf, type Headers } from './headers.ts'
 import type { PartitionState } from './state.ts'
 
 /** Hours after its own in which an id is a duplicate; purchases and registrations are remembered for 31 days. */
-const recentHours = 24
-const lastingHours = 31 * 24
+export const recentHours = 24
+export const lastingHours = 31 * 24
 const hourMs = 3_600_000
 /** A record's timestamp outside [0, this] moves no clock: 9999-12-31. */
 const maxClock = 253_402_300_799_999

@@ -6,14 +6,7 @@ import { maxInstant } from '../../schemas/limits.ts'
 import { windows } from '../../schemas/measures.ts'
 import { partitionOf } from '../hash.ts'
 import { zone as zoneNamed } from '../time/zone.ts'
-
-export type NastyRecord = {
-  readonly offset: number
-  readonly timestampMs: number
-  readonly key: Uint8Array | null
-  readonly value: Uint8Array | null
-  readonly headers: Readonly<Record<string, Uint8Array>> | undefined
-}
+import type { LogRecord } from './generate.ts'
 
 export type NastyOptions = {
   readonly partition: number
@@ -68,15 +61,15 @@ export function nastyUsers(partition: number, partitionCount: number): { users: 
 type Sent = { user: string; event: BehaviorEvent; clock: number; batch: BehaviorBatch }
 
 /** The records that the steps make, in order. Steps know what those before them sent, and the clock. */
-export function nastyLog(steps: readonly number[], options: NastyOptions): NastyRecord[] {
+export function nastyLog(steps: readonly number[], options: NastyOptions): LogRecord[] {
   const { users, stranger } = nastyUsers(options.partition, options.partitionCount)
   const zone = zoneNamed(options.zone)
-  const records: NastyRecord[] = []
+  const records: LogRecord[] = []
   const sent: Sent[] = []
   let offset = 0
   let clock = -1
 
-  function append(record: Partial<NastyRecord>, c: Choices): void {
+  function append(record: Partial<LogRecord>, c: Choices): void {
     const { timestampMs = Math.max(0, clock), key = null, value = null, headers } = record
     records.push({ offset, timestampMs, key, value, headers })
     clock = Math.max(clock, timestampMs)
@@ -238,7 +231,7 @@ export function nastyLog(steps: readonly number[], options: NastyOptions): Nasty
     }
   }
 
-  function receivedAt(recordAt: number, c: Choices): { at: number; headers: NastyRecord['headers'] } {
+  function receivedAt(recordAt: number, c: Choices): { at: number; headers: LogRecord['headers'] } {
     if (!c.oncein(3)) return { at: recordAt, headers: undefined }
     if (c.oncein(2)) {
       const at = c.one([recordAt - 1, recordAt - c.below(3 * hourMs), recordAt - c.below(40 * dayMs), recordAt + 5000, 0, maxInstant])
@@ -277,7 +270,7 @@ export function nastyLog(steps: readonly number[], options: NastyOptions): Nasty
     }
   }
 
-  function send(batch: BehaviorBatch, timestampMs: number, headers: NastyRecord['headers'], c: Choices): void {
+  function send(batch: BehaviorBatch, timestampMs: number, headers: LogRecord['headers'], c: Choices): void {
     append({ timestampMs, key: text(batch.user_id), value: encodeFlush(batch), headers }, c)
     for (const one of batch.events) sent.push({ user: batch.user_id, event: one, clock, batch })
   }

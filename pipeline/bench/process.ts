@@ -2,7 +2,6 @@
 // checkpoints on, over a topic of a real broker; into a store that takes rows and forgets them, or into the embedded engine.
 //
 //   node pipeline/bench/process.ts <brokers> <topic> null|engine <data dir>
-import { readFileSync } from 'node:fs'
 import { defaultSettings } from '../../operators/settings.ts'
 import { views } from '../../operators/views.ts'
 import { tables } from '../../schemas/tables/catalogue.ts'
@@ -11,6 +10,7 @@ import { kafkaLog } from '../adapters/kafka-log.ts'
 import type { Store } from '../ports/store.ts'
 import { startProcess } from '../roles/process/process.ts'
 import type { PartitionProgress } from '../roles/process/partition-run.ts'
+import { cpuSecondsOf } from '../start/process-cpu.ts'
 import { knownFlushes, namesOf } from '../start/roles.ts'
 
 const [brokers = '', topic = '', into = 'null', dataDir = ''] = process.argv.slice(2)
@@ -35,10 +35,7 @@ if (engine !== undefined) await store.migrate(tables, views)
 
 function engineCpuSeconds(): number {
   const pid = engine?.pid()
-  if (pid === undefined) return 0
-  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  return (Number(fields[11]) + Number(fields[12])) / 100
+  return pid === undefined ? 0 : (cpuSecondsOf(pid) ?? 0)
 }
 
 const before = process.cpuUsage()

@@ -4,6 +4,7 @@ import { blockTables } from '../../schemas/tables/catalogue.ts'
 import type { Tier } from '../../schemas/tiers.ts'
 import type { Store } from '../ports/store.ts'
 import type { Snapshot } from './progress.ts'
+import { cpuSecondsOf } from './process-cpu.ts'
 import { number } from './view.ts'
 
 export type Summary = {
@@ -49,13 +50,11 @@ export async function summarize(
 
 const round = (value: number) => Math.round(value * 100) / 100
 
-/** CPU of the engine's process so far, from /proc where there is one. */
+/** CPU of the engine's process so far; undefined where no engine of ours runs, or the system does not tell. */
 function engineCpuSeconds(dataDir: string): number | undefined {
   try {
     const { pid } = JSON.parse(readFileSync(`${dataDir}/engine.json`, 'utf8')) as { pid: number }
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    return (Number(fields[11]) + Number(fields[12])) / 100
+    return cpuSecondsOf(pid)
   } catch {
     return undefined
   }

@@ -2,7 +2,7 @@
 // changelog, until it is told to stop or another owner takes over.
 import { randomUUID } from 'node:crypto'
 import { controlOf } from '../../../operators/partition/headers.ts'
-import { partitionOperator, type PartitionOptions } from '../../../operators/partition/partition.ts'
+import { lastingHours, partitionOperator, recentHours, type PartitionOptions } from '../../../operators/partition/partition.ts'
 import { putIds, takeNewIds, userStateReader, userStateWriter } from '../../../operators/partition/state.ts'
 import { operatorVersion, type OperatorSettings } from '../../../operators/settings.ts'
 import type { TierChange } from '../../../schemas/tables/tier-changes.ts'
@@ -30,8 +30,6 @@ const checkpointBytes = 32 * 1024 * 1024
 /** What a changed user's state is taken to weigh before it is written (bytes). */
 const userStateBytes = 600
 const idBytes = 8
-/** Hours that ids are kept for, as in operators/partition/partition.ts, and one more. */
-const keptHours = { recent: 25, lasting: 31 * 24 + 1 }
 
 /** For tests: smaller blocks and parts than the protocol's. */
 export type PartitionLimits = { block?: BlockLimits; part?: PartLimits }
@@ -320,7 +318,8 @@ export async function runPartition(options: PartitionRunOptions): Promise<void> 
 
 const tableNames = blockTables().all.map((rows) => rows.table.name)
 
-const isExpired = (key: IdsKey, hour: number) => hour - key.hour > (key.lasting ? keptHours.lasting : keptHours.recent)
+/** An hour after the operators forgot them. */
+const isExpired = (key: IdsKey, hour: number) => hour - key.hour > (key.lasting ? lastingHours : recentHours) + 1
 
 function checkPartitionCount(changelog: Changelog, { topic, partitionCount }: PartitionTarget): void {
   const was = changelog.checkpoint?.partitionCount
