@@ -9,7 +9,7 @@ import { embeddedLog } from '../../pipeline/adapters/embedded-log.ts'
 import { openEmbeddedEngine, type EmbeddedEngine } from '../../pipeline/adapters/embedded-store.ts'
 import { prepareStore, processAll } from '../../pipeline/integration/process-harness.ts'
 import type { Store } from '../../pipeline/ports/store.ts'
-import { writeTraffic } from '../../pipeline/simulation/write-traffic.ts'
+import { writeTraffic } from '../../pipeline/traffic/write-traffic.ts'
 
 const page = readFileSync(new URL('figures.md', import.meta.url), 'utf8')
 const examples = [...page.matchAll(/^```sql\n(.*?)^```/gms)].map((match) => match[1]!)

@@ -1,6 +1,6 @@
 // The two logs that the benchmark reads, on a real broker.
 import { kafkaLog } from '../adapters/kafka-log.ts'
-import { writeTraffic } from '../simulation/write-traffic.ts'
+import { writeTraffic } from '../traffic/write-traffic.ts'
 import { kafkaBackend, type RunningKafka } from '../testing/kafka-broker.ts'
 import type { Sizes } from './bench.ts'
 import type { Rig } from './runs.ts'

@@ -7,7 +7,7 @@ import { embeddedLog, type EmbeddedLog } from '../adapters/embedded-log.ts'
 import { openEmbeddedEngine, type EmbeddedEngine } from '../adapters/embedded-store.ts'
 import { changelogOf } from '../config/names.ts'
 import { readChangelog } from '../roles/process/checkpoint.ts'
-import { writeTraffic } from '../simulation/write-traffic.ts'
+import { writeTraffic } from '../traffic/write-traffic.ts'
 import { multiset } from './multiset.ts'
 import { prepareStore, processAll } from './process-harness.ts'
 

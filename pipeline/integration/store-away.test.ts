@@ -8,7 +8,7 @@ import { embeddedLog, type EmbeddedLog } from '../adapters/embedded-log.ts'
 import { openEmbeddedEngine, type EmbeddedEngine } from '../adapters/embedded-store.ts'
 import { StoreAway, type Store } from '../ports/store.ts'
 import { startProcess } from '../roles/process/process.ts'
-import { writeTraffic } from '../simulation/write-traffic.ts'
+import { writeTraffic } from '../traffic/write-traffic.ts'
 import { knownFlushes, namesOf } from '../start/roles.ts'
 import { prepareStore, processAll } from './process-harness.ts'
 

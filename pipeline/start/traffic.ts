@@ -1,8 +1,8 @@
 // The three kinds of simulated traffic that `npm start` can bring.
 import type { Log } from '../ports/log.ts'
-import { planSimulation } from '../simulation/plan.ts'
-import { topicTail } from '../simulation/topic-tail.ts'
-import { liveTraffic, writeTraffic } from '../simulation/write-traffic.ts'
+import { planSimulation } from '../traffic/plan.ts'
+import { topicTail } from '../traffic/topic-tail.ts'
+import { liveTraffic, writeTraffic } from '../traffic/write-traffic.ts'
 
 export type StartTraffic = {
   readonly title: string

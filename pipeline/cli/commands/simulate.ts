@@ -69,8 +69,8 @@ simulated traffic already it goes on at the topic's clock, with the same users a
   async run({ flags, settings, print, note, result, signal }) {
     const [{ openLog }, { planSimulation }, { liveTraffic, TopicIsLater, writeTraffic }, { TopicMismatch }] = await Promise.all([
       import('../../adapters/open.ts'),
-      import('../../simulation/plan.ts'),
-      import('../../simulation/write-traffic.ts'),
+      import('../../traffic/plan.ts'),
+      import('../../traffic/write-traffic.ts'),
       import('../../ports/log.ts'),
     ])
     const { topic, partitions } = settings.topic

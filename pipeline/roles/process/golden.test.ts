@@ -7,7 +7,7 @@ import { expect, test } from 'vitest'
 import { partitionOf } from '../../../operators/hash.ts'
 import { defaultSettings, operatorVersion } from '../../../operators/settings.ts'
 import { tick, type LogRecord } from '../../../operators/testing/generate.ts'
-import { traffic } from '../../simulation/traffic/traffic.ts'
+import { traffic } from '../../traffic/generator/traffic.ts'
 import { blockTables } from './rows.ts'
 import { fastBlocks, type FastBlock, type FastOptions } from './run-blocks.ts'
 

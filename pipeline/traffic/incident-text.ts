@@ -1,7 +1,7 @@
 // An incident as it is written on a command line: `channel=organic,kpi=completion,drop=0.5,at=+6h,for=20m`.
 import { durationForm, durationMs, instantForm, instantMs } from './duration.ts'
-import { channelWeights } from './traffic/marginals.ts'
-import { incidentKpis, type Incident, type IncidentKpi } from './traffic/incident.ts'
+import { channelWeights } from './generator/marginals.ts'
+import { incidentKpis, type Incident, type IncidentKpi } from './generator/incident.ts'
 
 export type IncidentText = { ok: true; at(startMs: number): Incident } | { ok: false; wants: string }
 

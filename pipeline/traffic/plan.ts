@@ -3,7 +3,7 @@ import { zone } from '../../operators/time/zone.ts'
 import type { Problem } from '../config/value.ts'
 import { durationForm, durationMs, instantForm, instantMs } from './duration.ts'
 import { readIncident } from './incident-text.ts'
-import type { Incident } from './traffic/incident.ts'
+import type { Incident } from './generator/incident.ts'
 
 export type SimulationWish = {
   rate?: number | undefined

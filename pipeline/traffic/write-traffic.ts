@@ -3,8 +3,8 @@ import { setTimeout as sleepFor } from 'node:timers/promises'
 import type { Log } from '../ports/log.ts'
 import { moveClock } from '../ticks.ts'
 import { topicTail } from './topic-tail.ts'
-import type { Flush } from './traffic/flush.ts'
-import { traffic, type Traffic, type TrafficOptions } from './traffic/traffic.ts'
+import type { Flush } from './generator/flush.ts'
+import { traffic, type Traffic, type TrafficOptions } from './generator/traffic.ts'
 
 export type TrafficProgress = {
   /** Flushes and events appended, and bytes of their values. */

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { partitionOf } from '../../operators/hash.ts'
 import { embeddedLog, type EmbeddedLog } from '../adapters/embedded-log.ts'
 import { topicTail } from './topic-tail.ts'
-import { readFlush, type ReadFlush } from './traffic/read-flush.ts'
+import { readFlush, type ReadFlush } from './generator/read-flush.ts'
 import { liveTraffic, TopicIsLater, writeTraffic } from './write-traffic.ts'
 
 let directory: string

@@ -1,7 +1,7 @@
 // What a topic already holds, as far as the simulator must know it to go on: how late it is there, and who has registered.
 import { decimal } from '../../operators/partition/headers.ts'
 import type { Log } from '../ports/log.ts'
-import { firstUserNumber } from './traffic/traffic.ts'
+import { firstUserNumber } from './generator/traffic.ts'
 
 export type TopicTail = {
   /** The largest clock of its partitions; -Infinity where it is empty. */
