@@ -2,6 +2,7 @@
 // checkpoints on, over a topic of a real broker; into a store that takes rows and forgets them, or into the embedded engine.
 //
 //   node pipeline/bench/process.ts <brokers> <topic> null|engine <data dir>
+import { systemClock } from '../adapters/system-clock.ts'
 import { defaultSettings } from '../../operators/settings.ts'
 import { views } from '../../operators/views.ts'
 import { tables } from '../../schemas/tables/catalogue.ts'
@@ -44,6 +45,7 @@ const startedAt = performance.now()
 const progress = new Map<number, PartitionProgress>()
 const group = `bench-${process.pid}-${Date.now()}`
 const role = await startProcess({
+  clock: systemClock,
   log,
   store,
   topic,

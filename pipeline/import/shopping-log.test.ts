@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { systemClock } from '../adapters/system-clock.ts'
 import { defaultSettings } from '../../operators/settings.ts'
 import { tables } from '../../schemas/tables/catalogue.ts'
 import { embeddedLog } from '../adapters/embedded-log.ts'
@@ -73,6 +74,7 @@ describe.for(backends)('a shopping log, from CSV to tiers ($name)', ({ name, mis
     const board = progressBoard(Date.now)
     const ends = await endsOf(log, topic)
     const role = await startProcess({
+      clock: systemClock,
       log,
       store,
       topic,

@@ -1,5 +1,6 @@
 // Runs process members over a topic until all that it holds is processed, for tests of the whole role on real parts.
 import { setTimeout as sleep } from 'node:timers/promises'
+import { systemClock } from '../adapters/system-clock.ts'
 import { defaultSettings, type OperatorSettings } from '../../operators/settings.ts'
 import { views } from '../../operators/views.ts'
 import { tables } from '../../schemas/tables/catalogue.ts'
@@ -30,6 +31,7 @@ export async function processAll(options: ProcessedOptions): Promise<PartitionPr
   for (const { log, store } of members)
     roles.push(
       await startProcess({
+        clock: systemClock,
         log,
         store,
         topic,

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { systemClock } from '../adapters/system-clock.ts'
 import { defaultSettings } from '../../operators/settings.ts'
 import { embeddedLog, type EmbeddedLog } from '../adapters/embedded-log.ts'
 import { openEmbeddedEngine, type EmbeddedEngine } from '../adapters/embedded-store.ts'
@@ -52,6 +53,7 @@ test('away when a partition is taken and when it inserts, the store is waited fo
 test('a role whose store never answered can be stopped', async () => {
   const said: string[] = []
   const role = await startProcess({
+    clock: systemClock,
     log,
     store: awayAtFirst(engine.store('away_for_ever'), Infinity),
     topic,

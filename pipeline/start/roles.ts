@@ -1,4 +1,5 @@
 // Runs the process and detect roles of one topic beside each other in this process, and keeps what people want to see.
+import { systemClock } from '../adapters/system-clock.ts'
 import { behaviorBatch } from '../../schemas/behavior-batch.ts'
 import { tables } from '../../schemas/tables/catalogue.ts'
 import type { OperatorSettings } from '../../operators/settings.ts'
@@ -53,6 +54,7 @@ export async function startRoles(options: RolesOptions): Promise<Roles> {
   await store.migrate(tables, views)
   const processLogger = logger.child({ role: 'process' })
   const process = await startProcess({
+    clock: systemClock,
     log,
     store,
     topic,

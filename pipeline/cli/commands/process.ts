@@ -34,6 +34,7 @@ Ctrl-C: what is in flight lands first, and the next start goes on from there. To
   async run({ flags, settings, print, result, signal }) {
     const [
       { openLog, openStore },
+      { systemClock },
       { logger },
       { operatorSettingsOf },
       { tables },
@@ -45,6 +46,7 @@ Ctrl-C: what is in flight lands first, and the next start goes on from there. To
       { endsOf, untilProcessed },
     ] = await Promise.all([
       import('../../adapters/open.ts'),
+      import('../../adapters/system-clock.ts'),
       import('../../log/logger.ts'),
       import('../../config/operator-settings.ts'),
       import('../../../schemas/tables/catalogue.ts'),
@@ -72,6 +74,7 @@ Ctrl-C: what is in flight lands first, and the next start goes on from there. To
         const ends = await endsOf(log, topic)
         const board = progressBoard(Date.now)
         const role = await startProcess({
+          clock: systemClock,
           log,
           store,
           topic,

@@ -1,5 +1,5 @@
 // Writes a block's parts to the store: each once, in order, for as long as it takes.
-import { setTimeout as sleep } from 'node:timers/promises'
+import type { Clock } from '../../ports/clock.ts'
 import { StoreAway, type Store } from '../../ports/store.ts'
 import type { BlockRows } from './block-rows.ts'
 import type { BlockTables } from './rows.ts'
@@ -10,6 +10,7 @@ export type BlockName = { logId: string; topic: string; partition: number; first
 export type PresentParts = ReadonlyMap<string, ReadonlySet<string>>
 
 export type InsertHooks = {
+  clock: Clock
   /** The store is away: told once for each try. */
   onRetry(error: Error, attempt: number): void
   onInserted(table: string, rows: number): void
@@ -34,7 +35,7 @@ const capMs = 10_000
 export async function untilAcknowledged(
   attempt: () => Promise<void>,
   signal: AbortSignal,
-  hooks: Pick<InsertHooks, 'onRetry'>,
+  hooks: Pick<InsertHooks, 'clock' | 'onRetry'>,
 ): Promise<void> {
   for (let tries = 1; ; tries++) {
     signal.throwIfAborted()
@@ -43,7 +44,7 @@ export async function untilAcknowledged(
     } catch (error) {
       if (!(error instanceof StoreAway)) throw error
       hooks.onRetry(error, tries)
-      await sleep(Math.min(capMs, 100 * 2 ** Math.min(tries, 10)), undefined, { signal })
+      await hooks.clock.sleep(Math.min(capMs, 100 * 2 ** Math.min(tries, 10)), signal)
     }
   }
 }

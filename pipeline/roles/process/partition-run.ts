@@ -6,6 +6,7 @@ import { lastingHours, partitionOperator, recentHours, type PartitionOptions } f
 import { putIds, takeNewIds, userStateReader, userStateWriter } from '../../../operators/partition/state.ts'
 import { operatorVersion, type OperatorSettings } from '../../../operators/settings.ts'
 import type { TierChange } from '../../../schemas/tables/tier-changes.ts'
+import type { Clock } from '../../ports/clock.ts'
 import type { Log, OutRecord, TimestampType } from '../../ports/log.ts'
 import type { Store } from '../../ports/store.ts'
 import { blockCutter, type BlockLimits } from './block.ts'
@@ -51,8 +52,9 @@ export type PartitionRunOptions = {
   abort: AbortSignal
   /** Aborted: finish the open block, checkpoint, and return. */
   stop: AbortSignal
-  /** Wall clock (ms): decides when a tick is appended and a checkpoint made, and no figure. */
-  now(): number
+  /** Decides when a tick is appended and a checkpoint made, and no figure. */
+  clock: Clock
+  newId?: () => string
   report(progress: PartitionProgress): void
   /** A line for people: level, message, facts. */
   tell(level: 'info' | 'warn', message: string, facts: Readonly<Record<string, unknown>>): void
@@ -92,7 +94,7 @@ export class PartitionStopped extends Error {
 }
 
 export async function runPartition(options: PartitionRunOptions): Promise<void> {
-  const { log, store, target, names, settings, abort, stop, now } = options
+  const { log, store, target, names, settings, abort, stop, clock } = options
   const { topic, partition, partitionCount } = target
   const owner = await log.claim({ group: names.group, topic, partition, changelogTopic: names.changelog })
   try {
@@ -105,7 +107,7 @@ export async function runPartition(options: PartitionRunOptions): Promise<void> 
         was: last.operatorVersion,
         is: operatorVersion,
       })
-    const logId = changelog.logId ?? randomUUID()
+    const logId = changelog.logId ?? (options.newId ?? randomUUID)()
     if (changelog.logId === undefined) await owner.commit({ changelog: [logRecord(logId)], outbox: [] })
 
     const rows = rowSink(partitionCount)
@@ -115,7 +117,7 @@ export async function runPartition(options: PartitionRunOptions): Promise<void> 
     const writeUser = userStateWriter(operator.state)
 
     let nextOffset = changelog.checkpoint?.nextOffset ?? (await log.describeTopic(topic))?.partitions[partition]?.begin ?? 0
-    let lastCheckpointAt = now()
+    let lastCheckpointAt = clock.now()
     const inserted: Record<string, number> = {}
     const progress: { -readonly [K in keyof PartitionProgress]: PartitionProgress[K] } = {
       partition, state: 'running', nextOffset, endOffset: nextOffset, clock: operator.clock(), records: 0, events: 0, duplicates: 0,
@@ -129,7 +131,7 @@ export async function runPartition(options: PartitionRunOptions): Promise<void> 
       options.report(progress)
     }
 
-    const retries = { onRetry: storeAway }
+    const retries = { clock, onRetry: storeAway }
     let present: PresentParts = new Map()
     try {
       await untilAcknowledged(
@@ -154,7 +156,7 @@ export async function runPartition(options: PartitionRunOptions): Promise<void> 
     let insertError: Error | undefined
     let outbox: { message: OutboxMessage; id: string }[] = []
     let outboxSize = 0
-    let lastTickAt = now()
+    let lastTickAt = clock.now()
     let checkpointedEvents = 0
     let isClean = changelog.checkpoint?.clean === true
     let dirty = false // something was applied since the last checkpoint
@@ -208,7 +210,7 @@ export async function runPartition(options: PartitionRunOptions): Promise<void> 
       })
       progress.blocks++
       dirty = true
-      const due = now() - lastCheckpointAt >= options.checkpointMs
+      const due = clock.now() - lastCheckpointAt >= options.checkpointMs
       const changedBytes = operator.state.changed().length * userStateBytes + (operator.counters.events - checkpointedEvents) * idBytes
       if (due || outboxSize >= checkpointBytes || changedBytes >= checkpointBytes) await checkpoint()
       beginBlock()
@@ -238,16 +240,15 @@ export async function runPartition(options: PartitionRunOptions): Promise<void> 
       outboxSize = 0
       dirty = false
       isClean = clean
-      lastCheckpointAt = now()
+      lastCheckpointAt = clock.now()
       checkpointedEvents = operator.counters.events
       progress.checkpointAt = lastCheckpointAt
     }
 
     async function tick(): Promise<void> {
-      lastTickAt = now()
-      const clock = operator.clock()
+      lastTickAt = clock.now()
       const record: OutRecord = { key: null, value: null, partition, headers: { reelpulse: new TextEncoder().encode('tick') } }
-      if (target.timestamps === 'create') record.timestampMs = clock
+      if (target.timestamps === 'create') record.timestampMs = operator.clock()
       await log.append(topic, [record])
     }
 
@@ -263,7 +264,7 @@ export async function runPartition(options: PartitionRunOptions): Promise<void> 
           await endBlock()
           break
         }
-        const waitMs = stopping ? 20 : Math.max(1, Math.min(200, options.blockSpanMs - (now() - lastTickAt)))
+        const waitMs = stopping ? 20 : Math.max(1, Math.min(200, options.blockSpanMs - (clock.now() - lastTickAt)))
         const batch = await reader.next(waitMs)
         const { count, offsets, timestampsMs, keys, values, headers } = batch
         for (let i = 0; i < count; i++) {
@@ -292,11 +293,11 @@ export async function runPartition(options: PartitionRunOptions): Promise<void> 
           options.drainTo === undefined &&
           atEnd &&
           operator.clock() > -Infinity &&
-          now() - lastTickAt >= options.blockSpanMs &&
+          clock.now() - lastTickAt >= options.blockSpanMs &&
           worthATick()
         )
           await tick()
-        if (dirty && cutter.records() === 0 && now() - lastCheckpointAt >= options.checkpointMs) await checkpoint()
+        if (dirty && cutter.records() === 0 && clock.now() - lastCheckpointAt >= options.checkpointMs) await checkpoint()
       }
       await acknowledged()
       if (dirty || (!isClean && operator.clock() > -Infinity)) await checkpoint(true)

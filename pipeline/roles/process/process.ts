@@ -1,7 +1,7 @@
 // The process role: joins the group, and runs an owner for each partition that it is given.
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { PartitionOptions } from '../../../operators/partition/partition.ts'
 import type { OperatorSettings } from '../../../operators/settings.ts'
+import type { Clock } from '../../ports/clock.ts'
 import { OffsetGone, TopicMismatch, TopicMissing, type Log } from '../../ports/log.ts'
 import { StoreRefused, type Store } from '../../ports/store.ts'
 import { UnknownChangelog } from './checkpoint.ts'
@@ -23,7 +23,9 @@ export type ProcessOptions = {
   blockSpanMs: number
   checkpointMs: number
   resolve: PartitionOptions['resolve']
-  now?: () => number
+  clock: Clock
+  /** Makes a log_id. Default: a random UUID. */
+  newId?: () => string
   onProgress?: (progress: PartitionProgress) => void
   tell(level: 'info' | 'warn' | 'error', message: string, facts: Readonly<Record<string, unknown>>): void
   limits?: PartitionLimits
@@ -48,8 +50,7 @@ const maxMessageBytes = 4 * 1024 * 1024
 
 /** Starts the role. Topics that it writes are created as needed; the input topic must exist. */
 export async function startProcess(options: ProcessOptions): Promise<ProcessRole> {
-  const { log, topic, names, tell } = options
-  const now = options.now ?? Date.now
+  const { log, topic, names, tell, clock } = options
   const input = await log.describeTopic(topic)
   if (input === undefined)
     throw new TopicMissing(`topic ${topic} does not exist: create it, or run \`reelpulse simulate\` or \`reelpulse import\` first`)
@@ -92,7 +93,7 @@ export async function startProcess(options: ProcessOptions): Promise<ProcessRole
       try {
         statuses.set(partition, { partition, state: 'running' })
         await runPartition({
-          ...options, now, abort, stop: stop.signal,
+          ...options, abort, stop: stop.signal,
           target: { topic, partition, partitionCount, timestamps },
           report: (progress) => options.onProgress?.(progress),
           drainTo: options.drainTo?.[partition],
@@ -108,7 +109,7 @@ export async function startProcess(options: ProcessOptions): Promise<ProcessRole
         }
         statuses.set(partition, { partition, state: 'retrying', error: message })
         tell('warn', 'the partition is taken again, as a new owner', { partition, error: message })
-        await sleep(retryMs, undefined, { signal: AbortSignal.any([abort, stop.signal]) }).catch(() => {})
+        await clock.sleep(retryMs, AbortSignal.any([abort, stop.signal])).catch(() => {})
       }
     }
     statuses.delete(partition)
