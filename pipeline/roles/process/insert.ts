@@ -16,14 +16,14 @@ export type InsertHooks = {
   onInserted(table: string, rows: number): void
 }
 
+export const presentPartsSql = (table: string) =>
+  `SELECT DISTINCT first_offset, part FROM ${table} WHERE partition = {partition:UInt16} AND first_offset >= {from:Int64}`
+
 /** Parts at or after an offset that an earlier owner inserted. A part is one insert of one block: there whole, or not at all. */
 export async function presentParts(store: Store, tables: readonly string[], partition: number, fromOffset: number): Promise<PresentParts> {
   const present = new Map<string, Set<string>>()
   for (const table of tables) {
-    const rows = await store.query<{ first_offset: number; part: number }>(
-      `SELECT DISTINCT first_offset, part FROM ${table} WHERE partition = {partition:UInt16} AND first_offset >= {from:Int64}`,
-      { partition, from: fromOffset },
-    )
+    const rows = await store.query<{ first_offset: number; part: number }>(presentPartsSql(table), { partition, from: fromOffset })
     present.set(table, new Set(rows.map((row) => `${row.first_offset}/${row.part}`)))
   }
   return present

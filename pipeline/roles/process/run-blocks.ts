@@ -6,6 +6,7 @@ import { putIds, takeNewIds, userStateReader, userStateWriter, type IdGeneration
 import type { OperatorSettings } from '../../../operators/settings.ts'
 import type { LogRecord } from '../../../operators/testing/generate.ts'
 import { blockCutter } from './block.ts'
+import type { OutboxMessage } from './outbox.ts'
 import { blockTables, rowSink } from './rows.ts'
 
 export type Log = { settings: OperatorSettings; partition: number; partitionCount: number; records: readonly LogRecord[] }
@@ -14,7 +15,7 @@ export type Limits = { blockEvents: number; blockBytes: number; partRows: number
 export const smallBlocks: Limits = { blockEvents: 25, blockBytes: 20_000, partRows: 7, partBytes: 1e9 }
 
 /** A block as the role inserts it: each table's parts, as bytes. */
-export type FastBlock = { firstOffset: number; nextOffset: number; blockAt: number; parts: Record<string, Buffer[]> }
+export type FastBlock = { firstOffset: number; nextOffset: number; blockAt: number; parts: Record<string, Buffer[]>; outbox: OutboxMessage[] }
 
 /** What a changelog holds at a checkpoint. */
 type Changelog = { clock: number; users: Map<string, Uint8Array>; ids: IdGeneration[] }
@@ -59,7 +60,7 @@ export function fastBlocks(log: Log, options: FastOptions = {}): FastBlock[] {
     const parts = Object.fromEntries(
       tables.all.map((rows) => [rows.table.name, rows.finish(blockAt).map((part) => Buffer.from(part.bytes))]),
     )
-    blocks.push({ firstOffset: cutter.firstOffset(), nextOffset, blockAt, parts })
+    blocks.push({ firstOffset: cutter.firstOffset(), nextOffset, blockAt, parts, outbox: tables.outbox })
     const block = blocks.length - 1
     if (options.checkpointAfter?.(block) === true) {
       checkpoint()

@@ -1,0 +1,104 @@
+// Bugs that are planted to see whether the simulation finds them: each changes a line or two of the sources as they are
+// loaded. A place that is no longer there as written is an error, so that a plant cannot silently plant nothing.
+
+export type Plant = {
+  /** Within so many seeds it must be found. */
+  seeds: number
+  says: string
+  changes: readonly { file: string; find: string; replace: string }[]
+}
+
+export const plants: Readonly<Record<string, Plant>> = {
+  'restore-before-fence': {
+    says: 'the changelog is read first, and the earlier owner fenced only then',
+    seeds: 200,
+    changes: [
+      {
+        file: 'pipeline/simulation/log.ts',
+        find: `const epoch = await call('claim', () => server.fence(id))`,
+        replace: `const seen = await call('read', () => committedFrom(server, server.partition(claim.changelogTopic, claim.partition), 0, Infinity))
+      await host.clock.sleep(chance.between(50, 1_500))
+      const epoch = await call('claim', () => server.fence(id))`,
+      },
+      {
+        file: 'pipeline/simulation/log.ts',
+        find: 'async *restore() {',
+        replace: `async *restore() {
+          yield batchOf(claim.partition, seen.records, seen.next, seen.end)
+          return`,
+      },
+    ],
+  },
+  'fenced-producer-again': {
+    says: 'after an error the producer is opened anew, and the checkpoint is written from memory',
+    seeds: 200,
+    changes: [
+      {
+        file: 'pipeline/simulation/log.ts',
+        find: `await transact(checkpoint)`,
+        replace: `for (;;) {
+              try {
+                await transact(checkpoint)
+                break
+              } catch {
+                epoch = await call('claim', () => server.fence(id))
+              }
+            }`,
+      },
+      { file: 'pipeline/simulation/log.ts', find: `const epoch = await call(`, replace: `let epoch = await call(` },
+    ],
+  },
+  'token-without-part': {
+    says: "a part's token does not name the part",
+    seeds: 50,
+    changes: [{ file: 'pipeline/roles/process/insert.ts', find: '/${table}/${part.part}`', replace: '/${table}`' }],
+  },
+  'blocks-by-wall-clock': {
+    says: 'a block also ends when the wall clock says that it has been open for long',
+    seeds: 100,
+    changes: [
+      {
+        file: 'pipeline/roles/process/partition-run.ts',
+        find: 'if (cutter.add(items, value === null ? 0 : value.length, control)) {',
+        replace:
+          'if (cutter.add(items, value === null ? 0 : value.length, control) || clock.now() - lastTickAt > options.blockSpanMs / 2) {',
+      },
+    ],
+  },
+  'clock-row-apart': {
+    says: "a block's clock row is inserted apart from its deltas",
+    seeds: 200,
+    changes: [
+      {
+        file: 'pipeline/roles/process/insert.ts',
+        find: 'await untilAcknowledged(() => store.insert({ table, columns, rows: part.bytes, token }), signal, hooks)',
+        replace: `const clockRow = table === 'kpi_deltas' && part.rows > 1 && part.part === rows.finish(name.blockAt).length - 1 ? 43 + 8 * (columns.length - 10) : 0
+    await untilAcknowledged(() => store.insert({ table, columns, rows: part.bytes.subarray(0, part.bytes.length - clockRow), token }), signal, hooks)
+    if (clockRow > 0)
+      await untilAcknowledged(() => store.insert({ table, columns, rows: part.bytes.subarray(part.bytes.length - clockRow), token: token + '/clock' }), signal, hooks)`,
+      },
+    ],
+  },
+  'no-read-of-what-is-there': {
+    says: 'a new owner does not ask which parts are there, and the windows of tokens are too short',
+    seeds: 100,
+    changes: [
+      {
+        file: 'pipeline/roles/process/insert.ts',
+        find: 'present.set(table, new Set(rows.map((row) => `${row.first_offset}/${row.part}`)))',
+        replace: 'present.set(table, new Set())',
+      },
+    ],
+  },
+  'seen-ids-not-restored': {
+    says: 'a new owner does not get back which ids were accepted',
+    seeds: 50,
+    changes: [
+      {
+        file: 'pipeline/roles/process/partition-run.ts',
+        find: 'for (const { at, ids } of changelog.ids) putIds(state, { hour: at.hour, lasting: at.lasting, ids })',
+        replace: '',
+      },
+    ],
+  },
+}

@@ -1,0 +1,75 @@
+// The simulated ClickHouse: a part of a table is there whole or not at all, and a window of tokens drops what comes twice.
+import { StoreAway, type InsertBlock, type Store } from '../ports/store.ts'
+import { presentPartsSql } from '../roles/process/insert.ts'
+import type { CallFault, Host, Network } from './world.ts'
+
+export type StoredPart = { partition: number; firstOffset: number; part: number; rows: Uint8Array }
+
+export type StoreServer = ReturnType<typeof storeServer>
+
+export function storeServer(windowBlocks: number) {
+  const tables = new Map<string, StoredPart[]>()
+  const tokens = new Map<string, string[]>()
+
+  return {
+    parts: (table: string): readonly StoredPart[] => tables.get(table) ?? [],
+    insert({ table, rows, token }: InsertBlock): void {
+      const known = tokens.get(table) ?? []
+      tokens.set(table, known)
+      if (known.includes(token)) return
+      known.push(token)
+      if (known.length > windowBlocks) known.shift()
+      const view = new DataView(rows.buffer, rows.byteOffset, rows.byteLength)
+      const stored = tables.get(table) ?? []
+      tables.set(table, stored)
+      stored.push({
+        partition: view.getUint16(0, true),
+        firstOffset: Number(view.getBigInt64(2, true)),
+        part: view.getUint32(10, true),
+        rows: rows.slice(),
+      })
+    },
+    presentParts(table: string, partition: number, from: number) {
+      return this.parts(table)
+        .filter((stored) => stored.partition === partition && stored.firstOffset >= from)
+        .map(({ firstOffset, part }) => ({ first_offset: firstOffset, part }))
+    },
+    /** The windows have moved on, as after a long time with much traffic of others. */
+    forgetTokens(): void {
+      tokens.clear()
+    },
+    /** Drops one part of a table: what merging does to rows that newer ones replace. */
+    drop(table: string, which: (part: StoredPart) => boolean): void {
+      tables.set(
+        table,
+        this.parts(table).filter((part) => !which(part)),
+      )
+    },
+  }
+}
+
+const away = (why: string) => new StoreAway(`store: ${why}`)
+
+export function simulatedStore(server: StoreServer, host: Host, network: Network, faultOf: (call: 'insert' | 'query') => CallFault): Store {
+  return {
+    async migrate() {},
+    insert: (block) => {
+      // What was sent is what arrives, whatever the caller does with its buffer meanwhile.
+      const sent = { ...block, rows: block.rows.slice() }
+      return network.call(host, faultOf('insert'), () => server.insert(sent), away)
+    },
+    async query<T>(sql: string, params: Readonly<Record<string, unknown>> = {}): Promise<T[]> {
+      const table = /FROM (\w+)/.exec(sql)?.[1] ?? ''
+      if (sql !== presentPartsSql(table)) throw new Error(`the simulated store does not know: ${sql}`)
+      const { partition, from } = params as { partition: number; from: number }
+      return network.call(host, faultOf('query'), () => server.presentParts(table, partition, from) as T[], away)
+    },
+    async command(sql) {
+      throw new Error(`the simulated store does not know: ${sql}`)
+    },
+    async ping() {
+      return network.call(host, faultOf('query'), () => true, away)
+    },
+    async close() {},
+  }
+}
