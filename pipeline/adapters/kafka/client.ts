@@ -17,6 +17,8 @@ export type KafkaLogOptions = {
   sessionTimeoutMs?: number
   /** The cluster aborts a transaction that is open for so long. */
   transactionTimeoutMs?: number
+  /** While the brokers are out of reach, what is asked of topics is asked again for so long. Default 60 s. */
+  patienceMs?: number
   log?: (level: 'debug' | 'info' | 'warn', message: string, fields: Record<string, unknown>) => void
 }
 
@@ -28,6 +30,9 @@ export type KafkaClient = {
   warn(message: string, fields: Record<string, unknown>): void
   debug(message: string, fields: Record<string, unknown>): void
 }
+
+export const defaultTransactionTimeoutMs = 60_000
+export const defaultPatienceMs = 60_000
 
 export const coordinatorOf = { group: 0, transaction: 1 }
 export const readUncommitted = 0
