@@ -8,7 +8,7 @@ import {
   defaultPatienceMs,
   defaultTransactionTimeoutMs,
   leadersOf,
-  originOf, 
+  originOf,
   persist,
   type KafkaClient,
   type Patience,
@@ -67,7 +67,7 @@ export function kafkaTopics(client: KafkaClient, fetcher: Fetcher): Topics {
     return connecting
   }
 
-  async function configsOf(type: number, name: string, configNames: readonly string[]): Promise<Map<string, string>> {
+  async function configsOf(type: kafkajs.ConfigResourceTypes, name: string, configNames: readonly string[]): Promise<Map<string, string>> {
     const resources = [{ type, name, configNames: [...configNames] }]
     const described = await (await admin()).describeConfigs({ resources, includeSynonyms: false })
     return new Map(described.resources[0]?.configEntries.map(({ configName, configValue }) => [configName, configValue]))
