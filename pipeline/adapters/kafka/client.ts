@@ -1,7 +1,7 @@
 // Connections to a Kafka cluster: kafkajs's, with what it gets wrong about them put right.
 
 import kafkajs, { type Admin, type KafkaConfig, type logCreator, type SASLOptions } from 'kafkajs'
-import Cluster, { type Broker } from 'kafkajs/src/cluster/index.js'
+import Cluster, { type Broker, type PartitionMetadata } from 'kafkajs/src/cluster/index.js'
 import loggers from 'kafkajs/src/loggers/index.js'
 import { socketFactory } from './connection.ts'
 
@@ -139,14 +139,19 @@ export async function persist<T>(patience: Patience, work: () => Promise<T>): Pr
 export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 
 /**
- * Who leads each partition of a topic now; connects where necessary. Topics are asked for one at a time: one that was deleted fails
+ * A topic's partitions as they are now, none where it is not known yet; connects where necessary. Topics are asked for one at a time: one that was deleted fails
  * a kafkajs metadata request for all.
  */
-export async function leadersOf(cluster: Cluster, topic: string): Promise<Map<number, number>> {
+export async function partitionsOf(cluster: Cluster, topic: string): Promise<PartitionMetadata[]> {
   await cluster.connect()
   await cluster.brokerPool.refreshMetadata([topic])
-  const found = cluster.brokerPool.metadata?.topicMetadata.find((metadata) => metadata.topic === topic)
-  return new Map((found?.partitionMetadata ?? []).map(({ partitionId, leader }) => [partitionId, leader]))
+  // At once: whoever asks for another topic next replaces it.
+  return cluster.brokerPool.metadata?.topicMetadata.find((metadata) => metadata.topic === topic)?.partitionMetadata ?? []
+}
+
+/** Who leads each partition of a topic now. */
+export async function leadersOf(cluster: Cluster, topic: string): Promise<Map<number, number>> {
+  return new Map((await partitionsOf(cluster, topic)).map(({ partitionId, leader }) => [partitionId, leader]))
 }
 
 export type Leaders = { of(topic: string): Promise<ReadonlyMap<number, number>>; forget(): void }

@@ -1,14 +1,15 @@
 // Topics of a Kafka cluster: created as specified, and what a writer must know of them.
 
 import kafkajs, { type Admin } from 'kafkajs'
+import type { PartitionMetadata } from 'kafkajs/src/cluster/index.js'
 import type { ClusterDescription, TopicDescription, TopicSpec } from '../../ports/log.ts'
 import { checkSpec, defaultMaxMessageBytes, refuseMismatch, type TopicRules } from '../shared/topic-rules.ts'
 import {
   closeCluster,
   defaultPatienceMs,
   defaultTransactionTimeoutMs,
-  leadersOf,
   originOf,
+  partitionsOf,
   persist,
   type KafkaClient,
   type Patience,
@@ -75,17 +76,16 @@ export function kafkaTopics(client: KafkaClient, fetcher: Fetcher): Topics {
 
   async function find(topic: string): Promise<Found | undefined> {
     return persist(patience, async () => {
-      let partitions: number
+      let kept: PartitionMetadata[]
       try {
-        partitions = (await leadersOf(cluster, topic)).size
+        kept = await partitionsOf(cluster, topic)
         // A broker may know a new topic before it knows its partitions.
-        if (partitions === 0) throw new NotYet(`topic ${topic} is not known in whole yet`)
+        if (kept.length === 0) throw new NotYet(`topic ${topic} is not known in whole yet`)
       } catch (error) {
         if (originOf(error).type === 'UNKNOWN_TOPIC_OR_PARTITION') return undefined
         throw error
       }
       const configs = await configsOf(kafkajs.ConfigResourceTypes.TOPIC, topic, topicConfigs)
-      const kept = cluster.brokerPool.metadata?.topicMetadata.find((metadata) => metadata.topic === topic)?.partitionMetadata ?? []
       const cleanup = configs.get('cleanup.policy') ?? 'delete'
       const limit = (name: string): number | undefined => {
         const value = Number(configs.get(name) ?? -1)
@@ -95,7 +95,7 @@ export function kafkaTopics(client: KafkaClient, fetcher: Fetcher): Topics {
       const retentionBytes = limit('retention.bytes')
       return {
         topic,
-        partitions,
+        partitions: kept.length,
         timestamps: configs.get('message.timestamp.type') === 'LogAppendTime' ? 'append' : 'create',
         compacted: cleanup.includes('compact'),
         maxMessageBytes: Number(configs.get('max.message.bytes') ?? defaultMaxMessageBytes) - framingBytes,
