@@ -136,8 +136,10 @@ function checkAllBegun(partitions: readonly PartitionFacts[], checkpointed: read
 
 function checkApart(partitions: readonly Checkpointed[]): Finding {
   const say = findingsOf('partitions', 'clocks together', 'a KPI bucket closes when the slowest clock has passed it')
-  const sorted = partitions.toSorted((a, b) => a.last.clock - b.last.clock)
-  const [least, greatest] = [sorted[0]!, sorted.at(-1)!]
+  // One that has seen no record has no clock yet, and JSON says null.
+  const sorted = partitions.filter(({ last }) => Number.isFinite(last.clock)).toSorted((a, b) => a.last.clock - b.last.clock)
+  const [least, greatest] = [sorted[0], sorted.at(-1)]
+  if (least === undefined || greatest === undefined) return say.ok('no partition has a clock yet')
   const apartMs = greatest.last.clock - least.last.clock
   const found = `at most ${span(apartMs)} apart, the slowest at ${instant(least.last.clock)}`
   if (!(apartMs > apartWarningMs)) return say.ok(found)

@@ -62,7 +62,7 @@ async function lookAtLog(settings: DoctorSettings): Promise<Place<LogFacts>> {
 
 async function lookAtStore(settings: DoctorSettings, now: () => number): Promise<Place<StoreFacts>> {
   const { url } = settings.store
-  const where = url ?? resolve(settings.data.dir, 'engine')
+  const where = url === undefined ? resolve(settings.data.dir, 'engine') : withoutLogin(url)
   if (url === undefined && !existsSync(where)) return { state: 'absent', where }
   const database = databaseOf(settings.topic.topic)
   return orAway(where, async () => {
@@ -78,6 +78,11 @@ async function lookAtStore(settings: DoctorSettings, now: () => number): Promise
       await server.close()
     }
   })
+}
+
+function withoutLogin(url: string): string {
+  const { origin, pathname } = new URL(url)
+  return `${origin}${pathname.replace(/\/$/, '')}`
 }
 
 async function orAway<T>(where: string, look: () => Promise<T>): Promise<Place<T>> {

@@ -103,7 +103,6 @@ export type RowFacts = {
 export type ClockRowFacts = {
   partition: number
   blocks: number
-  fromOffset: number
   nextOffset: number
   /** Places where a block begins after the end of the one before; the first of them, as offsets [from, to). */
   gaps: number

@@ -34,7 +34,7 @@ export async function gatherRows(store: Store): Promise<RowFacts> {
 async function findClocks(store: Store): Promise<ClockRowFacts[]> {
   return store.query<ClockRowFacts>(
     `
-    SELECT partition, count() AS blocks, min(first_offset) AS fromOffset, max(next_offset) AS nextOffset,
+    SELECT partition, count() AS blocks, max(next_offset) AS nextOffset,
       countIf(first_offset > previous) AS gaps, minIf(assumeNotNull(previous), first_offset > previous) AS gapFrom,
       minIf(first_offset, first_offset > previous) AS gapTo,
       countIf(first_offset < previous) AS overlaps, minIf(first_offset, first_offset < previous) AS overlapAt

@@ -98,7 +98,6 @@ export function madeStore(): StoreFacts {
         value: [0, 1].map((index) => ({
           partition: index,
           blocks: 40,
-          fromOffset: 0,
           nextOffset: 995,
           gaps: 0,
           gapFrom: 0,
