@@ -1,6 +1,6 @@
 // Checks of this machine and its settings.
 import type { DataDirFacts, MachineFacts, Place, LogFacts } from './facts.ts'
-import { count, findingsOf, gib, span, type Finding } from './finding.ts'
+import { findingsOf, gib, span, type Finding } from './finding.ts'
 
 const leastNode = 24
 const gibibyte = 2 ** 30
@@ -62,10 +62,4 @@ function checkHolder({ logHolder }: DataDirFacts): Finding {
   const say = findingsOf('machine', 'lock', 'one process at a time has the embedded log')
   if ('unknown' in logHolder) return say.unchecked(logHolder.unknown)
   return say.ok(logHolder.value === undefined ? 'nobody has the log' : `${logHolder.value} has the log; it was only looked into`)
-}
-
-export const partitionList = (partitions: readonly number[], of: number): string => {
-  if (partitions.length === of && of > 1) return `all ${count(of)} partitions`
-  const shown = partitions.slice(0, 8).join(', ')
-  return `partition${partitions.length === 1 ? '' : 's'} ${shown}${partitions.length > 8 ? ` and ${partitions.length - 8} more` : ''}`
 }

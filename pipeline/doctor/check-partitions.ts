@@ -1,8 +1,7 @@
 // Checks of each partition: its last checkpoint, how far it is behind, and its clock.
 import { operatorVersion } from '../../operators/settings.ts'
-import { partitionList } from './check-machine.ts'
 import type { FoundCheckpoint, LogFacts, MachineFacts, PartitionFacts, Place } from './facts.ts'
-import { count, findingsOf, instant, span, type Finding } from './finding.ts'
+import { count, findingsOf, instant, partitionList, span, type Finding } from './finding.ts'
 
 /** Records in the future by more than this say that a clock is wrong (ms). */
 const clockWarningMs = 2_000

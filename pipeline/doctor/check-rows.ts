@@ -6,8 +6,8 @@ import { count, findingsOf, type Finding } from './finding.ts'
 const anew = 'reelpulse verify says what is wrong; process the topic anew (docs/guide/running.md)'
 
 export function checkRows(store: Place<StoreFacts>, log: Place<LogFacts>, nowMs: number): Finding[] {
-  if (store.state !== 'found') return []
-  return [...checkCopies(store.facts), ...checkContiguous(store.facts), ...checkBehindCheckpoint(store.facts, log, nowMs)]
+  const looked = store.state === 'found' ? [...checkCopies(store.facts), ...checkContiguous(store.facts)] : []
+  return [...looked, ...checkBehindCheckpoint(store, log, nowMs)]
 }
 
 function checkCopies({ rows }: StoreFacts): Finding[] {
@@ -53,11 +53,20 @@ function checkContiguous({ rows }: StoreFacts): Finding[] {
   return [say.ok(`${count(blocks)} blocks of the last ${clockRowsDays} days`)]
 }
 
+/** By partition, where the store's blocks end: none where there are no tables. Undefined: not known. */
+function endsIn(store: Place<StoreFacts>): Map<number, number> | undefined {
+  if (store.state !== 'found') return store.state === 'absent' ? new Map() : undefined
+  const { rows, tables, database } = store.facts
+  if ('value' in rows.clocks) return new Map(rows.clocks.value.map(({ partition, nextOffset }) => [partition, nextOffset]))
+  const isEmpty = 'value' in tables && !tables.value.some((table) => table.database === database)
+  return isEmpty ? new Map() : undefined
+}
+
 /** A checkpoint is made when everything before it is in the store. */
-function checkBehindCheckpoint({ rows }: StoreFacts, log: Place<LogFacts>, nowMs: number): Finding[] {
+function checkBehindCheckpoint(store: Place<StoreFacts>, log: Place<LogFacts>, nowMs: number): Finding[] {
   const say = findingsOf('rows', 'checkpoints covered', 'what a checkpoint has passed is never inserted again')
-  if (log.state !== 'found' || 'unknown' in rows.clocks) return []
-  const ends = new Map(rows.clocks.value.map(({ partition, nextOffset }) => [partition, nextOffset]))
+  const ends = endsIn(store)
+  if (log.state !== 'found' || ends === undefined) return []
   const found: Finding[] = []
   let covered = 0
   for (const { partition, begin, checkpoint } of log.facts.partitions) {
@@ -70,7 +79,7 @@ function checkBehindCheckpoint({ rows }: StoreFacts, log: Place<LogFacts>, nowMs
     else
       found.push(
         say.problem(
-          `the checkpoint goes on at offset ${nextOffset}, the store's blocks end at ${end ?? 'none'}: rows are missing`,
+          `the checkpoint goes on at offset ${nextOffset}, ${end === undefined ? 'and the store has no block of it' : `the store's blocks end at ${end}`}: rows are missing`,
           'where the database was dropped or restored from a copy, process the topic anew (docs/guide/running.md)',
           `partition ${partition}`,
         ),

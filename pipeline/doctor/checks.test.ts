@@ -154,6 +154,10 @@ const cases: Case[] = [
   ['rows that take too long', ({ store }) => (store.rows = { ...store.rows, copies: [{ table: 'events', found: { unknown: 'too long' } }] }), 'unchecked', 'once', 'events', 'too long'],
   ['a hole between blocks', clocks({ gaps: 1, gapFrom: 10, gapTo: 20 }), 'problem', 'blocks join', 'partition 0', 'from offset 10 to 20'],
   ['blocks that overlap', clocks({ overlaps: 2, overlapAt: 10 }), 'problem', 'blocks join', 'partition 0', 'at offset 10'],
+  ['a database that was dropped', ({ store }) => {
+    store.tables = { value: [] }
+    store.rows = { ...store.rows, clocks: { unknown: 'no such table' } }
+  }, 'problem', 'checkpoints covered', 'partition 0', 'the store has no block of it'],
   ['a store behind its checkpoint', clocks({ nextOffset: 900 }), 'problem', 'checkpoints covered', 'partition 0', 'blocks end at 900'],
 ] // prettier-ignore
 
@@ -183,6 +187,14 @@ test('whatever is away is a problem with its address, and nothing is said of wha
     ['store', 'http://x:8123', 'cannot be looked at: timed out'],
   ])
   expect(findings.some(({ area }) => area === 'partitions' || area === 'rows')).toBe(false)
+})
+
+test('where checkpoints are there and the tables are gone, that is a problem', () => {
+  const findings = judge({ ...madeFacts(), store: { state: 'absent', where: '/data/engine' } })
+  expect(findings.filter(({ level }) => level === 'problem').map(({ check, of }) => [check, of])).toEqual([
+    ['checkpoints covered', 'partition 0'],
+    ['checkpoints covered', 'partition 1'],
+  ])
 })
 
 test('the text ends with the problems and their cure; the last line counts the checks that were made', () => {

@@ -60,3 +60,10 @@ export const count = (n: number) => n.toLocaleString('en-US')
 export const gib = (bytes: number) => `${(bytes / 2 ** 30).toFixed(1)} GiB`
 /** ISO 8601, where a Date can say it. */
 export const instant = (ms: number) => (Math.abs(ms) <= 8.64e15 ? new Date(ms).toISOString() : `${ms} ms`)
+
+/** `all 4 partitions`, `partitions 1, 3`. */
+export const partitionList = (partitions: readonly number[], of: number): string => {
+  if (partitions.length === of && of > 1) return `all ${count(of)} partitions`
+  const shown = partitions.slice(0, 8).join(', ')
+  return `partition${partitions.length === 1 ? '' : 's'} ${shown}${partitions.length > 8 ? ` and ${partitions.length - 8} more` : ''}`
+}

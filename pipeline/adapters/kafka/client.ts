@@ -139,8 +139,8 @@ export async function persist<T>(patience: Patience, work: () => Promise<T>): Pr
 export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 
 /**
- * A topic's partitions as they are now, none where it is not known yet; connects where necessary. Topics are asked for one at a time: one that was deleted fails
- * a kafkajs metadata request for all.
+ * A topic's partitions as they are now, none where it is not known yet; connects where necessary. Topics are asked for one at a
+ * time: one that was deleted fails a kafkajs metadata request for all.
  */
 export async function partitionsOf(cluster: Cluster, topic: string): Promise<PartitionMetadata[]> {
   await cluster.connect()
