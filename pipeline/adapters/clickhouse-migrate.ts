@@ -2,9 +2,7 @@
 import { addColumns, columnsOf, createTable, quoteName, type Column } from '../../schemas/ddl.ts'
 import type { Table } from '../../schemas/table.ts'
 import { StoreRefused, type QueryParams } from '../ports/store.ts'
-
-/** Raised whenever a program of an older version would misread, or wrongly write, what a newer one stores. */
-export const schemaVersion = 1
+import { columnDiffers, engineOf, schemaVersion, sortedBy } from './clickhouse-form.ts'
 
 export type Migrator = {
   database: string
@@ -51,11 +49,11 @@ async function checkKind(store: Migrator, table: Table): Promise<void> {
   )
   // A cluster's tables were made by its own DDL; their columns are still checked.
   if (found === undefined || found.engine === 'Distributed') return
-  const wanted = table.engine.kind === 'latest' ? 'ReplacingMergeTree' : 'MergeTree'
+  const wanted = engineOf(table)
   const plain = found.engine.replace(/^(Replicated|Shared)/, '')
   if (plain !== wanted) throw differs(store, table, `is of engine ${found.engine}, not ${wanted}`)
   const key = table.orderBy.join(', ')
-  if (found.sorting_key.replace(/[`()]/g, '') !== key) throw differs(store, table, `is ordered by (${found.sorting_key}), not (${key})`)
+  if (sortedBy(found.sorting_key) !== key) throw differs(store, table, `is ordered by (${found.sorting_key}), not (${key})`)
 }
 
 async function bringColumns(store: Migrator, table: Table): Promise<void> {
@@ -67,31 +65,17 @@ async function bringColumns(store: Migrator, table: Table): Promise<void> {
   const missing: Column[] = []
   for (const column of columnsOf(table)) {
     const type = types.get(column.name)
-    if (type === undefined) missing.push(column)
-    else if (plainType(type) === plainType(column.type)) continue
-    else if (extendsEnum(type, column.type))
+    const how = type === undefined ? 'missing' : columnDiffers(type, column.type)
+    if (how === 'missing') missing.push(column)
+    else if (how === 'extend')
       await store.command(
         `ALTER TABLE ${quoteName(store.database)}.${quoteName(table.name)} MODIFY COLUMN ${quoteName(column.name)} ${column.type}`,
       )
-    else throw differs(store, table, `has column ${column.name} of type ${type}, not ${column.type}`)
+    else if (how === 'wrong') throw differs(store, table, `has column ${column.name} of type ${type}, not ${column.type}`)
   }
   for (const alter of addColumns(store.database, table, missing)) await store.command(alter)
 }
 
 function differs(store: Migrator, table: Table, how: string): StoreRefused {
   return new StoreRefused(`table ${store.database}.${table.name} ${how}: rename it, or name another database`)
-}
-
-function plainType(type: string): string {
-  return type.replace(/[`\s]/g, '')
-}
-
-/** Both are enumerations (or may be null), and every symbol kept its code: only new ones came. */
-export function extendsEnum(from: string, to: string): boolean {
-  const shape = /^(Nullable\()?Enum8\((.*?)\)\)?$/s
-  const [old, wanted] = [shape.exec(from), shape.exec(to)]
-  if (old === null || wanted === null || old[1] !== wanted[1]) return false
-  const pairs = (list: string) => list.match(/'(?:[^'\\]|\\.)*' = -?\d+/g) ?? []
-  const known = new Set(pairs(wanted[2]!))
-  return pairs(old[2]!).every((pair) => known.has(pair))
 }

@@ -2,7 +2,7 @@ import { ClickHouseError } from '@clickhouse/client'
 import { expect, test } from 'vitest'
 import { StoreAway, StoreRefused } from '../ports/store.ts'
 import { storeError } from './clickhouse-errors.ts'
-import { extendsEnum } from './clickhouse-migrate.ts'
+import { extendsEnum } from './clickhouse-form.ts'
 import { converterOf } from './clickhouse-rows.ts'
 
 test.each([

@@ -1,7 +1,7 @@
 // What is the embedded log's own: one process a directory, survival of kill -9, retention, compaction, its clock.
 
 import { spawn } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -10,6 +10,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { OffsetGone, type OutRecord } from '../ports/log.ts'
 import { readSome } from '../testing/log-contract.ts'
 import { embeddedLog, type EmbeddedLog, type EmbeddedLogOptions } from './embedded-log.ts'
+import { holderOf } from './embedded/lock.ts'
 
 let directory: string
 const opened: EmbeddedLog[] = []
@@ -42,7 +43,7 @@ test('topics, records, offsets and claims outlive the process', async () => {
   await owner.commit({ changelog: [record('u', 's')], outbox: [] })
   await before.close()
   const after = await open()
-  expect(await after.describeTopic('t')).toEqual({
+  expect(await after.describeTopic('t')).toMatchObject({
     topic: 't',
     timestamps: 'create',
     compacted: false,
@@ -66,6 +67,29 @@ test('a second process is told who has the directory', async () => {
   await open()
 })
 
+test('whoever only looks sees what is there, whether another has the directory or nobody, and leaves nothing behind', async () => {
+  const owner = await open()
+  await owner.createTopic({ topic: 't', partitions: 1, timestamps: 'append' })
+  await owner.append('t', [record('a', '1')])
+  const look = async () => {
+    const log = await embeddedLog(directory, { readOnly: true })
+    try {
+      expect((await log.describeTopic('t'))?.partitions).toEqual([{ begin: 0, end: 1 }])
+      expect((await readSome(log, 't', 0, 0, 1)).map(({ value }) => value)).toEqual(['1'])
+      await expect(log.append('t', [record('b', '2')])).rejects.toThrow(/was opened to be looked at/)
+    } finally {
+      await log.close()
+    }
+  }
+  await look()
+  expect(holderOf(directory)).toContain(`process ${process.pid} since `)
+  await owner.close()
+  const files = readdirSync(directory)
+  await look()
+  expect(holderOf(directory)).toBeUndefined()
+  expect(readdirSync(directory)).toEqual(files)
+})
+
 test('what was acknowledged before kill -9 is there, whole transactions only, and the directory is free', async () => {
   const script = `
     const { embeddedLog } = await import(${JSON.stringify(new URL('./embedded-log.ts', import.meta.url).href)})
@@ -86,7 +110,12 @@ test('what was acknowledged before kill -9 is there, whole transactions only, an
     if (acknowledged === 20) child.kill('SIGKILL')
   }
   await exited
+  expect(holderOf(directory)).toBeUndefined()
+  const looking = await embeddedLog(directory, { readOnly: true })
+  const seen = await looking.describeTopic('out')
+  await looking.close()
   const log = await open()
+  expect(await log.describeTopic('out')).toEqual(seen)
   const out = await readSome(log, 'out', 0)
   const state = (await readSome(log, 't.state', 0)).filter(({ headers }) => headers['reelpulse'] === undefined)
   expect(out.length % 200).toBe(0)

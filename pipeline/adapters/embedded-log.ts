@@ -22,7 +22,7 @@ import {
 import { decodeBatch, encodeBatch } from './embedded/batch-codec.ts'
 import { lockDirectory } from './embedded/lock.ts'
 import type { BatchWrite, PartitionRow, WriterReply, WriterRequest } from './embedded/protocol.ts'
-import { batchesTable, openDatabase, type BatchRow } from './embedded/schema.ts'
+import { batchesTable, lookInto, openDatabase, type BatchRow } from './embedded/schema.ts'
 import { assignPartitions } from './shared/assignment.ts'
 import { recordColumns } from './shared/record-columns.ts'
 import { checkRecords, checkSpec, ownerRecord, ownershipId, recordBytes, refuseMismatch, type TopicRules } from './shared/topic-rules.ts'
@@ -34,6 +34,11 @@ export type EmbeddedLogOptions = {
   maintainEveryMs?: number
   /** A compacted partition with fewer bytes of new records is left alone. */
   dirtyBytes?: number
+  /**
+   * Only look: the directory is not locked, so another process may have it, and nothing in it is made or changed. What is
+   * written later is not seen, and whatever would write throws.
+   */
+  readOnly?: boolean
 }
 
 export type EmbeddedLog = Log & {
@@ -42,7 +47,7 @@ export type EmbeddedLog = Log & {
 }
 
 type Partition = { id: number; begin: number; end: number; wake: Set<() => void> }
-type Topic = { rules: TopicRules; partitions: Partition[] }
+type Topic = { rules: TopicRules; retentionMs?: number; partitions: Partition[] }
 type Member = { id: string; owned: number[]; handlers: GroupHandlers }
 type Unsent<T> = T extends unknown ? Omit<T, 'id'> : never
 
@@ -52,12 +57,13 @@ const maxRowRecords = 4_096
 
 /** Throws at once where another process has the directory. */
 export async function embeddedLog(directory: string, options: EmbeddedLogOptions = {}): Promise<EmbeddedLog> {
-  mkdirSync(directory, { recursive: true })
-  const lock = lockDirectory(directory)
+  const { readOnly = false } = options
   const path = join(directory, 'log.db')
+  if (!readOnly) mkdirSync(directory, { recursive: true })
+  const lock = readOnly ? { release() {} } : lockDirectory(directory)
   let db: DatabaseSync
   try {
-    db = openDatabase(path)
+    db = readOnly ? lookInto(path) : openDatabase(path)
   } catch (error) {
     lock.release()
     throw error
@@ -65,7 +71,8 @@ export async function embeddedLog(directory: string, options: EmbeddedLogOptions
   const now = options.now ?? Date.now
   const topics = loadTopics(db)
   const byId = new Map([...topics.values()].flatMap(({ partitions }) => partitions.map((partition) => [partition.id, partition])))
-  const writer = startWriter(path, ({ ends }) => {
+  const startsWriter = readOnly ? noWriter : startWriter
+  const writer = startsWriter(path, ({ ends }) => {
     for (const [id, begin, end] of ends) {
       const partition = byId.get(id)
       if (!partition) continue
@@ -198,10 +205,9 @@ export async function embeddedLog(directory: string, options: EmbeddedLogOptions
       if (existing) return refuseMismatch(spec, existing)
       try {
         const { created = [] } = await writer.ask({ kind: 'create', spec })
-        const { rules } = loadTopic(db, spec.topic)
         const partitions = created.map(livePartition)
         for (const partition of partitions) byId.set(partition.id, partition)
-        topics.set(spec.topic, { rules, partitions })
+        topics.set(spec.topic, { ...loadTopic(db, spec.topic), partitions })
       } catch (error) {
         // Two callers at once: the second finds what the first made.
         const made = await log.describeTopic(spec.topic)
@@ -213,8 +219,10 @@ export async function embeddedLog(directory: string, options: EmbeddedLogOptions
     async describeTopic(name): Promise<TopicDescription | undefined> {
       const topic = topics.get(name)
       if (!topic) return undefined
-      const { timestamps, compacted } = topic.rules
-      return { topic: name, timestamps, compacted, partitions: topic.partitions.map(({ begin, end }) => ({ begin, end })) }
+      const { timestamps, compacted, maxMessageBytes } = topic.rules
+      const retention = topic.retentionMs === undefined || compacted ? {} : { retentionMs: topic.retentionMs }
+      const partitions = topic.partitions.map(({ begin, end }) => ({ begin, end }))
+      return { topic: name, timestamps, compacted, maxMessageBytes, ...retention, partitions }
     },
 
     async listTopics() {
@@ -314,7 +322,7 @@ export async function embeddedLog(directory: string, options: EmbeddedLogOptions
     },
   }
 
-  const maintainEveryMs = options.maintainEveryMs ?? 60_000
+  const maintainEveryMs = readOnly ? 0 : (options.maintainEveryMs ?? 60_000)
   const timer = maintainEveryMs > 0 ? setInterval(() => void log.maintain().catch(() => {}), maintainEveryMs).unref() : undefined
   return log
 }
@@ -357,6 +365,7 @@ function loadTopic(db: DatabaseSync, name: string): Topic {
   const topic = db.prepare('select * from topics where topic = ?').get(name) as {
     timestamps: 'append' | 'create'
     compacted: number
+    retention_ms: number | null
     max_message_bytes: number
   }
   const partitions = db
@@ -369,7 +378,8 @@ function loadTopic(db: DatabaseSync, name: string): Topic {
     partitions: partitions.length,
     maxMessageBytes: topic.max_message_bytes,
   }
-  return { rules, partitions: partitions.map(livePartition) }
+  const retention = topic.retention_ms === null ? {} : { retentionMs: topic.retention_ms }
+  return { rules, ...retention, partitions: partitions.map(livePartition) }
 }
 
 function woken(partition: Partition, waitMs: number): Promise<void> {
@@ -383,6 +393,11 @@ function woken(partition: Partition, waitMs: number): Promise<void> {
     partition.wake.add(done)
   })
 }
+
+const noWriter = (path: string): WriterHandle => ({
+  ask: () => Promise.reject(new Error(`${path} was opened to be looked at, not to be written`)),
+  close: () => Promise.resolve(),
+})
 
 type WriterHandle = {
   ask(request: Unsent<WriterRequest>): Promise<Exclude<WriterReply, { error: string }>>

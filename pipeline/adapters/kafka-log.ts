@@ -53,6 +53,7 @@ export function kafkaLog(options: KafkaLogOptions): Log {
     createTopic: topics.create,
     describeTopic: topics.describe,
     listTopics: topics.list,
+    describeCluster: topics.describeCluster,
 
     async append(topic, records) {
       await appending.append(await address(topic, records))

@@ -11,11 +11,15 @@ import type { Store } from '../ports/store.ts'
 export type LogPlace = { data: DataSettings; log: LogSettings }
 export type StorePlace = { data: DataSettings; store: StoreSettings; topic: Pick<TopicSettings, 'topic'> }
 
+const lookPatienceMs = 5_000
+
 export type OpenOptions = {
   /** Undefined: nothing is told. */
   logger?: Logger
   /** Default true. False, for who only looks: throws WrongSetting where the data directory has no state. */
   create?: boolean
+  /** Of `openLog`: nothing will be written. A directory that another process has is looked into all the same, and brokers that do not answer are given up soon. */
+  look?: boolean
   /** Of `openStore`: another database than the topic's, such as `system`, which is there whatever else is. */
   database?: string
 }
@@ -26,7 +30,7 @@ export async function openLog(place: LogPlace, options: OpenOptions = {}): Promi
   const { brokers, clientId, ssl } = place.log
   if (brokers.length === 0) {
     const { embeddedLog } = await import('./embedded-log.ts')
-    return embeddedLog(stateDirectory(place.data, 'log', options))
+    return embeddedLog(stateDirectory(place.data, 'log', options), { readOnly: options.look === true })
   }
   const sasl = saslOf(place.log)
   const { kafkaLog } = await import('./kafka-log.ts')
@@ -34,6 +38,7 @@ export async function openLog(place: LogPlace, options: OpenOptions = {}): Promi
     brokers,
     clientId,
     ssl,
+    ...(options.look === true ? { patienceMs: lookPatienceMs } : {}),
     ...(sasl === undefined ? {} : { sasl }),
     ...(logger === undefined ? {} : { log: (level, message, fields) => logger[level](fields, message) }),
   })

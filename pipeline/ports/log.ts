@@ -21,6 +21,32 @@ export type TopicDescription = {
   compacted: boolean
   /** By partition, from 0. `end` = offset that the next record will get. */
   partitions: { begin: number; end: number }[]
+  /** Undefined: kept for ever, as is the latest record of each key of a topic that is only compacted. */
+  retentionMs?: number
+  /** Of one partition. Undefined: however many come. */
+  retentionBytes?: number
+  /** Of a record's key, value and headers. */
+  maxMessageBytes?: number
+  /** Where several machines may keep it. */
+  replication?: TopicReplication
+}
+
+export type TopicReplication = {
+  /** Of the partition that has the fewest. */
+  replicas: number
+  inSync: number
+  /** So many must have a record before it is acknowledged. */
+  minInSync: number
+  /** A replica that lacks acknowledged records may become the leader. */
+  uncleanElection: boolean
+}
+
+export type ClusterDescription = {
+  brokers: number
+  /** An owner's transaction that is open for so long is aborted; undefined: not visible. */
+  maxTransactionTimeoutMs: number | undefined
+  /** What owners ask for; more than the maximum is refused. */
+  transactionTimeoutMs: number
 }
 
 export type RecordHeaders = Readonly<Record<string, Uint8Array>>
@@ -104,6 +130,8 @@ export type Log = {
   createTopic(spec: TopicSpec): Promise<void>
   describeTopic(topic: string): Promise<TopicDescription | undefined>
   listTopics(): Promise<string[]>
+  /** Absent where the log is no cluster. */
+  describeCluster?(): Promise<ClusterDescription>
   /** Resolves once all records are durable. Records of one call for one partition are appended in order. */
   append(topic: string, records: OutRecord[]): Promise<void>
   /** Throws OffsetGone where `fromOffset` is no longer, or not yet, in the log. No group, no commit. */

@@ -136,10 +136,34 @@ export function logContract(name: string, open: () => Promise<LogFixture>): void
       await expect(log.createTopic({ topic: 'no spaces', partitions: 1, timestamps: 'append' })).rejects.toThrow(/topic name/)
     })
 
+    test('a topic says how long it keeps records, and how large one may be', async () => {
+      const forEver = await log.describeTopic(await newTopic())
+      expect(forEver).toMatchObject({ maxMessageBytes: 1_048_588 })
+      expect([forEver?.retentionMs, forEver?.retentionBytes]).toEqual([undefined, undefined])
+      expect(await log.describeTopic(await newTopic({ retentionMs: 86_400_000, maxMessageBytes: 2_000_000 }))).toMatchObject({
+        retentionMs: 86_400_000,
+        maxMessageBytes: 2_000_000,
+      })
+      // Compaction alone drops nothing by age.
+      expect((await log.describeTopic(await newTopic({ compacted: true, retentionMs: 86_400_000 })))?.retentionMs).toBeUndefined()
+    })
+
+    test('a log of several machines says how its topics are kept', async () => {
+      const { replication } = (await log.describeTopic(await newTopic()))!
+      const cluster = await log.describeCluster?.()
+      expect(replication === undefined).toBe(cluster === undefined)
+      if (replication === undefined || cluster === undefined) return
+      expect(replication.replicas).toBeGreaterThanOrEqual(replication.inSync)
+      expect(cluster.brokers).toBeGreaterThanOrEqual(replication.replicas)
+      expect(Math.min(replication.inSync, replication.minInSync)).toBeGreaterThanOrEqual(1)
+      expect(replication.uncleanElection).toBe(false)
+      expect(cluster.maxTransactionTimeoutMs).toBeGreaterThanOrEqual(cluster.transactionTimeoutMs)
+    })
+
     test('a topic is described and listed; an unknown one is undefined', async () => {
       const topic = await newTopic({ partitions: 2, timestamps: 'create' })
       await log.append(topic, [record('a', '1', { partition: 1, timestampMs: 5 })])
-      expect(await log.describeTopic(topic)).toEqual({
+      expect(await log.describeTopic(topic)).toMatchObject({
         topic,
         timestamps: 'create',
         compacted: false,

@@ -1,7 +1,7 @@
 // One process per directory: the operating system drops SQLite's lock with the process, however it ends.
 
 import { LogInUse } from '../../ports/log.ts'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 
@@ -24,6 +24,25 @@ export function lockDirectory(directory: string): DirectoryLock {
     release() {
       db.close()
     },
+  }
+}
+
+/**
+ * Who has the directory; undefined: nobody. It looks through the same lock, for an instant and shared with others who look;
+ * nothing is made.
+ */
+export function holderOf(directory: string): string | undefined {
+  const path = join(directory, 'lock.db')
+  if (!existsSync(path)) return undefined
+  const db = new DatabaseSync(path, { timeout: 0, readOnly: true })
+  try {
+    db.prepare('select count(*) from sqlite_master').get()
+    return undefined
+  } catch (error) {
+    if ((error as { errcode?: number }).errcode !== 5) throw error
+    return describe(join(directory, 'holder.json'))
+  } finally {
+    db.close()
   }
 }
 

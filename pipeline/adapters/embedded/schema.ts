@@ -1,6 +1,8 @@
 // The tables of the embedded log: one SQLite file, one table of batches for each partition, so that every append goes to a table's end.
 
+import { existsSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
+import { pathToFileURL } from 'node:url'
 
 const formatVersion = 1
 
@@ -9,10 +11,7 @@ export function openDatabase(path: string): DatabaseSync {
   // FULL: in WAL mode every commit is synced before it returns, so that an acknowledged append survives a power cut.
   db.exec('pragma page_size = 16384; pragma journal_mode = wal; pragma synchronous = full; pragma journal_size_limit = 67108864')
   const { user_version: version } = db.prepare('pragma user_version').get() as { user_version: number }
-  if (version > formatVersion) {
-    db.close()
-    throw new Error(`${path} has format ${version}, this program knows ${formatVersion}: use the newer version that wrote it`)
-  }
+  if (version > formatVersion) refuse(db, path, version)
   if (version === 0) {
     db.exec(`
       begin immediate;
@@ -31,6 +30,24 @@ export function openDatabase(path: string): DatabaseSync {
       commit`)
   }
   return db
+}
+
+/**
+ * To read only, beside a process that may be writing. Where there is no `-wal` nobody has it open, and SQLite must be told
+ * that the file will not change, or it would make one, and leave it behind.
+ */
+export function lookInto(path: string): DatabaseSync {
+  const url = pathToFileURL(path)
+  if (!existsSync(`${path}-wal`)) url.searchParams.set('immutable', '1')
+  const db = new DatabaseSync(url, { readOnly: true, timeout: 10_000 })
+  const { user_version: version } = db.prepare('pragma user_version').get() as { user_version: number }
+  if (version !== formatVersion) refuse(db, path, version)
+  return db
+}
+
+function refuse(db: DatabaseSync, path: string, version: number): never {
+  db.close()
+  throw new Error(`${path} has format ${version}, this program knows ${formatVersion}: use the newer version that wrote it`)
 }
 
 export const batchesTable = (partitionId: number): string => `batches_${partitionId}`

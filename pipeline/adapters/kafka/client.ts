@@ -1,7 +1,7 @@
 // Connections to a Kafka cluster: kafkajs's, with what it gets wrong about them put right.
 
 import kafkajs, { type Admin, type KafkaConfig, type logCreator, type SASLOptions } from 'kafkajs'
-import Cluster, { type Broker } from 'kafkajs/src/cluster/index.js'
+import Cluster, { type Broker, type PartitionMetadata } from 'kafkajs/src/cluster/index.js'
 import loggers from 'kafkajs/src/loggers/index.js'
 import { socketFactory } from './connection.ts'
 
@@ -17,6 +17,8 @@ export type KafkaLogOptions = {
   sessionTimeoutMs?: number
   /** The cluster aborts a transaction that is open for so long. */
   transactionTimeoutMs?: number
+  /** While the brokers are out of reach, what is asked of topics is asked again for so long. Default 60 s. */
+  patienceMs?: number
   log?: (level: 'debug' | 'info' | 'warn', message: string, fields: Record<string, unknown>) => void
 }
 
@@ -28,6 +30,9 @@ export type KafkaClient = {
   warn(message: string, fields: Record<string, unknown>): void
   debug(message: string, fields: Record<string, unknown>): void
 }
+
+export const defaultTransactionTimeoutMs = 60_000
+export const defaultPatienceMs = 60_000
 
 export const coordinatorOf = { group: 0, transaction: 1 }
 export const readUncommitted = 0
@@ -134,14 +139,19 @@ export async function persist<T>(patience: Patience, work: () => Promise<T>): Pr
 export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 
 /**
- * Who leads each partition of a topic now; connects where necessary. Topics are asked for one at a time: one that was deleted fails
- * a kafkajs metadata request for all.
+ * A topic's partitions as they are now, none where it is not known yet; connects where necessary. Topics are asked for one at a
+ * time: one that was deleted fails a kafkajs metadata request for all.
  */
-export async function leadersOf(cluster: Cluster, topic: string): Promise<Map<number, number>> {
+export async function partitionsOf(cluster: Cluster, topic: string): Promise<PartitionMetadata[]> {
   await cluster.connect()
   await cluster.brokerPool.refreshMetadata([topic])
-  const found = cluster.brokerPool.metadata?.topicMetadata.find((metadata) => metadata.topic === topic)
-  return new Map((found?.partitionMetadata ?? []).map(({ partitionId, leader }) => [partitionId, leader]))
+  // At once: whoever asks for another topic next replaces it.
+  return cluster.brokerPool.metadata?.topicMetadata.find((metadata) => metadata.topic === topic)?.partitionMetadata ?? []
+}
+
+/** Who leads each partition of a topic now. */
+export async function leadersOf(cluster: Cluster, topic: string): Promise<Map<number, number>> {
+  return new Map((await partitionsOf(cluster, topic)).map(({ partitionId, leader }) => [partitionId, leader]))
 }
 
 export type Leaders = { of(topic: string): Promise<ReadonlyMap<number, number>>; forget(): void }

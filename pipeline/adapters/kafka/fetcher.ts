@@ -3,7 +3,17 @@
 import type Cluster from 'kafkajs/src/cluster/index.js'
 import { OffsetGone, type PartitionReader } from '../../ports/log.ts'
 import { recordColumns } from '../shared/record-columns.ts'
-import { closeCluster, leadersOf, mayPass, originOf, pause, persist, readUncommitted, type KafkaClient } from './client.ts'
+import {
+  closeCluster,
+  defaultPatienceMs,
+  leadersOf,
+  mayPass,
+  originOf,
+  pause,
+  persist,
+  readUncommitted,
+  type KafkaClient,
+} from './client.ts'
 import { decodeRecordSet, type RecordSet } from './record-batches.ts'
 import { errorCode, fetchFrom, KafkaRefusal, partitionId, type FetchedPartition, type TopicPartition } from './wire.ts'
 
@@ -44,7 +54,11 @@ export function fetcher(client: KafkaClient): Fetcher {
   let locating: Promise<void> | undefined
   let closed = false
 
-  async function ends(topic: string, partitions: readonly number[], forMs = 60_000): Promise<PartitionEnds[]> {
+  async function ends(
+    topic: string,
+    partitions: readonly number[],
+    forMs = client.options.patienceMs ?? defaultPatienceMs,
+  ): Promise<PartitionEnds[]> {
     return persist({ forMs, given: () => closed }, async () => listOffsets(cluster, topic, partitions, await leadersOf(cluster, topic)))
   }
 

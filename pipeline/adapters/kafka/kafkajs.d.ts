@@ -38,7 +38,8 @@ declare module 'kafkajs/src/cluster/index.js' {
       maybeThrottle(ms: number): void
     }
   }
-  export type TopicMetadata = { topic: string; partitionMetadata: { partitionId: number; leader: number }[] }
+  export type PartitionMetadata = { partitionId: number; leader: number; replicas: number[]; isr: number[] }
+  export type TopicMetadata = { topic: string; partitionMetadata: PartitionMetadata[] }
   export type Broker = {
     nodeId: number
     versions: Record<number, { minVersion: number; maxVersion: number }> | null

@@ -2,7 +2,17 @@
 
 import { OwnerLost, type Checkpoint, type ClaimOptions, type OutRecord, type PartitionOwner, type RecordBatch } from '../../ports/log.ts'
 import { ownerRecord, ownershipId } from '../shared/topic-rules.ts'
-import { closeCluster, coordinator, isFenced, originOf, persist, rememberedLeaders, type KafkaClient, type Patience } from './client.ts'
+import {
+  closeCluster,
+  coordinator,
+  defaultTransactionTimeoutMs,
+  isFenced,
+  originOf,
+  persist,
+  rememberedLeaders,
+  type KafkaClient,
+  type Patience,
+} from './client.ts'
 import type { Fetcher } from './fetcher.ts'
 import { initProducer, writeAll, type Addressed } from './producer.ts'
 import { partitionId, type TopicPartition } from './wire.ts'
@@ -21,7 +31,7 @@ export async function claimPartition(
   { client, fetcher, address, reportProgress }: OwnerDependencies,
 ): Promise<PartitionOwner> {
   const transactionalId = ownershipId(claim)
-  const timeoutMs = client.options.transactionTimeoutMs ?? 60_000
+  const timeoutMs = client.options.transactionTimeoutMs ?? defaultTransactionTimeoutMs
   const cluster = client.newCluster()
   const connected = { cluster, leaders: rememberedLeaders(cluster) }
   const ownerId = crypto.randomUUID()

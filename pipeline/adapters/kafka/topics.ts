@@ -1,9 +1,19 @@
 // Topics of a Kafka cluster: created as specified, and what a writer must know of them.
 
 import kafkajs, { type Admin } from 'kafkajs'
-import type { TopicDescription, TopicSpec } from '../../ports/log.ts'
+import type { PartitionMetadata } from 'kafkajs/src/cluster/index.js'
+import type { ClusterDescription, TopicDescription, TopicSpec } from '../../ports/log.ts'
 import { checkSpec, defaultMaxMessageBytes, refuseMismatch, type TopicRules } from '../shared/topic-rules.ts'
-import { closeCluster, leadersOf, originOf, persist, type KafkaClient, type Patience } from './client.ts'
+import {
+  closeCluster,
+  defaultPatienceMs,
+  defaultTransactionTimeoutMs,
+  originOf,
+  partitionsOf,
+  persist,
+  type KafkaClient,
+  type Patience,
+} from './client.ts'
 import type { Fetcher } from './fetcher.ts'
 
 /** A topic's limit counts a batch's framing as well; the port's counts a record's key, value and headers. */
@@ -13,10 +23,24 @@ export type Topics = {
   create(spec: TopicSpec): Promise<void>
   describe(topic: string): Promise<TopicDescription | undefined>
   list(): Promise<string[]>
+  describeCluster(): Promise<ClusterDescription>
   /** Up to a minute old. Throws where the topic does not exist. */
   rules(topic: string): Promise<TopicRules>
   close(): Promise<void>
 }
+
+type Found = Omit<TopicDescription, 'partitions'> & TopicRules
+
+const topicConfigs = [
+  'cleanup.policy',
+  'message.timestamp.type',
+  'max.message.bytes',
+  'retention.ms',
+  'retention.bytes',
+  'min.insync.replicas',
+  'unclean.leader.election.enable',
+]
+const maxTransactionTimeout = 'transaction.max.timeout.ms'
 
 export function kafkaTopics(client: KafkaClient, fetcher: Fetcher): Topics {
   const cluster = client.newCluster()
@@ -25,7 +49,7 @@ export function kafkaTopics(client: KafkaClient, fetcher: Fetcher): Topics {
   let closed = false
 
   const patience: Patience = {
-    forMs: 60_000,
+    forMs: client.options.patienceMs ?? defaultPatienceMs,
     given: () => closed,
     // Soon, and then now and again: a wrong address shows long before patience ends.
     onRetry: (error, attempt) => {
@@ -44,39 +68,57 @@ export function kafkaTopics(client: KafkaClient, fetcher: Fetcher): Topics {
     return connecting
   }
 
-  async function find(topic: string): Promise<TopicRules | undefined> {
+  async function configsOf(type: kafkajs.ConfigResourceTypes, name: string, configNames: readonly string[]): Promise<Map<string, string>> {
+    const resources = [{ type, name, configNames: [...configNames] }]
+    const described = await (await admin()).describeConfigs({ resources, includeSynonyms: false })
+    return new Map(described.resources[0]?.configEntries.map(({ configName, configValue }) => [configName, configValue]))
+  }
+
+  async function find(topic: string): Promise<Found | undefined> {
     return persist(patience, async () => {
-      let partitions: number
+      let kept: PartitionMetadata[]
       try {
-        partitions = (await leadersOf(cluster, topic)).size
+        kept = await partitionsOf(cluster, topic)
         // A broker may know a new topic before it knows its partitions.
-        if (partitions === 0) throw new NotYet(`topic ${topic} is not known in whole yet`)
+        if (kept.length === 0) throw new NotYet(`topic ${topic} is not known in whole yet`)
       } catch (error) {
         if (originOf(error).type === 'UNKNOWN_TOPIC_OR_PARTITION') return undefined
         throw error
       }
-      const configNames = ['cleanup.policy', 'message.timestamp.type', 'max.message.bytes']
-      const resources = [{ type: kafkajs.ConfigResourceTypes.TOPIC, name: topic, configNames }]
-      const described = await (await admin()).describeConfigs({ resources, includeSynonyms: false })
-      const configs = new Map(described.resources[0]?.configEntries.map(({ configName, configValue }) => [configName, configValue]))
+      const configs = await configsOf(kafkajs.ConfigResourceTypes.TOPIC, topic, topicConfigs)
+      const cleanup = configs.get('cleanup.policy') ?? 'delete'
+      const limit = (name: string): number | undefined => {
+        const value = Number(configs.get(name) ?? -1)
+        return cleanup.includes('delete') && value >= 0 ? value : undefined
+      }
+      const retentionMs = limit('retention.ms')
+      const retentionBytes = limit('retention.bytes')
       return {
         topic,
-        partitions,
+        partitions: kept.length,
         timestamps: configs.get('message.timestamp.type') === 'LogAppendTime' ? 'append' : 'create',
-        compacted: (configs.get('cleanup.policy') ?? '').includes('compact'),
+        compacted: cleanup.includes('compact'),
         maxMessageBytes: Number(configs.get('max.message.bytes') ?? defaultMaxMessageBytes) - framingBytes,
+        ...(retentionMs === undefined ? {} : { retentionMs }),
+        ...(retentionBytes === undefined ? {} : { retentionBytes }),
+        replication: {
+          replicas: Math.min(...kept.map(({ replicas }) => replicas.length)),
+          inSync: Math.min(...kept.map(({ isr }) => isr.length)),
+          minInSync: Number(configs.get('min.insync.replicas') ?? 1),
+          uncleanElection: configs.get('unclean.leader.election.enable') === 'true',
+        },
       }
     })
   }
 
   async function describe(topic: string): Promise<TopicDescription | undefined> {
-    const rules = await find(topic)
-    if (!rules) return undefined
+    const found = await find(topic)
+    if (!found) return undefined
     const partitions = await fetcher.ends(
       topic,
-      Array.from({ length: rules.partitions }, (_, partition) => partition),
+      Array.from({ length: found.partitions }, (_, partition) => partition),
     )
-    return { topic, timestamps: rules.timestamps, compacted: rules.compacted, partitions }
+    return { ...found, partitions }
   }
 
   return {
@@ -113,6 +155,19 @@ export function kafkaTopics(client: KafkaClient, fetcher: Fetcher): Topics {
     async list() {
       const names = await (await admin()).listTopics()
       return names.filter((name) => !name.startsWith('__')).toSorted()
+    },
+
+    async describeCluster() {
+      return persist(patience, async () => {
+        const { brokers } = await (await admin()).describeCluster()
+        const configs = await configsOf(kafkajs.ConfigResourceTypes.BROKER, String(brokers[0]?.nodeId), [maxTransactionTimeout])
+        const found = configs.get(maxTransactionTimeout)
+        return {
+          brokers: brokers.length,
+          maxTransactionTimeoutMs: found === undefined ? undefined : Number(found),
+          transactionTimeoutMs: client.options.transactionTimeoutMs ?? defaultTransactionTimeoutMs,
+        }
+      })
     },
 
     async rules(topic) {

@@ -46,7 +46,7 @@ export type ProcessRole = {
 /** Time between two tries to own a partition whose last owner here failed (ms). */
 const retryMs = 1_000
 /** A message of the topics that the role writes is at most this large (bytes). */
-const maxMessageBytes = 4 * 1024 * 1024
+export const maxMessageBytes = 4 * 1024 * 1024
 
 /** Starts the role. Topics that it writes are created as needed; the input topic must exist. */
 export async function startProcess(options: ProcessOptions): Promise<ProcessRole> {

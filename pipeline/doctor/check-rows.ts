@@ -1,0 +1,90 @@
+// Checks of the rows themselves: each once, none missing between two blocks, none missing that a checkpoint stands for.
+import type { LogFacts, Place, StoreFacts } from './facts.ts'
+import { clockRowsDays } from './gather-rows.ts'
+import { count, findingsOf, type Finding } from './finding.ts'
+
+const anew = 'reelpulse verify says what is wrong; process the topic anew (docs/guide/running.md)'
+
+export function checkRows(store: Place<StoreFacts>, log: Place<LogFacts>, nowMs: number): Finding[] {
+  const looked = store.state === 'found' ? [...checkCopies(store.facts), ...checkContiguous(store.facts)] : []
+  return [...looked, ...checkBehindCheckpoint(store, log, nowMs)]
+}
+
+function checkCopies({ rows }: StoreFacts): Finding[] {
+  const say = findingsOf('rows', 'once', 'a row twice counts twice')
+  return rows.copies.map(({ table, found }) => {
+    if ('unknown' in found) return say.unchecked(found.unknown, table)
+    const total = found.value.reduce((sum, { rows }) => sum + rows, 0)
+    const doubled = found.value.filter(({ copies }) => copies > 0)
+    if (doubled.length === 0) return say.ok(`the newest ${count(total)} rows, each once`, table)
+    const where = doubled.map(({ partition, copies, fromOffset }) => `${count(copies)} in partition ${partition} from offset ${fromOffset}`)
+    return say.problem(`of the newest ${count(total)} rows too many: ${where.slice(0, 4).join(', ')}`, anew, table)
+  })
+}
+
+function checkContiguous({ rows }: StoreFacts): Finding[] {
+  const say = findingsOf('rows', 'blocks join', 'each block begins where the one before ended')
+  if ('unknown' in rows.clocks) return [say.unchecked(rows.clocks.unknown)]
+  const found = rows.clocks.value.flatMap(({ partition, gaps, gapFrom, gapTo, overlaps, overlapAt }): Finding[] => {
+    const name = `partition ${partition}`
+    return [
+      ...(gaps === 0
+        ? []
+        : [
+            say.problem(
+              `${count(gaps)} gaps, the first from offset ${gapFrom} to ${gapTo}: rows are missing`,
+              `where reelpulse skip went over it, all is as it should be; else ${anew}`,
+              name,
+            ),
+          ]),
+      ...(overlaps === 0
+        ? []
+        : [
+            say.problem(
+              `${count(overlaps)} blocks begin before the one before ended, the first at offset ${overlapAt}: rows are there twice`,
+              anew,
+              name,
+            ),
+          ]),
+    ]
+  })
+  if (found.length > 0) return found
+  const blocks = rows.clocks.value.reduce((sum, { blocks }) => sum + blocks, 0)
+  return [say.ok(`${count(blocks)} blocks of the last ${clockRowsDays} days`)]
+}
+
+/** By partition, where the store's blocks end: none where there are no tables. Undefined: not known. */
+function endsIn(store: Place<StoreFacts>): Map<number, number> | undefined {
+  if (store.state !== 'found') return store.state === 'absent' ? new Map() : undefined
+  const { rows, tables, database } = store.facts
+  if ('value' in rows.clocks) return new Map(rows.clocks.value.map(({ partition, nextOffset }) => [partition, nextOffset]))
+  const isEmpty = 'value' in tables && !tables.value.some((table) => table.database === database)
+  return isEmpty ? new Map() : undefined
+}
+
+/** A checkpoint is made when everything before it is in the store. */
+function checkBehindCheckpoint(store: Place<StoreFacts>, log: Place<LogFacts>, nowMs: number): Finding[] {
+  const say = findingsOf('rows', 'checkpoints covered', 'what a checkpoint has passed is never inserted again')
+  const ends = endsIn(store)
+  if (log.state !== 'found' || ends === undefined) return []
+  const found: Finding[] = []
+  let covered = 0
+  for (const { partition, begin, checkpoint } of log.facts.partitions) {
+    if ('unknown' in checkpoint || checkpoint.value === undefined) continue
+    const { nextOffset, clock } = checkpoint.value
+    const end = ends.get(partition)
+    // Of older blocks the clock rows expire. A checkpoint where the log begins has no block yet, or went over a hole by `skip`.
+    if (clock < nowMs - (clockRowsDays - 1) * 86_400_000 || nextOffset <= begin) continue
+    if (end !== undefined && end >= nextOffset) covered++
+    else
+      found.push(
+        say.problem(
+          `the checkpoint goes on at offset ${nextOffset}, ${end === undefined ? 'and the store has no block of it' : `the store's blocks end at ${end}`}: rows are missing`,
+          'where the database was dropped or restored from a copy, process the topic anew (docs/guide/running.md)',
+          `partition ${partition}`,
+        ),
+      )
+  }
+  if (found.length > 0) return found
+  return covered === 0 ? [say.ok('no checkpoint young enough to compare')] : [say.ok(`${covered} checkpoints, none ahead of the store`)]
+}

@@ -1,0 +1,67 @@
+// What the newest rows say of themselves. Every query is bounded: by blocks, by offsets, and by time.
+import type { QueryParams, Store } from '../ports/store.ts'
+import type { ClockRowFacts, CopyFacts, RowFacts } from './facts.ts'
+import { known, type Known } from './finding.ts'
+
+/** Clock rows expire 40 days after their block (schemas/tables/kpi-deltas.ts), not all of them at once. */
+export const clockRowsDays = 39
+/** Of each partition. */
+const mostBlocks = 200_000
+/** Of each partition: rows of blocks in the newest so many offsets. */
+const newestOffsets = 100_000
+
+/** By table: what tells two rows of it apart. Clock rows count among `kpi_deltas`. */
+const identities: Readonly<Record<string, string>> = {
+  events: 'offset, ordinal',
+  rejected_events: 'offset, ifNull(toInt64(ordinal), -1)',
+  tier_changes: 'first_offset, user_id, as_of, from, to',
+  kpi_deltas: 'first_offset, grain, bucket_at, dimension, value',
+}
+
+/** A query that takes longer throws. */
+export const bounded = 'SETTINGS max_execution_time = 30'
+
+export async function gatherRows(store: Store): Promise<RowFacts> {
+  const clocks = await known(() => findClocks(store))
+  const copies: { table: string; found: Known<readonly CopyFacts[]> }[] = []
+  for (const table of Object.keys(identities)) {
+    const found = 'unknown' in clocks ? clocks : await known(() => findCopies(store, table, clocks.value))
+    copies.push({ table, found })
+  }
+  return { clocks, copies }
+}
+
+async function findClocks(store: Store): Promise<ClockRowFacts[]> {
+  return store.query<ClockRowFacts>(
+    `
+    SELECT partition, count() AS blocks, max(next_offset) AS nextOffset,
+      countIf(first_offset > previous) AS gaps, minIf(assumeNotNull(previous), first_offset > previous) AS gapFrom,
+      minIf(first_offset, first_offset > previous) AS gapTo,
+      countIf(first_offset < previous) AS overlaps, minIf(first_offset, first_offset < previous) AS overlapAt
+    FROM (
+      SELECT partition, first_offset, next_offset,
+        lagInFrame(toNullable(next_offset), 1, NULL) OVER (PARTITION BY partition ORDER BY first_offset, next_offset ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) AS previous
+      FROM (
+        SELECT partition, first_offset, next_offset FROM kpi_deltas
+        WHERE dimension = 'clock' AND value = '' AND grain = 'minute' AND block_at > now() - toIntervalDay({days:UInt32})
+        ORDER BY partition, first_offset DESC LIMIT {most:UInt32} BY partition))
+    GROUP BY partition ORDER BY partition
+    ${bounded}`,
+    { days: clockRowsDays, most: mostBlocks },
+  )
+}
+
+async function findCopies(store: Store, table: string, clocks: readonly ClockRowFacts[]): Promise<CopyFacts[]> {
+  const from = Array.from({ length: 1 + Math.max(-1, ...clocks.map(({ partition }) => partition)) }, () => 0)
+  for (const { partition, nextOffset } of clocks) from[partition] = Math.max(0, nextOffset - newestOffsets)
+  const params: QueryParams = { days: clockRowsDays, from }
+  return store.query<CopyFacts>(
+    `
+    SELECT partition, count() AS rows, count() - uniqExact(${identities[table]!}) AS copies, min(first_offset) AS fromOffset
+    FROM ${table}
+    WHERE block_at > now() - toIntervalDay({days:UInt32}) AND first_offset >= {from:Array(Int64)}[partition + 1]
+    GROUP BY partition ORDER BY partition
+    ${bounded}`,
+    params,
+  )
+}
