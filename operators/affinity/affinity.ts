@@ -13,6 +13,9 @@ export type Affinities = {
   /** Filled by `rank`. Borrowed. */
   readonly top: { readonly codes: Int32Array; readonly values: Float64Array }
   resize(users: number): void
+  /** Takes all of a user's categories away. */
+  clear(slot: number): void
+  /** The user's state as plain numbers, and back into a slot that is clear (checkpoints). */
   write(slot: number, push: (value: number) => void): void
   read(slot: number, next: () => number): void
 }
@@ -30,16 +33,27 @@ export function affinities(names: readonly string[], initialUsers: number): Affi
   let nexts = new Int32Array(1024)
   let values = new Float64Array(1024)
   let made = 1
+  let firstFree = 0 // free entries are chained by `nexts`
   const top = { codes: new Int32Array(topCategories), values: new Float64Array(topCategories) }
 
-  function entryOf(slot: number, category: number): number {
-    for (let entry = heads[slot]!; entry !== 0; entry = nexts[entry]!) if (codes[entry] === category) return entry
+  function newEntry(): number {
+    if (firstFree !== 0) {
+      const entry = firstFree
+      firstFree = nexts[entry]!
+      return entry
+    }
     const entry = made++
     if (entry === codes.length) {
       codes = grown(codes, entry * 2)
       nexts = grown(nexts, entry * 2)
       values = grown(values, entry * 2)
     }
+    return entry
+  }
+
+  function entryOf(slot: number, category: number): number {
+    for (let entry = heads[slot]!; entry !== 0; entry = nexts[entry]!) if (codes[entry] === category) return entry
+    const entry = newEntry()
     codes[entry] = category
     nexts[entry] = heads[slot]!
     values[entry] = 0
@@ -89,6 +103,15 @@ export function affinities(names: readonly string[], initialUsers: number): Affi
       heads = grown(heads, users)
       baseAt = grown(baseAt, users)
     },
+    clear(slot) {
+      for (let entry = heads[slot]!; entry !== 0;) {
+        const next = nexts[entry]!
+        nexts[entry] = firstFree
+        firstFree = entry
+        entry = next
+      }
+      heads[slot] = 0
+    },
     write(slot, push) {
       push(baseAt[slot]!)
       let count = 0
@@ -101,7 +124,6 @@ export function affinities(names: readonly string[], initialUsers: number): Affi
     },
     read(slot, next) {
       const base = next()
-      heads[slot] = 0
       for (let count = next(); count > 0; count--) {
         const entry = entryOf(slot, next())
         values[entry] = next()

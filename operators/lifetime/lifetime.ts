@@ -33,7 +33,9 @@ export type Lifetimes = {
   /** Sets `into` to the figures of the days that end with `lastDay`. */
   facts(slot: number, lastDay: number, into: LifetimeFacts): void
   resize(users: number): void
-  /** The user's state as plain numbers, and back (checkpoints). */
+  /** Back to nothing, as before the user's first event. */
+  clear(slot: number): void
+  /** The user's state as plain numbers, and back into a slot that is clear (checkpoints). */
   write(slot: number, push: (value: number) => void): void
   read(slot: number, next: () => number): void
 }
@@ -110,6 +112,12 @@ export function lifetimes(initialUsers: number): Lifetimes {
     if (entry === 0) return
     if (newer === 0) firstDay[slot] = 0
     else dayInts[newer * 3 + 2] = 0
+    freeDays(entry)
+  }
+
+  /** Frees an entry and those chained to it. */
+  function freeDays(first: number): void {
+    let entry = first
     while (entry !== 0) {
       const next = dayInts[entry * 3 + 2]!
       dayInts[entry * 3 + 2] = freeDay
@@ -193,6 +201,15 @@ export function lifetimes(initialUsers: number): Lifetimes {
       last = grown(last, users * 4)
       firstDay = grown(firstDay, users)
     },
+    clear(slot) {
+      times.fill(NaN, slot * timeColumns, (slot + 1) * timeColumns)
+      purchases[slot] = 0
+      activityDay[slot] = 0
+      activityBits[slot] = 0
+      last.fill(0, slot * 4, slot * 4 + 4)
+      freeDays(firstDay[slot]!)
+      firstDay[slot] = 0
+    },
     write(slot, push) {
       for (let i = 0; i < timeColumns; i++) push(times[slot * timeColumns + i]!)
       push(purchases[slot]!)
@@ -214,7 +231,6 @@ export function lifetimes(initialUsers: number): Lifetimes {
       activityDay[slot] = next()
       activityBits[slot] = next()
       for (let i = 0; i < 4; i++) last[slot * 4 + i] = next()
-      firstDay[slot] = 0
       for (let days = next(); days > 0; days--) addPurchase(slot, next(), next(), next())
     },
   }

@@ -403,8 +403,19 @@ export function partitionOperator(options: PartitionOptions) {
       },
       users, windows, lives, tastes, schedule, recentIds, lastingIds,
       decayRows,
+      belongs: (hash) => (hash & 0x7fffffff) % partitionCount === partition,
       rung: (slot) => rungs[slot]!,
-      setRung: (slot, rung) => { rungs[slot] = rung; usersByRung[rung]!++ },
+      setRung(slot, rung) {
+        rungs[slot] = rung
+        usersByRung[rung]!++
+      },
+      clear(slot) {
+        usersByRung[rungs[slot]!]!--
+        rungs[slot] = 0
+        windows.clear(slot)
+        lives.clear(slot)
+        tastes.clear(slot)
+      },
       setNextDue,
       changed: () => changed.subarray(0, changedCount),
       clearChanged() {

@@ -7,7 +7,7 @@ import type { EmissionSchedule } from '../emission/schedule.ts'
 import { murmur2 } from '../hash.ts'
 import type { Lifetimes } from '../lifetime/lifetime.ts'
 import { AMOUNT_MINOR, COUNTS, WATCH_MS, type RollingWindows } from '../rolling/window.ts'
-import type { UserRegistry } from '../users/registry.ts'
+import { grown, type UserRegistry } from '../users/registry.ts'
 import { numberReader, numberWriter } from './numbers.ts'
 
 export const stateVersion = 1
@@ -23,8 +23,13 @@ export type PartitionState = {
   readonly recentIds: SeenIds
   readonly lastingIds: SeenIds
   readonly decayRows: boolean
+  /** Does a user of this murmur2 belong to the partition? */
+  belongs(hash: number): boolean
   rung(slot: number): number
+  /** Of a user who had none: one just made known, or cleared. */
   setRung(slot: number, rung: number): void
+  /** Takes all that is kept of a user away, but the ids; nothing may be scheduled for them yet. */
+  clear(slot: number): void
   setNextDue(): void
   /** Slots whose state changed since `clearChanged`. Borrowed. */
   changed(): Int32Array
@@ -57,9 +62,14 @@ export function userStateWriter(state: PartitionState): (slot: number) => Uint8A
   }
 }
 
-/** Puts users' values back. Set `state.clock` first; call `done` after the last. */
+/**
+ * Puts users' values back, in the order in which they were written: a later one replaces an earlier one whole. What needs the
+ * clock waits for `done`, since only the end of a changelog tells it.
+ */
 export function userStateReader(state: PartitionState) {
   const counts: number[] = Array.from({ length: measures.length }, () => 0)
+  let pendingAts = new Float64Array(1024)
+  let waitingAts = new Float64Array(1024)
 
   function planDecay(slot: number, waitingAt: number): void {
     if (waitingAt > state.clock) return state.schedule.restoreWaiting(slot, waitingAt)
@@ -74,18 +84,29 @@ export function userStateReader(state: PartitionState) {
   }
 
   return {
-    /** Throws a RangeError where the value is broken or of a version that this program does not know. */
-    put(userId: Uint8Array, value: Uint8Array): void {
+    /**
+     * False where the user belongs to another partition and is passed over: what moves users between partitions leaves the old
+     * values behind until it is done. Throws a RangeError where the value is broken or of an unknown version.
+     */
+    put(userId: Uint8Array, value: Uint8Array): boolean {
+      const hash = murmur2(userId)
+      if (!state.belongs(hash)) return false
       const from = numberReader(value)
       const version = from.next()
       if (version !== stateVersion)
         throw new RangeError(
           `state of version ${version}; this program knows ${stateVersion}: run the version that wrote it, or a newer one`,
         )
-      const slot = state.users.intern(userId, 0, userId.length, murmur2(userId))
+      let slot = state.users.find(userId, 0, userId.length, hash)
+      if (slot >= 0) state.clear(slot)
+      else slot = state.users.intern(userId, 0, userId.length, hash)
+      if (slot >= pendingAts.length) {
+        pendingAts = grown(pendingAts, slot * 2)
+        waitingAts = grown(waitingAts, slot * 2)
+      }
       state.setRung(slot, from.next())
-      const pendingAt = from.next()
-      const waitingAt = from.next()
+      pendingAts[slot] = from.next()
+      waitingAts[slot] = from.next()
       state.lives.read(slot, from.next)
       state.tastes.read(slot, from.next)
       while (!from.ended()) {
@@ -95,13 +116,47 @@ export function userStateReader(state: PartitionState) {
         for (let m = 0; m < counts.length; m++) counts[m] = (present & (1 << m)) !== 0 ? from.next() : 0
         state.windows.putTile(slot, window, number, counts, counts[WATCH_MS]!, counts[AMOUNT_MINOR]!)
       }
-      if (pendingAt > state.clock) state.schedule.arrived(slot, state.clock)
-      if (state.decayRows) planDecay(slot, waitingAt)
+      return true
     },
-    /** After the last value and the last generation of ids. */
-    done(): void {
+    /** The user was erased after all that was put so far. */
+    remove(userId: Uint8Array): void {
+      const slot = state.users.find(userId, 0, userId.length, murmur2(userId))
+      if (slot < 0) return
+      state.clear(slot)
+      state.users.forget(slot)
+      pendingAts[slot] = 0
+      waitingAts[slot] = 0
+    },
+    /**
+     * Puts a generation's ids back, after the last user. Generations must come in the order of their hours. Ids of users who are
+     * not there are passed over: they were erased, or belong to another partition.
+     */
+    putIds(generation: IdGeneration): void {
+      const ids = generation.lasting ? state.lastingIds : state.recentIds
+      ids.advance(generation.hour)
+      const from = numberReader(generation.ids)
+      const version = from.next()
+      if (version !== stateVersion) throw new RangeError(`seen ids of version ${version}; this program knows ${stateVersion}`)
+      while (!from.ended()) {
+        const userId = from.bytes(from.next())
+        const slot = state.users.find(userId, 0, userId.length, murmur2(userId))
+        const count = from.next()
+        const halves = from.bytes(count * 8)
+        if (slot < 0) continue
+        const view = new DataView(halves.buffer, halves.byteOffset, halves.byteLength)
+        for (let i = 0; i < count; i++) ids.add(slot, view.getInt32(i * 8, true), view.getInt32(i * 8 + 4, true))
+      }
+    },
+    /** After the last value and the last generation of ids: the clock of the checkpoint that wrote them. */
+    done(clock: number): void {
+      state.clock = clock
+      const users = state.users.count()
+      for (let slot = 0; slot < users; slot++) {
+        if (pendingAts[slot]! > clock) state.schedule.arrived(slot, clock)
+        if (state.decayRows) planDecay(slot, waitingAts[slot]!)
+      }
       for (const ids of [state.recentIds, state.lastingIds]) {
-        ids.advance(Math.floor(state.clock / 3_600_000))
+        ids.advance(Math.floor(clock / 3_600_000))
         ids.drainNew(() => {}) // what was restored is in the changelog already
       }
       state.schedule.endRestore()
@@ -152,21 +207,4 @@ export function takeNewIds(state: PartitionState): IdGeneration[] {
     }
   }
   return generations
-}
-
-/** Puts a generation's ids back. Generations must come in the order of their hours; `state.clock` after the last. */
-export function putIds(state: PartitionState, generation: IdGeneration): void {
-  const ids = generation.lasting ? state.lastingIds : state.recentIds
-  ids.advance(generation.hour)
-  const from = numberReader(generation.ids)
-  const version = from.next()
-  if (version !== stateVersion) throw new RangeError(`seen ids of version ${version}; this program knows ${stateVersion}`)
-  while (!from.ended()) {
-    const userId = from.bytes(from.next())
-    const slot = state.users.intern(userId, 0, userId.length, murmur2(userId))
-    const count = from.next()
-    const halves = from.bytes(count * 8)
-    const view = new DataView(halves.buffer, halves.byteOffset, halves.byteLength)
-    for (let i = 0; i < count; i++) ids.add(slot, view.getInt32(i * 8, true), view.getInt32(i * 8 + 4, true))
-  }
 }

@@ -52,6 +52,8 @@ export type RollingWindows = {
     slot: number,
     each: (window: number, number: number, counts: Int32Array, countStart: number, sums: Float64Array, sumStart: number) => void,
   ): void
+  /** Takes all of a user's tiles away. */
+  clear(slot: number): void
   /** Puts a tile back (restore). The caller hands a window's tiles oldest first; both arrays are copied from. */
   putTile(slot: number, window: number, number: number, counts: ArrayLike<number>, watchMs: number, amountMinor: number): void
 }
@@ -228,6 +230,9 @@ export function rollingWindows(initialUsers: number): RollingWindows {
       for (let w = 0; w < windowCount; w++)
         for (let tile = heads[slot * userHeads + w * headInts + OLDEST]!; tile !== 0; tile = lines[tile * lineInts + NEWER]!)
           each(w, lines[tile * lineInts + NUMBER]!, lines, tile * lineInts + COUNT, lineSums, tile * 2)
+    },
+    clear(slot) {
+      for (let w = 0; w < windowCount; w++) dropTilesBelow(slot, w, NONE)
     },
     putTile(slot, window, number, counts, watchMs, amountMinor) {
       const tile = tileOf(slot, window, number)

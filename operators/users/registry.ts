@@ -7,6 +7,8 @@ export type UserRegistry = {
   find(bytes: Uint8Array, from: number, length: number, hash: number): number
   /** The same, and makes the user known if need be. */
   intern(bytes: Uint8Array, from: number, length: number, hash: number): number
+  /** Nobody finds the user again: the same id gets another slot. The slot itself stays, for nobody. */
+  forget(slot: number): void
   hash(slot: number): number
   /** A copy of the user's id. */
   id(slot: number): Uint8Array
@@ -33,6 +35,7 @@ export function userRegistry(onGrow: (capacity: number) => void, initialCapacity
   let starts = new Int32Array(capacity + 1) // of ids; the next one's start is this one's end
   let ids = new Uint8Array(capacity * 16)
   let scratch: Int32Array = new Int32Array(1024)
+  const forgotten = new Set<number>()
 
   // All keys of a partition agree in murmur2 modulo the partition count: mix, so that they do not share table places.
   const place = (hash: number) => {
@@ -78,9 +81,24 @@ export function userRegistry(onGrow: (capacity: number) => void, initialCapacity
     users++
     if (users * 2 > table.length) {
       table = new Int32Array(table.length * 2)
-      for (let other = 0; other < users; other++) insert(other)
+      for (let other = 0; other < users; other++) if (!forgotten.has(other)) insert(other)
     } else insert(slot)
     return slot
+  }
+
+  function forget(slot: number): void {
+    forgotten.add(slot)
+    const mask = table.length - 1
+    let gap = place(hashes[slot]!)
+    while (table[gap] !== slot + 1) gap = (gap + 1) & mask
+    // Whoever was pushed past the gap moves up, or nobody would find them behind it.
+    for (let i = (gap + 1) & mask; table[i] !== 0; i = (i + 1) & mask) {
+      const home = place(hashes[table[i]! - 1]!)
+      if (((i - home) & mask) < ((i - gap) & mask)) continue
+      table[gap] = table[i]!
+      gap = i
+    }
+    table[gap] = 0
   }
 
   function compare(a: number, b: number): number {
@@ -132,6 +150,7 @@ export function userRegistry(onGrow: (capacity: number) => void, initialCapacity
     count: () => users,
     find,
     intern,
+    forget,
     hash: (slot) => hashes[slot]!,
     id: (slot) => ids.slice(starts[slot], starts[slot + 1]),
     idStart: (slot) => starts[slot]!,
