@@ -40,7 +40,7 @@ test('with room for all, all is shown', () => {
 
 test('while state is read back, the view says how far that is', () => {
   const restoring = { ...snapshot(0, 0), clock: -Infinity, restoring: { records: 400_000, ofRecords: 1_000_000, users: 390_000 } }
-  const wanted = 'RESTORING 390,000 users, 40 % of 1,000,000 records'
+  const wanted = 'RESTORING 390,000 users, 40 % read'
   expect(screen(restoring, facts, 80, 30).filter((line) => line.endsWith(wanted))).toHaveLength(1)
   expect(statusLine(restoring, facts)).toContain(wanted)
 })

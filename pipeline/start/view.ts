@@ -15,7 +15,7 @@ const bar = (share: number, width: number) => '█'.repeat(Math.round(share * wi
 function state({ waiting, restoring }: Snapshot, separator: string): string {
   if (restoring !== undefined) {
     const percent = Math.floor((100 * restoring.records) / Math.max(1, restoring.ofRecords))
-    return `${separator}RESTORING ${number(restoring.users)} users, ${percent} % of ${number(restoring.ofRecords)} records`
+    return `${separator}RESTORING ${number(restoring.users)} users, ${percent} % read`
   }
   return waiting ? `${separator}WAITING FOR THE STORE` : ''
 }
