@@ -7,15 +7,21 @@
 //   checkpoint                   where to go on (JSON), the last record of its transaction
 //
 // Owner records (header `reelpulse: owner`) are the log adapter's.
+import type { OperatorSettings } from '../../../operators/settings.ts'
 import type { OutRecord, RecordBatch } from '../../ports/log.ts'
 import { lastingHours, recentHours } from '../../../operators/partition/partition.ts'
 import { takeNewIds, userStateWriter, type IdGeneration, type PartitionState } from '../../../operators/partition/state.ts'
+
+/** Of the checkpoint record. A newer program adds fields, which this one passes over, and raises it only where that would be wrong. */
+const checkpointVersion = 1
 
 export type CheckpointRecord = {
   nextOffset: number
   clock: number
   operatorVersion: number
   partitionCount: number
+  /** What the state was made with; undefined: by a program that did not say. */
+  settings: OperatorSettings | undefined
   /** Nothing was inserted beyond it: another operator version may go on from here. */
   clean: boolean
 }
@@ -28,7 +34,10 @@ const userPrefix = text('user/')
 
 export const logRecord = (logId: string): OutRecord => ({ key: text('log'), value: json({ logId }) })
 
-export const checkpointRecord = (checkpoint: CheckpointRecord): OutRecord => ({ key: text('checkpoint'), value: json(checkpoint) })
+export const checkpointRecord = (checkpoint: CheckpointRecord): OutRecord => ({
+  key: text('checkpoint'),
+  value: json({ version: checkpointVersion, ...checkpoint }),
+})
 
 export function userRecord(userId: Uint8Array, value: Uint8Array): OutRecord {
   const key = new Uint8Array(userPrefix.length + userId.length)
@@ -79,10 +88,11 @@ export class UnknownChangelog extends Error {
   override name = 'UnknownChangelog'
 }
 
-/** What the values of a changelog are handed to, in the order of the log. Ids and values are borrowed; null is a tombstone. */
+/** What the values of a changelog are handed to, in the order of the log. Keys and values are borrowed; null is a tombstone. */
 export type ChangelogHandlers = {
-  user(id: Uint8Array, value: Uint8Array | null): void
-  ids(at: IdsKey, value: Uint8Array | null): void
+  /** The user's id is the rest of the key from `idStart`. */
+  user(key: Uint8Array, idStart: number, value: Uint8Array | null, offset: number): void
+  ids(at: IdsKey, value: Uint8Array | null, offset: number): void
 }
 
 /** What a changelog says besides its values, up to what was read. */
@@ -103,8 +113,8 @@ export function changelogReader(handlers: ChangelogHandlers): { take(batch: Reco
   function takeNamed(name: string, value: Uint8Array | null, offset: number): void {
     const [first, kind, hour] = name.split('/')
     if (first === 'ids' && (kind === 'recent' || kind === 'lasting') && Number.isInteger(Number(hour)))
-      return handlers.ids({ lasting: kind === 'lasting', hour: Number(hour), key: name }, value)
-    if (name === 'checkpoint' && value !== null) head.checkpoint = parse<CheckpointRecord>(value)
+      return handlers.ids({ lasting: kind === 'lasting', hour: Number(hour), key: name }, value, offset)
+    if (name === 'checkpoint' && value !== null) head.checkpoint = checkpointOf(value, offset)
     else if (name === 'log' && value !== null) head.logId = parse<{ logId: string }>(value).logId
     else
       throw new UnknownChangelog(
@@ -119,14 +129,12 @@ export function changelogReader(handlers: ChangelogHandlers): { take(batch: Reco
         const key = batch.keys[i] ?? null
         if (batch.headers[i]?.['reelpulse'] !== undefined || key === null) continue
         const value = batch.values[i] ?? null
-        const ofUser = isUser(key)
+        const offset = batch.offsets[i]!
         try {
-          if (ofUser) handlers.user(key.subarray(userPrefix.length), value)
-          else takeNamed(latin1(key), value, batch.offsets[i]!)
+          if (isUser(key)) handlers.user(key, userPrefix.length, value, offset)
+          else takeNamed(latin1(key), value, offset)
         } catch (error) {
-          if (!(error instanceof RangeError)) throw error
-          const whose = ofUser ? `user ${new TextDecoder().decode(key.subarray(userPrefix.length))}` : latin1(key)
-          throw new RangeError(`changelog offset ${batch.offsets[i]}, ${whose}: ${error.message}`, { cause: error })
+          throw brokenValue(error, offset, key)
         }
       }
     },
@@ -134,6 +142,27 @@ export function changelogReader(handlers: ChangelogHandlers): { take(batch: Reco
 }
 
 const ignored: ChangelogHandlers = { user() {}, ids() {} }
+
+function checkpointOf(value: Uint8Array, offset: number): CheckpointRecord {
+  const found = parse<Partial<CheckpointRecord> & { version?: number }>(value)
+  const { version = 1, nextOffset, clock, partitionCount, operatorVersion = 1, settings, clean = false } = found
+  if (version > checkpointVersion)
+    throw new UnknownChangelog(
+      `changelog offset ${offset} has a checkpoint of version ${version}; this program knows ${checkpointVersion}: run the version that wrote it, or a newer one`,
+    )
+  if (nextOffset === undefined || clock === undefined || partitionCount === undefined)
+    throw new UnknownChangelog(
+      `changelog offset ${offset} has a checkpoint that does not say where to go on: was it written by a newer version?`,
+    )
+  return { nextOffset, clock, operatorVersion, partitionCount, settings, clean }
+}
+
+/** What is wrong with a value, and where it stands; any other error is as it was. */
+export function brokenValue(error: unknown, offset: number, key: Uint8Array | string): unknown {
+  if (!(error instanceof RangeError)) return error
+  const name = typeof key === 'string' ? key : new TextDecoder().decode(key)
+  return new RangeError(`the value of '${name}' at changelog offset ${offset}: ${error.message}`, { cause: error })
+}
 
 /** Reads a whole changelog; what it says besides its values. */
 export async function readChangelog(batches: AsyncIterable<RecordBatch>, handlers = ignored): Promise<ChangelogHead> {

@@ -1,6 +1,6 @@
 // When a partition's state is kept, and with it the messages that its records made: one transaction each time.
 import type { PartitionOperator } from '../../../operators/partition/partition.ts'
-import { operatorVersion } from '../../../operators/settings.ts'
+import { operatorVersion, type OperatorSettings } from '../../../operators/settings.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { OutRecord, PartitionOwner } from '../../ports/log.ts'
 import { checkpointWriter } from './checkpoint.ts'
@@ -18,6 +18,7 @@ export type CheckpointerOptions = {
   operator: PartitionOperator
   restored: Restored
   partitionCount: number
+  settings: OperatorSettings
   checkpointMs: number
   clock: Clock
   source: { topic: string; partition: number }
@@ -43,7 +44,7 @@ export type Checkpointer = {
 }
 
 export function checkpointer(options: CheckpointerOptions): Checkpointer {
-  const { owner, operator, restored, partitionCount, clock, source, topics } = options
+  const { owner, operator, restored, partitionCount, settings, clock, source, topics } = options
   const recordsOf = checkpointWriter(operator.state, restored.idKeys)
   let outbox: { message: OutboxMessage; id: string }[] = []
   let outboxSize = 0
@@ -69,7 +70,7 @@ export function checkpointer(options: CheckpointerOptions): Checkpointer {
     },
     async checkpoint(nextOffset, clean) {
       await options.inserted()
-      const changelog = recordsOf({ nextOffset, clock: operator.clock(), operatorVersion, partitionCount, clean })
+      const changelog = recordsOf({ nextOffset, clock: operator.clock(), operatorVersion, partitionCount, settings, clean })
       await owner.commit({ changelog, outbox: byTopic(outbox, topics, source) })
       await owner.reportProgress(nextOffset)
       outbox = []

@@ -17,6 +17,7 @@ import { presentParts, untilAcknowledged, type PresentParts } from './insert.ts'
 import type { OutboxTopics } from './outbox.ts'
 import { restorePartition, type Restored, type RestoreProgress } from './restore.ts'
 import { blockTables, rowSink } from './rows.ts'
+import { settingsHindrance } from './settings-kept.ts'
 
 /** For tests: smaller blocks and parts than the protocol's. */
 export type PartitionLimits = { block?: BlockLimits; part?: PartLimits }
@@ -139,12 +140,14 @@ async function runOwner(options: PartitionRunOptions, owner: PartitionOwner): Pr
   await runBlocks({ options, owner, operator, rows, restored, logId, firstOffset, present, progress, storeAway })
 }
 
-/** The last checkpoint's partition count and operator version must suit this run. */
-function checkRestored({ checkpoint }: Restored, { target, tell }: PartitionRunOptions): void {
+/** The last checkpoint's partition count, settings and operator version must suit this run. */
+function checkRestored({ checkpoint }: Restored, { target, settings, tell }: PartitionRunOptions): void {
   if (checkpoint === undefined) return
   const { topic, partition, partitionCount } = target
   if (checkpoint.partitionCount !== partitionCount)
     throw new PartitionStopped(partitionsChanged(topic, checkpoint.partitionCount, partitionCount))
+  const hindrance = checkpoint.settings && settingsHindrance(checkpoint.settings, settings)
+  if (hindrance !== undefined) throw new PartitionStopped(hindrance)
   if (checkpoint.operatorVersion !== operatorVersion && !checkpoint.clean)
     tell('warn', 'an upgrade after an unclean stop: rows of the blocks beyond the checkpoint may be of the older version', {
       partition,
@@ -214,7 +217,7 @@ async function runBlocks(run: BlocksRun): Promise<void> {
     },
   }) // prettier-ignore
   const checkpoints = checkpointer({
-    owner, operator, restored, partitionCount, clock, source: target, topics: options.names.outbox,
+    owner, operator, restored, partitionCount, settings, clock, source: target, topics: options.names.outbox,
     checkpointMs: options.checkpointMs,
     async inserted() {
       await blocks.acknowledged()

@@ -3,7 +3,7 @@
 import { userStateReader, type PartitionState } from '../../../operators/partition/state.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { PartitionOwner, RecordBatch } from '../../ports/log.ts'
-import { changelogReader, type ChangelogHead, type IdsKey } from './checkpoint.ts'
+import { brokenValue, changelogReader, type ChangelogHead, type IdsKey } from './checkpoint.ts'
 
 export type Restored = ChangelogHead & {
   /** Keys of the ids that the changelog holds. */
@@ -13,33 +13,75 @@ export type Restored = ChangelogHead & {
   passedOver: number
 }
 
+/** A Buffer's own `slice` copies nothing, and would keep the whole response that it is a part of. */
+const copyOf = (bytes: Uint8Array) => new Uint8Array(bytes)
+
+/** Values that wait for a later one of the same user (bytes, those counted that one has replaced). */
+const laterLimit = 64 * 1024 * 1024
+
 /**
  * Takes a changelog's batches in their order. Ids are held until the end, by key: their generations go in by the hour, and in a
  * changelog they may stand in any order (a repartition writes old hours behind newer ones), as may the tombstones of any of them.
  */
 export function restorer(state: PartitionState) {
   const reader = userStateReader(state)
-  const ids = new Map<string, { at: IdsKey; value: Uint8Array }>()
+  const ids = new Map<string, { at: IdsKey; value: Uint8Array; offset: number }>()
+  // Who was put already and comes again is likely to come once more: the busy are written at each checkpoint, and compaction is late.
+  const later = new Map<number, { key: Uint8Array; idStart: number; value: Uint8Array; offset: number }>()
+  let laterBytes = 0
   let passedOver = 0
+
+  function putLater(): void {
+    for (const { key, idStart, value, offset } of later.values()) {
+      try {
+        reader.put(key, idStart, value)
+      } catch (error) {
+        throw brokenValue(error, offset, key)
+      }
+    }
+    later.clear()
+    laterBytes = 0
+  }
+
   const { take, head } = changelogReader({
-    user(id, value) {
-      if (value === null) reader.remove(id)
-      else if (!reader.put(id, value)) passedOver++
+    user(key, idStart, value, offset) {
+      const slot = reader.slotOf(key, idStart)
+      if (value === null) {
+        if (slot >= 0) reader.remove(slot)
+        later.delete(slot)
+      } else if (slot >= 0) {
+        later.set(slot, { key: copyOf(key), idStart, value: copyOf(value), offset })
+        laterBytes += value.length
+        if (laterBytes > laterLimit) putLater()
+      } else if (!reader.put(key, idStart, value)) passedOver++
     },
-    ids(at, value) {
+    ids(at, value, offset) {
       if (value === null) ids.delete(at.key)
-      else ids.set(at.key, { at, value: value.slice() })
+      else ids.set(at.key, { at, value: copyOf(value), offset })
     },
   })
+  let begin = -1
   return {
-    take,
+    take(batch: RecordBatch): void {
+      if (batch.count === 0) return
+      if (begin < 0) begin = batch.offsets[0]!
+      reader.expect(batch.count, (batch.endOffset - begin) / Math.max(1, batch.offsets[0]! - begin))
+      take(batch)
+    },
     users: () => state.users.count(),
     done(): Restored {
+      putLater()
       const { checkpoint } = head
       if (checkpoint === undefined && (state.users.count() > 0 || ids.size > 0))
         throw new RangeError('the changelog holds state and no checkpoint: was a repartition interrupted? Run it again')
       const held = [...ids.values()].toSorted((a, b) => a.at.hour - b.at.hour)
-      for (const { at, value } of held) reader.putIds({ hour: at.hour, lasting: at.lasting, ids: value })
+      for (const { at, value, offset } of held) {
+        try {
+          reader.putIds({ hour: at.hour, lasting: at.lasting, ids: value })
+        } catch (error) {
+          throw brokenValue(error, offset, at.key)
+        }
+      }
       if (checkpoint !== undefined) reader.done(checkpoint.clock)
       return { ...head, idKeys: held.map(({ at }) => at), users: state.users.count(), passedOver }
     },

@@ -81,7 +81,7 @@ export function fastBlocks(log: Log, options: FastOptions = {}): FastBlock[] {
   }
   const checkpoint = () => {
     const { operator, checkpointOf } = owner
-    changelog.push(...checkpointOf({ nextOffset, clock: operator.clock(), operatorVersion, partitionCount, clean: false }))
+    changelog.push(...checkpointOf({ nextOffset, clock: operator.clock(), operatorVersion, partitionCount, settings, clean: false }))
     if (options.compactAfter?.(blocks.length - 1) === true) changelog = compacted(changelog)
   }
   const restart = () => {
