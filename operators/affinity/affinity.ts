@@ -1,4 +1,5 @@
 // How much a user is drawn to each category: a sum of weights that halve every seven days.
+import { checkCount, putDouble, putUint, room, takeDouble, takeUint, type ByteReader, type ByteWriter } from '../bytes.ts'
 import { grown } from '../users/registry.ts'
 import { affinityHalfLifeMs, topCategories } from './weights.ts'
 
@@ -13,16 +14,21 @@ export type Affinities = {
   /** Filled by `rank`. Borrowed. */
   readonly top: { readonly codes: Int32Array; readonly values: Float64Array }
   resize(users: number): void
-  write(slot: number, push: (value: number) => void): void
-  read(slot: number, next: () => number): void
+  /** Takes all of a user's categories away. */
+  clear(slot: number): void
+  /** The user's state as bytes, and back into a slot that is clear (checkpoints). `lastSeen`: no event of the user's is newer. */
+  write(slot: number, to: ByteWriter, lastSeen: number): void
+  read(slot: number, from: ByteReader, lastSeen: number): void
 }
 
-/** `names` = the dictionary's names, by code: ties are settled by them. */
+/** `names` = the dictionary's names, by code, `other` last: ties are settled by them. */
 export function affinities(names: readonly string[], initialUsers: number): Affinities {
   // Place of each name among all names, so that ties need no string comparison.
   const byName = names.map((_, code) => code).toSorted((a, b) => (names[a]! < names[b]! ? -1 : 1))
   const place = new Int32Array(names.length)
   byName.forEach((code, i) => (place[code] = i))
+
+  const otherCode = names.length - 1
 
   let heads = new Int32Array(initialUsers) // chained entries; 0 is "none"
   let baseAt = new Float64Array(initialUsers)
@@ -30,16 +36,27 @@ export function affinities(names: readonly string[], initialUsers: number): Affi
   let nexts = new Int32Array(1024)
   let values = new Float64Array(1024)
   let made = 1
+  let firstFree = 0 // free entries are chained by `nexts`
   const top = { codes: new Int32Array(topCategories), values: new Float64Array(topCategories) }
 
-  function entryOf(slot: number, category: number): number {
-    for (let entry = heads[slot]!; entry !== 0; entry = nexts[entry]!) if (codes[entry] === category) return entry
+  function newEntry(): number {
+    if (firstFree !== 0) {
+      const entry = firstFree
+      firstFree = nexts[entry]!
+      return entry
+    }
     const entry = made++
     if (entry === codes.length) {
       codes = grown(codes, entry * 2)
       nexts = grown(nexts, entry * 2)
       values = grown(values, entry * 2)
     }
+    return entry
+  }
+
+  function entryOf(slot: number, category: number): number {
+    for (let entry = heads[slot]!; entry !== 0; entry = nexts[entry]!) if (codes[entry] === category) return entry
+    const entry = newEntry()
     codes[entry] = category
     nexts[entry] = heads[slot]!
     values[entry] = 0
@@ -89,24 +106,39 @@ export function affinities(names: readonly string[], initialUsers: number): Affi
       heads = grown(heads, users)
       baseAt = grown(baseAt, users)
     },
-    write(slot, push) {
-      push(baseAt[slot]!)
+    clear(slot) {
+      for (let entry = heads[slot]!; entry !== 0;) {
+        const next = nexts[entry]!
+        nexts[entry] = firstFree
+        firstFree = entry
+        entry = next
+      }
+      heads[slot] = 0
+    },
+    write(slot, to, lastSeen) {
       let count = 0
       for (let entry = heads[slot]!; entry !== 0; entry = nexts[entry]!) count++
-      push(count)
+      room(to, 16 + count * 12)
+      putUint(to, count)
+      if (count > 0) putUint(to, lastSeen - baseAt[slot]!)
       for (let entry = heads[slot]!; entry !== 0; entry = nexts[entry]!) {
-        push(codes[entry]!)
-        push(values[entry]!)
+        // The place in the list plus one, so that the list may grow.
+        putUint(to, codes[entry] === otherCode ? 0 : codes[entry]! + 1)
+        putDouble(to, values[entry]!)
       }
     },
-    read(slot, next) {
-      const base = next()
-      heads[slot] = 0
-      for (let count = next(); count > 0; count--) {
-        const entry = entryOf(slot, next())
-        values[entry] = next()
+    read(slot, from, lastSeen) {
+      const count = takeUint(from)
+      checkCount(from, count)
+      if (count > 0) baseAt[slot] = lastSeen - takeUint(from)
+      for (let i = 0; i < count; i++) {
+        const entry = newEntry()
+        const code = takeUint(from)
+        codes[entry] = code === 0 ? otherCode : code - 1
+        values[entry] = takeDouble(from)
+        nexts[entry] = heads[slot]!
+        heads[slot] = entry
       }
-      baseAt[slot] = base
     },
   }
 }

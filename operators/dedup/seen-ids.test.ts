@@ -68,7 +68,9 @@ test('what is new is drained once, in order, and what expired before it was drai
   const drained: string[] = []
   const drain = () => {
     drained.length = 0
-    ids.drainNew((hour, slot, low, high) => drained.push(`${hour}/${slot}/${low}/${high}`))
+    ids.drainNew((hour, slot, entries, from, count) => {
+      for (let i = from; i < from + count * 3; i += 3) drained.push(`${hour}/${slot}/${entries[i + 1]}/${entries[i + 2]}`)
+    })
     return [...drained]
   }
   ids.advance(5)

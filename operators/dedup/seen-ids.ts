@@ -22,8 +22,13 @@ export type SeenIds = {
   resize(users: number): void
   /** Ids remembered. */
   size(): number
-  /** Calls `each` for every id added since the last call and still remembered, in order. */
-  drainNew(each: (hour: number, slot: number, low: number, high: number) => void): void
+  /**
+   * Hands over the ids added since the last call and still remembered, in order, in runs of one user's: `count` entries of
+   * (slot, low, high) from `entries[from]`. Borrowed.
+   */
+  drainNew(each: (hour: number, slot: number, entries: Int32Array, from: number, count: number) => void): void
+  /** As if they had been drained. */
+  forgetNew(): void
 }
 
 export function seenIds(keepHours: number, initialUsers: number): SeenIds {
@@ -106,6 +111,11 @@ export function seenIds(keepHours: number, initialUsers: number): SeenIds {
     room[slot] = (size * 3) / 4 - alive
   }
 
+  function forgetNew(): void {
+    undrained = open === undefined ? [] : [open]
+    drainedOfFirst = open === undefined ? 0 : open.used
+  }
+
   return {
     advance(hour) {
       if (hour <= hourNow) return
@@ -156,12 +166,16 @@ export function seenIds(keepHours: number, initialUsers: number): SeenIds {
     drainNew(each) {
       let from = drainedOfFirst
       for (const { hour, entries, used } of undrained) {
-        if (hourNow - hour <= keepHours)
-          for (let i = from; i < used; i++) each(hour, entries[i * 3]!, entries[i * 3 + 1]!, entries[i * 3 + 2]!)
+        for (let i = hourNow - hour <= keepHours ? from : used; i < used;) {
+          const slot = entries[i * 3]!
+          const first = i
+          while (i < used && entries[i * 3] === slot) i++
+          each(hour, slot, entries, first * 3, i - first)
+        }
         from = 0
       }
-      undrained = open === undefined ? [] : [open]
-      drainedOfFirst = open === undefined ? 0 : open.used
+      forgetNew()
     },
+    forgetNew,
   }
 }

@@ -1,4 +1,5 @@
 // What a user's whole life comes to: first and last times, totals, active days and purchase days.
+import { checkCount, putInt, putUint, room, takeInt, takeUint, type ByteReader, type ByteWriter } from '../bytes.ts'
 import type { TierFacts } from '../tiers/ladder.ts'
 import { grown } from '../users/registry.ts'
 
@@ -33,9 +34,11 @@ export type Lifetimes = {
   /** Sets `into` to the figures of the days that end with `lastDay`. */
   facts(slot: number, lastDay: number, into: LifetimeFacts): void
   resize(users: number): void
-  /** The user's state as plain numbers, and back (checkpoints). */
-  write(slot: number, push: (value: number) => void): void
-  read(slot: number, next: () => number): void
+  /** Back to nothing, as before the user's first event. */
+  clear(slot: number): void
+  /** The user's state as bytes, and back into a slot that is clear (checkpoints). `read` gives last_seen_at. */
+  write(slot: number, to: ByteWriter): void
+  read(slot: number, from: ByteReader, registered: boolean, purchased: boolean): number
 }
 
 export type LifetimeFacts = TierFacts & { purchases90: number }
@@ -50,7 +53,8 @@ function bitsSet(x: number): number {
   return Math.imul((x + (x >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24
 }
 
-export function lifetimes(initialUsers: number): Lifetimes {
+/** `otherCodes`: the code of `other` among channels, regions and app versions. */
+export function lifetimes(initialUsers: number, otherCodes: readonly [number, number, number]): Lifetimes {
   let times = new Float64Array(initialUsers * timeColumns).fill(NaN)
   let purchases = new Int32Array(initialUsers)
   let activityDay = new Int32Array(initialUsers) // newest day in the bitmap
@@ -110,6 +114,12 @@ export function lifetimes(initialUsers: number): Lifetimes {
     if (entry === 0) return
     if (newer === 0) firstDay[slot] = 0
     else dayInts[newer * 3 + 2] = 0
+    freeDays(entry)
+  }
+
+  /** Frees an entry and those chained to it. */
+  function freeDays(first: number): void {
+    let entry = first
     while (entry !== 0) {
       const next = dayInts[entry * 3 + 2]!
       dayInts[entry * 3 + 2] = freeDay
@@ -193,29 +203,70 @@ export function lifetimes(initialUsers: number): Lifetimes {
       last = grown(last, users * 4)
       firstDay = grown(firstDay, users)
     },
-    write(slot, push) {
-      for (let i = 0; i < timeColumns; i++) push(times[slot * timeColumns + i]!)
-      push(purchases[slot]!)
-      push(activityDay[slot]!)
-      push(activityBits[slot]!)
-      for (let i = 0; i < 4; i++) push(last[slot * 4 + i]!)
+    clear(slot) {
+      times.fill(NaN, slot * timeColumns, (slot + 1) * timeColumns)
+      purchases[slot] = 0
+      activityDay[slot] = 0
+      activityBits[slot] = 0
+      last.fill(0, slot * 4, slot * 4 + 4)
+      freeDays(firstDay[slot]!)
+      firstDay[slot] = 0
+    },
+    // Times are told by how long before last_seen_at they are; a code is its place in the list plus one, so that a list may grow.
+    write(slot, to) {
+      const at = slot * timeColumns
+      const lastSeen = times[at + LAST_SEEN]!
+      room(to, 160)
+      putInt(to, lastSeen)
+      putUint(to, lastSeen - times[at + FIRST_SEEN]!)
+      if (!Number.isNaN(times[at + REGISTERED]!)) putUint(to, lastSeen - times[at + REGISTERED]!)
+      if (purchases[slot] !== 0) {
+        putUint(to, lastSeen - times[at + LAST_PURCHASE]!)
+        putUint(to, purchases[slot]!)
+        putUint(to, times[at + AMOUNT]!)
+      }
+      putInt(to, activityDay[slot]!)
+      putUint(to, activityBits[slot]! >>> 0)
+      putUint(to, last[slot * 4]!)
+      for (let i = 0; i < 3; i++) putUint(to, last[slot * 4 + 1 + i] === otherCodes[i] ? 0 : last[slot * 4 + 1 + i]! + 1)
       let days = 0
       for (let entry = firstDay[slot]!; entry !== 0; entry = dayInts[entry * 3 + 2]!) days++
-      push(days)
+      putUint(to, days)
+      let newer = activityDay[slot]!
       for (let entry = firstDay[slot]!; entry !== 0; entry = dayInts[entry * 3 + 2]!) {
-        push(dayInts[entry * 3]!)
-        push(dayInts[entry * 3 + 1]!)
-        push(dayAmounts[entry]!)
+        room(to, 24)
+        putInt(to, newer - dayInts[entry * 3]!)
+        newer = dayInts[entry * 3]!
+        putUint(to, dayInts[entry * 3 + 1]!)
+        putUint(to, dayAmounts[entry]!)
       }
     },
-    read(slot, next) {
-      for (let i = 0; i < timeColumns; i++) times[slot * timeColumns + i] = next()
-      purchases[slot] = next()
-      activityDay[slot] = next()
-      activityBits[slot] = next()
-      for (let i = 0; i < 4; i++) last[slot * 4 + i] = next()
-      firstDay[slot] = 0
-      for (let days = next(); days > 0; days--) addPurchase(slot, next(), next(), next())
+    read(slot, from, registered, purchased) {
+      const at = slot * timeColumns
+      const lastSeen = takeInt(from)
+      times[at + LAST_SEEN] = lastSeen
+      times[at + FIRST_SEEN] = lastSeen - takeUint(from)
+      if (registered) times[at + REGISTERED] = lastSeen - takeUint(from)
+      if (purchased) {
+        times[at + LAST_PURCHASE] = lastSeen - takeUint(from)
+        purchases[slot] = takeUint(from)
+        times[at + AMOUNT] = takeUint(from)
+      }
+      activityDay[slot] = takeInt(from)
+      activityBits[slot] = takeUint(from)
+      last[slot * 4] = takeUint(from)
+      for (let i = 0; i < 3; i++) {
+        const code = takeUint(from)
+        last[slot * 4 + 1 + i] = code === 0 ? otherCodes[i]! : code - 1
+      }
+      const days = takeUint(from)
+      checkCount(from, days)
+      let newer = activityDay[slot]!
+      for (let i = 0; i < days; i++) {
+        newer -= takeInt(from)
+        addPurchase(slot, newer, takeUint(from), takeUint(from))
+      }
+      return lastSeen
     },
   }
 }

@@ -99,7 +99,11 @@ export function partitionOperator(options: PartitionOptions) {
   const recentIds = seenIds(recentHours, capacity)
   const lastingIds = seenIds(lastingHours, capacity)
   const schedule = emissionSchedule(settings.emitMs, users, capacity)
-  const lives = lifetimes(all ? capacity : 1)
+  const lives = lifetimes(all ? capacity : 1, [
+    dictionaries.channel.otherCode,
+    dictionaries.region.otherCode,
+    dictionaries.app_version.otherCode,
+  ])
   const tastes = affinities(dictionaries.category.names, all ? capacity : 1)
   const kpis: KpiDeltas = kpiDeltas(days, dictionaries)
   let rungs = new Uint8Array(capacity)
@@ -403,9 +407,25 @@ export function partitionOperator(options: PartitionOptions) {
       },
       users, windows, lives, tastes, schedule, recentIds, lastingIds,
       decayRows,
+      otherCodes: {
+        channel: dictionaries.channel.otherCode, region: dictionaries.region.otherCode,
+        app_version: dictionaries.app_version.otherCode, category: dictionaries.category.otherCode,
+      },
+      belongs: (hash) => (hash & 0x7fffffff) % partitionCount === partition,
       rung: (slot) => rungs[slot]!,
-      setRung: (slot, rung) => { rungs[slot] = rung; usersByRung[rung]!++ },
+      setRung(slot, rung) {
+        rungs[slot] = rung
+        usersByRung[rung]!++
+      },
+      clear(slot) {
+        usersByRung[rungs[slot]!]!--
+        rungs[slot] = 0
+        windows.clear(slot)
+        lives.clear(slot)
+        tastes.clear(slot)
+      },
       setNextDue,
+      markChanged,
       changed: () => changed.subarray(0, changedCount),
       clearChanged() {
         for (let i = 0; i < changedCount; i++) changedFlags[changed[i]!] = 0

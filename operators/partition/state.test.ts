@@ -5,7 +5,7 @@ import { behaviorBatch } from '../../schemas/behavior-batch.ts'
 import { defaultSettings } from '../settings.ts'
 import { plainBatch, plainEvent, uuidOf } from '../testing/generate.ts'
 import { partitionOperator } from './partition.ts'
-import { putIds, takeNewIds, userStateReader, userStateWriter } from './state.ts'
+import { takeNewIds, userStateReader, userStateWriter } from './state.ts'
 
 const ignore = () => {}
 const operator = () =>
@@ -39,9 +39,10 @@ test("a hot user's hour is kept in values of bounded size, and comes back whole"
   for (const { ids } of generations) expect(ids.length).toBeLessThan(1_000_000)
 
   const second = operator()
-  second.state.clock = at
-  for (const generation of generations) putIds(second.state, generation)
-  userStateReader(second.state).done()
+  const reader = userStateReader(second.state)
+  reader.put(key, 0, userStateWriter(first.state)(0))
+  for (const generation of generations) reader.putIds(generation)
+  reader.done(at)
   second.apply(flushes, at, key, value(137_000, 1_000), undefined)
   second.apply(flushes + 1, at, key, value(flushes * 1_000, 1_000), undefined)
   expect([second.counters.duplicates, second.counters.events]).toEqual([1_000, 1_000])

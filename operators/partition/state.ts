@@ -1,16 +1,34 @@
 // A partition's state at rest: one value for each user that changed, and the ids accepted since the last time. Restored
 // at a clock, it goes on exactly as if it had never stopped; users that did not change since need no new value.
-import { measures } from '../../schemas/measures.ts'
+import { tiers } from '../../schemas/tiers.ts'
 import type { Affinities } from '../affinity/affinity.ts'
+import {
+  byteWriter, checkCount, checkEnd, putBytes, putInt, putUint, room, taken, takeInt, takeUint, type ByteReader, type ByteWriter,
+} from '../bytes.ts' // prettier-ignore
 import type { SeenIds } from '../dedup/seen-ids.ts'
 import type { EmissionSchedule } from '../emission/schedule.ts'
 import { murmur2 } from '../hash.ts'
 import type { Lifetimes } from '../lifetime/lifetime.ts'
-import { AMOUNT_MINOR, COUNTS, WATCH_MS, type RollingWindows } from '../rolling/window.ts'
-import type { UserRegistry } from '../users/registry.ts'
-import { numberReader, numberWriter } from './numbers.ts'
+import type { RollingWindows } from '../rolling/window.ts'
+import { grown, type UserRegistry } from '../users/registry.ts'
+import { idsOfVersion1, userOfVersion1, type OtherCodes } from './state-v1.ts'
 
-export const stateVersion = 1
+/** A value begins with its version times four: so did version 1, whose numbers were written otherwise. */
+export const stateVersion = 2
+const versionByte = stateVersion * 4
+
+/** Makes a value of the present version from one of an older. */
+type Upgrades = Readonly<
+  Record<number, { user(value: Uint8Array, otherCodes: OtherCodes): Uint8Array; ids(value: Uint8Array): Uint8Array }>
+>
+const upgrades: Upgrades = { 1: { user: userOfVersion1, ids: idsOfVersion1 } }
+
+// A user's second byte: the rung, and what is there.
+const RUNG = 7
+const REGISTERED = 8
+const PURCHASED = 16
+const PENDING = 32
+const WAITING = 64
 
 /** The parts of a partition that state.ts reads and fills. */
 export type PartitionState = {
@@ -23,43 +41,58 @@ export type PartitionState = {
   readonly recentIds: SeenIds
   readonly lastingIds: SeenIds
   readonly decayRows: boolean
+  /** The code of `other` in each list; in a value it is 0. */
+  readonly otherCodes: OtherCodes
+  /** Does a user of this murmur2 belong to the partition? */
+  belongs(hash: number): boolean
   rung(slot: number): number
+  /** Of a user who had none: one just made known, or cleared. */
   setRung(slot: number, rung: number): void
+  /** Takes all that is kept of a user away, but the ids; nothing may be scheduled for them yet. */
+  clear(slot: number): void
   setNextDue(): void
   /** Slots whose state changed since `clearChanged`. Borrowed. */
   changed(): Int32Array
   clearChanged(): void
+  markChanged(slot: number): void
 }
 
 /** Writes users' values. One writer serves many users; each value is a copy. */
 export function userStateWriter(state: PartitionState): (slot: number) => Uint8Array {
-  const out = numberWriter()
-  const counts: number[] = Array.from({ length: measures.length }, () => 0)
+  const { schedule, lives, tastes, windows } = state
+  const to = byteWriter()
   return (slot) => {
-    out.push(stateVersion)
-    out.push(state.rung(slot))
-    out.push(state.schedule.pendingAt(slot))
-    out.push(state.schedule.waitingAt(slot))
-    state.lives.write(slot, out.push)
-    state.tastes.write(slot, out.push)
-    state.windows.eachTile(slot, (window, number, lines, countStart, sums, sumStart) => {
-      let present = 0
-      for (let m = 0; m < COUNTS; m++) counts[m] = lines[countStart + m]!
-      counts[WATCH_MS] = sums[sumStart]!
-      counts[AMOUNT_MINOR] = sums[sumStart + 1]!
-      for (let m = 0; m < counts.length; m++) if (counts[m] !== 0) present |= 1 << m
-      out.push(window)
-      out.push(number)
-      out.push(present)
-      for (let m = 0; m < counts.length; m++) if (counts[m] !== 0) out.push(counts[m]!)
-    })
-    return out.take()
+    const pendingAt = schedule.pendingAt(slot)
+    const waitingAt = schedule.waitingAt(slot)
+    const lastSeen = lives.lastSeenAt(slot)
+    const registered = !Number.isNaN(lives.registeredAt(slot))
+    room(to, 24)
+    to.bytes[to.at++] = versionByte
+    to.bytes[to.at++] =
+      state.rung(slot) |
+      (registered ? REGISTERED : 0) |
+      (lives.purchases(slot) > 0 ? PURCHASED : 0) |
+      (pendingAt > 0 ? PENDING : 0) |
+      (waitingAt > 0 ? WAITING : 0)
+    lives.write(slot, to)
+    room(to, 24)
+    if (pendingAt > 0) putInt(to, pendingAt - lastSeen)
+    if (waitingAt > 0) putInt(to, waitingAt - lastSeen)
+    tastes.write(slot, to, lastSeen)
+    windows.write(slot, to, lastSeen)
+    return taken(to)
   }
 }
 
-/** Puts users' values back. Set `state.clock` first; call `done` after the last. */
+/**
+ * Puts users' values back, in the order in which they were written: a later one replaces an earlier one whole. What needs the
+ * clock waits for `done`, since only the end of a changelog tells it.
+ */
 export function userStateReader(state: PartitionState) {
-  const counts: number[] = Array.from({ length: measures.length }, () => 0)
+  const from: ByteReader = { bytes: new Uint8Array(0), at: 0 }
+  let pendingAts = new Float64Array(1024)
+  let waitingAts = new Float64Array(1024)
+  let capacity = 1024
 
   function planDecay(slot: number, waitingAt: number): void {
     if (waitingAt > state.clock) return state.schedule.restoreWaiting(slot, waitingAt)
@@ -73,36 +106,95 @@ export function userStateReader(state: PartitionState) {
     }
   }
 
+  function reserve(users: number): void {
+    capacity = users
+    state.users.reserve(users)
+    pendingAts = grown(pendingAts, users)
+    waitingAts = grown(waitingAts, users)
+  }
+
   return {
-    /** Throws a RangeError where the value is broken or of a version that this program does not know. */
-    put(userId: Uint8Array, value: Uint8Array): void {
-      const from = numberReader(value)
-      const version = from.next()
-      if (version !== stateVersion)
-        throw new RangeError(
-          `state of version ${version}; this program knows ${stateVersion}: run the version that wrote it, or a newer one`,
-        )
-      const slot = state.users.intern(userId, 0, userId.length, murmur2(userId))
-      state.setRung(slot, from.next())
-      const pendingAt = from.next()
-      const waitingAt = from.next()
-      state.lives.read(slot, from.next)
-      state.tastes.read(slot, from.next)
-      while (!from.ended()) {
-        const window = from.next()
-        const number = from.next()
-        const present = from.next()
-        for (let m = 0; m < counts.length; m++) counts[m] = (present & (1 << m)) !== 0 ? from.next() : 0
-        state.windows.putTile(slot, window, number, counts, counts[WATCH_MS]!, counts[AMOUNT_MINOR]!)
-      }
-      if (pendingAt > state.clock) state.schedule.arrived(slot, state.clock)
-      if (state.decayRows) planDecay(slot, waitingAt)
+    /**
+     * So many values follow, after which those that came are one in `part` of all: room for the users whom that lets expect is made in
+     * few steps, for every step copies all that is there.
+     */
+    expect(values: number, part: number): void {
+      const users = state.users.count()
+      if (users + values <= capacity) return
+      reserve(Math.ceil(Math.max(users + values, Math.min(users * part * 1.02, capacity * 16))))
     },
-    /** After the last value and the last generation of ids. */
-    done(): void {
+    /**
+     * Puts back the user whose id is the rest of `key` from `idStart`. False where the user belongs to another partition and is passed over: what moves users between partitions leaves the old
+     * values behind until it is done. Throws a RangeError where the value is broken or of an unknown version.
+     */
+    put(key: Uint8Array, idStart: number, value: Uint8Array): boolean {
+      const length = key.length - idStart
+      const hash = murmur2(key, idStart, length)
+      if (!state.belongs(hash)) return false
+      const current = open(value, from)
+      if (!current) from.bytes = upgradeOf(value).user(value, state.otherCodes)
+      const known = state.users.count()
+      const slot = state.users.intern(key, idStart, length, hash)
+      if (slot < known) state.clear(slot)
+      if (slot >= capacity) reserve(slot * 2)
+      const flags = from.bytes[from.at++]!
+      if (!((flags & RUNG) < tiers.length)) throw new RangeError(`it says rung ${flags & RUNG} of ${tiers.length}: it is broken`)
+      state.setRung(slot, flags & RUNG)
+      const lastSeen = state.lives.read(slot, from, (flags & REGISTERED) !== 0, (flags & PURCHASED) !== 0)
+      pendingAts[slot] = (flags & PENDING) === 0 ? 0 : lastSeen + takeInt(from)
+      waitingAts[slot] = (flags & WAITING) === 0 ? 0 : lastSeen + takeInt(from)
+      state.tastes.read(slot, from, lastSeen)
+      state.windows.read(slot, from, lastSeen)
+      checkEnd(from)
+      if (from.at < from.bytes.length) throw new RangeError(`${from.bytes.length - from.at} bytes follow its end: it is broken`)
+      // Not for long is there more than one version in a changelog: what an older one wrote is written anew.
+      if (!current) state.markChanged(slot)
+      return true
+    },
+    /** Slot of the user who was put already, or −1. */
+    slotOf(key: Uint8Array, idStart: number): number {
+      const length = key.length - idStart
+      return state.users.find(key, idStart, length, murmur2(key, idStart, length))
+    },
+    /** The user was erased after all that was put so far. */
+    remove(slot: number): void {
+      state.clear(slot)
+      state.users.forget(slot)
+      pendingAts[slot] = 0
+      waitingAts[slot] = 0
+    },
+    /**
+     * Puts a generation's ids back, after the last user. Generations must come in the order of their hours. Ids of users who are
+     * not there are passed over: they were erased, or belong to another partition.
+     */
+    putIds(generation: IdGeneration): void {
+      const ids = generation.lasting ? state.lastingIds : state.recentIds
+      ids.advance(generation.hour)
+      if (!open(generation.ids, from)) from.bytes = upgradeOf(generation.ids).ids(generation.ids)
+      const { bytes } = from
+      while (from.at < bytes.length) {
+        const idLength = takeUint(from)
+        checkCount(from, idLength)
+        const id = from.at
+        const slot = state.users.find(bytes, id, idLength, murmur2(bytes, id, idLength))
+        from.at += idLength
+        const count = takeUint(from)
+        checkCount(from, count * 8)
+        if (slot >= 0) for (let i = 0, at = from.at; i < count; i++, at += 8) ids.add(slot, int32(bytes, at), int32(bytes, at + 4))
+        from.at += count * 8
+      }
+    },
+    /** After the last value and the last generation of ids: the clock of the checkpoint that wrote them. */
+    done(clock: number): void {
+      state.clock = clock
+      const users = state.users.count()
+      for (let slot = 0; slot < users; slot++) {
+        if (pendingAts[slot]! > clock) state.schedule.arrived(slot, clock)
+        if (state.decayRows) planDecay(slot, waitingAts[slot]!)
+      }
       for (const ids of [state.recentIds, state.lastingIds]) {
-        ids.advance(Math.floor(state.clock / 3_600_000))
-        ids.drainNew(() => {}) // what was restored is in the changelog already
+        ids.advance(Math.floor(clock / 3_600_000))
+        ids.forgetNew() // what was restored is in the changelog already
       }
       state.schedule.endRestore()
       state.setNextDue()
@@ -110,63 +202,66 @@ export function userStateReader(state: PartitionState) {
   }
 }
 
-/** A value of ids ends once it is larger than this, so that no busy hour and no hot user makes a message that a topic refuses … */
+/** Sets `from` behind the version of a value; false where that is not the present one. */
+function open(value: Uint8Array, from: ByteReader): boolean {
+  from.bytes = value
+  from.at = 1
+  return value[0] === versionByte
+}
+
+function upgradeOf(value: Uint8Array): Upgrades[number] {
+  if (value.length === 0) throw new RangeError('it is empty: it is broken')
+  const version = value[0]! / 4
+  const upgrade = upgrades[version]
+  if (upgrade !== undefined) return upgrade
+  if (!Number.isInteger(version) || version < 1) throw new RangeError(`it begins with byte ${value[0]}, which is no version: it is broken`)
+  throw new RangeError(
+    `state of version ${version}; this program knows ${stateVersion} and older: run the version that wrote it, or a newer one`,
+  )
+}
+
+const int32 = (bytes: Uint8Array, at: number): number =>
+  bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)
+
+function putInt32(to: ByteWriter, value: number): void {
+  to.bytes[to.at++] = value
+  to.bytes[to.at++] = value >> 8
+  to.bytes[to.at++] = value >> 16
+  to.bytes[to.at++] = value >> 24
+}
+
+/** A value of ids ends once it is larger than this, so that no busy hour and no hot user makes a message that a topic refuses (bytes). */
 const generationBytes = 512 * 1024
-/** … and holds at most so many of one user's at once. */
-const idsAtOnce = 32_768
 
 export type IdGeneration = { hour: number; lasting: boolean; ids: Uint8Array }
 
 /**
- * The ids accepted since the last call, by hour, each hour in as many values as its size asks for: for each user the id's
- * length and bytes, a count, and that many pairs of 32-bit halves.
+ * The ids accepted since the last call, by hour, each hour in as many values as its size asks for: for each flush the length and
+ * bytes of the user's id, a count, and that many pairs of 32-bit halves.
  */
 export function takeNewIds(state: PartitionState): IdGeneration[] {
   const generations: IdGeneration[] = []
+  const to = byteWriter()
   for (const lasting of [false, true]) {
-    const byHour = new Map<number, Map<number, number[]>>()
-    const ids = lasting ? state.lastingIds : state.recentIds
-    ids.drainNew((hour, slot, low, high) => {
-      let bySlot = byHour.get(hour)
-      if (bySlot === undefined) byHour.set(hour, (bySlot = new Map()))
-      const halves = bySlot.get(slot)
-      if (halves === undefined) bySlot.set(slot, [low, high])
-      else halves.push(low, high)
-    })
-    for (const [hour, bySlot] of byHour) {
-      const out = numberWriter()
-      const take = () => {
-        if (out.length() > 0) generations.push({ hour, lasting, ids: out.take() })
-      }
-      for (const [slot, halves] of bySlot)
-        for (let from = 0; from < halves.length; from += idsAtOnce * 2) {
-          if (out.length() > generationBytes) take()
-          if (out.length() === 0) out.push(stateVersion)
-          const packed = Int32Array.from(halves.slice(from, from + idsAtOnce * 2))
-          out.push(state.users.idLength(slot))
-          out.bytes(state.users.id(slot))
-          out.push(packed.length / 2)
-          out.bytes(new Uint8Array(packed.buffer))
-        }
-      take()
+    let hourNow = NaN
+    const take = () => {
+      if (to.at > 0) generations.push({ hour: hourNow, lasting, ids: taken(to) })
     }
+    ;(lasting ? state.lastingIds : state.recentIds).drainNew((hour, slot, entries, from, count) => {
+      if (hour !== hourNow || to.at > generationBytes) take()
+      hourNow = hour
+      const idLength = state.users.idLength(slot)
+      room(to, 17 + idLength + count * 8)
+      if (to.at === 0) to.bytes[to.at++] = versionByte
+      putUint(to, idLength)
+      putBytes(to, state.users.ids(), state.users.idStart(slot), idLength)
+      putUint(to, count)
+      for (let i = 0, entry = from; i < count; i++, entry += 3) {
+        putInt32(to, entries[entry + 1]!)
+        putInt32(to, entries[entry + 2]!)
+      }
+    })
+    take()
   }
   return generations
-}
-
-/** Puts a generation's ids back. Generations must come in the order of their hours; `state.clock` after the last. */
-export function putIds(state: PartitionState, generation: IdGeneration): void {
-  const ids = generation.lasting ? state.lastingIds : state.recentIds
-  ids.advance(generation.hour)
-  const from = numberReader(generation.ids)
-  const version = from.next()
-  if (version !== stateVersion) throw new RangeError(`seen ids of version ${version}; this program knows ${stateVersion}`)
-  while (!from.ended()) {
-    const userId = from.bytes(from.next())
-    const slot = state.users.intern(userId, 0, userId.length, murmur2(userId))
-    const count = from.next()
-    const halves = from.bytes(count * 8)
-    const view = new DataView(halves.buffer, halves.byteOffset, halves.byteLength)
-    for (let i = 0; i < count; i++) ids.add(slot, view.getInt32(i * 8, true), view.getInt32(i * 8 + 4, true))
-  }
 }

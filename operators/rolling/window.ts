@@ -1,6 +1,7 @@
 // Rolling sums of fifteen measures over four windows, for every user of a partition. State is sparse: a tile exists only
 // while it holds an event, so a user costs what their distinct tiles cost, however many events fell into them.
 import { measures, windows } from '../../schemas/measures.ts'
+import { checkCount, putUint, room, takeUint, type ByteReader, type ByteWriter } from '../bytes.ts'
 import { grown } from '../users/registry.ts'
 
 const windowCount = windows.length
@@ -45,15 +46,13 @@ export type RollingWindows = {
   /** Least instant at which a tile that is there leaves its window; Infinity where there is none. */
   nextLeave(slot: number): number
   resize(users: number): void
-  /** Tiles in use, of all users. */
+  /** Tiles in use, of all users. O(tiles). */
   tiles(): number
-  /** Calls `each` for every tile of a user, window by window, oldest first. `counts` and `sums` index from the given starts. */
-  eachTile(
-    slot: number,
-    each: (window: number, number: number, counts: Int32Array, countStart: number, sums: Float64Array, sumStart: number) => void,
-  ): void
-  /** Puts a tile back (restore). The caller hands a window's tiles oldest first; both arrays are copied from. */
-  putTile(slot: number, window: number, number: number, counts: ArrayLike<number>, watchMs: number, amountMinor: number): void
+  /** Takes all of a user's tiles away. */
+  clear(slot: number): void
+  /** The user's tiles as bytes, and back into a slot that is clear (checkpoints). `lastSeen`: no event of the user's is newer. */
+  write(slot: number, to: ByteWriter, lastSeen: number): void
+  read(slot: number, from: ByteReader, lastSeen: number): void
 }
 
 export function rollingWindows(initialUsers: number): RollingWindows {
@@ -66,7 +65,6 @@ export function rollingWindows(initialUsers: number): RollingWindows {
   let lineSums = new Float64Array(1024 * 2)
   let tilesMade = 1
   let firstFree = 0 // free tiles are chained by NEWER
-  let inUse = 0
   const row = new Float64Array(featureCount)
 
   // Which tiles the event before this one went to: events of a flush mostly share them.
@@ -74,17 +72,20 @@ export function rollingWindows(initialUsers: number): RollingWindows {
   let lastFine = 0
   const lastTiles = new Int32Array(windowCount)
 
-  function newTile(): number {
-    inUse++
+  /** A tile without measures. */
+  function clearTile(): number {
     if (firstFree !== 0) {
       const tile = firstFree
       firstFree = lines[tile * lineInts + NEWER]!
+      for (let m = 0, at = tile * lineInts + COUNT; m < COUNTS; m++) lines[at + m] = 0
+      lineSums[tile * 2] = 0
+      lineSums[tile * 2 + 1] = 0
       return tile
     }
     const tile = tilesMade++
     if ((tile + 1) * lineInts > lines.length) {
       lines = grown(lines, lines.length * 2)
-      lineSums = grown(lineSums, lineSums.length * 2)
+      lineSums = grown(lineSums, lines.length / (lineInts / 2))
     }
     return tile
   }
@@ -99,11 +100,8 @@ export function rollingWindows(initialUsers: number): RollingWindows {
       older = lines[older * lineInts + OLDER]!
     }
     if (older !== 0 && lines[older * lineInts + NUMBER] === number) return older
-    const tile = newTile()
+    const tile = clearTile()
     const line = tile * lineInts
-    lines.fill(0, line + COUNT, line + lineInts)
-    lineSums[tile * 2] = 0
-    lineSums[tile * 2 + 1] = 0
     lines[line + NUMBER] = number
     lines[line + NEWER] = newer
     lines[line + OLDER] = older
@@ -130,7 +128,6 @@ export function rollingWindows(initialUsers: number): RollingWindows {
       const newer = lines[line + NEWER]!
       lines[line + NEWER] = firstFree
       firstFree = tile
-      inUse--
       tile = newer
     }
     heads[head + OLDEST] = tile
@@ -142,6 +139,53 @@ export function rollingWindows(initialUsers: number): RollingWindows {
       heads[head + OLDEST_NUMBER] = lines[tile * lineInts + NUMBER]!
     }
     if (slot === lastSlot) lastSlot = -1
+  }
+
+  /** Which measures are there, in two bytes, and each; two zeros where all are those of the tile `before`. */
+  function writeMeasures(tile: number, before: number, to: ByteWriter): void {
+    const counts = tile * lineInts + COUNT
+    let same = before !== 0 && lineSums[tile * 2] === lineSums[before * 2] && lineSums[tile * 2 + 1] === lineSums[before * 2 + 1]
+    let present = 0
+    for (let m = 0; m < COUNTS; m++) {
+      if (lines[counts + m] !== 0) present |= 1 << m
+      if (same && lines[counts + m] !== lines[before * lineInts + COUNT + m]) same = false
+    }
+    if (lineSums[tile * 2] !== 0) present |= 1 << WATCH_MS
+    if (lineSums[tile * 2 + 1] !== 0) present |= 1 << AMOUNT_MINOR
+    if (same) present = 0
+    to.bytes[to.at++] = present & 255
+    to.bytes[to.at++] = present >>> 8
+    if (same) return
+    for (let m = 0; m < COUNTS; m++) if (lines[counts + m] !== 0) putUint(to, lines[counts + m]!)
+    if (lineSums[tile * 2] !== 0) putUint(to, lineSums[tile * 2]!)
+    if (lineSums[tile * 2 + 1] !== 0) putUint(to, lineSums[tile * 2 + 1]!)
+  }
+
+  // The measures read last, for tiles that have the same.
+  let sameCount = 0
+  const sameMeasures = new Uint8Array(measureCount)
+  const sameValues = new Float64Array(measureCount)
+
+  /** Reads a tile's measures into its line, which is all zeros, and adds them to the window's sums. */
+  function readMeasures(tile: number, counts: number, sums: number, from: ByteReader): void {
+    const present = from.bytes[from.at++]! | (from.bytes[from.at++]! << 8)
+    if (present !== 0) {
+      sameCount = 0
+      for (let left = present; left !== 0; left &= left - 1) {
+        sameMeasures[sameCount] = 31 - Math.clz32(left & -left)
+        sameValues[sameCount++] = takeUint(from)
+      }
+    }
+    for (let i = 0; i < sameCount; i++) {
+      const m = sameMeasures[i]!
+      if (m < COUNTS) {
+        lines[tile * lineInts + COUNT + m] = sameValues[i]!
+        runCounts[counts + m]! += sameValues[i]!
+      } else {
+        lineSums[tile * 2 + m - COUNTS] = sameValues[i]!
+        runSums[sums + m - COUNTS]! += sameValues[i]!
+      }
+    }
   }
 
   const tail = (window: number, at: number) => Math.floor((at - spans[window]!) / hops[window]!)
@@ -222,23 +266,79 @@ export function rollingWindows(initialUsers: number): RollingWindows {
       for (let i = from + OLDEST_NUMBER; i < heads.length; i += headInts) heads[i] = NONE
       runCounts = grown(runCounts, users * userCounts)
       runSums = grown(runSums, users * userSums)
-    },
-    tiles: () => inUse,
-    eachTile(slot, each) {
-      for (let w = 0; w < windowCount; w++)
-        for (let tile = heads[slot * userHeads + w * headInts + OLDEST]!; tile !== 0; tile = lines[tile * lineInts + NEWER]!)
-          each(w, lines[tile * lineInts + NUMBER]!, lines, tile * lineInts + COUNT, lineSums, tile * 2)
-    },
-    putTile(slot, window, number, counts, watchMs, amountMinor) {
-      const tile = tileOf(slot, window, number)
-      for (let m = 0; m < COUNTS; m++) {
-        lines[tile * lineInts + COUNT + m] = counts[m]!
-        runCounts[slot * userCounts + window * COUNTS + m]! += counts[m]!
+      // Tiles grow with users: they are not copied again for each doubling of their own.
+      const tilesWanted = Math.ceil(tilesMade * (users / (from / userHeads)))
+      if (tilesWanted * lineInts > lines.length) {
+        lines = grown(lines, tilesWanted * lineInts, tilesMade * lineInts)
+        lineSums = grown(lineSums, tilesWanted * 2, tilesMade * 2)
       }
-      lineSums[tile * 2] = watchMs
-      lineSums[tile * 2 + 1] = amountMinor
-      runSums[slot * userSums + window * 2]! += watchMs
-      runSums[slot * userSums + window * 2 + 1]! += amountMinor
+    },
+    tiles() {
+      let inUse = tilesMade - 1
+      for (let tile = firstFree; tile !== 0; tile = lines[tile * lineInts + NEWER]!) inUse--
+      return inUse
+    },
+    clear(slot) {
+      for (let w = 0; w < windowCount; w++) {
+        const head = slot * userHeads + w * headInts
+        const newest = heads[head + NEWEST]!
+        if (newest === 0) continue
+        // A window's tiles are chained as free ones are.
+        lines[newest * lineInts + NEWER] = firstFree
+        firstFree = heads[head + OLDEST]!
+        heads[head + NEWEST] = 0
+        heads[head + OLDEST] = 0
+        heads[head + OLDEST_NUMBER] = NONE
+      }
+      for (let i = slot * userCounts; i < (slot + 1) * userCounts; i++) runCounts[i] = 0
+      for (let i = slot * userSums; i < (slot + 1) * userSums; i++) runSums[i] = 0
+      if (slot === lastSlot) lastSlot = -1
+    },
+    // Window by window, oldest tile first: how far its number lies behind the newest event's, or before the tile before it; which
+    // measures it has, and these. No measures: those of the tile written last, as in the windows of a user who came by once.
+    write(slot, to, lastSeen) {
+      let before = 0
+      for (let w = 0; w < windowCount; w++) {
+        let count = 0
+        const oldest = heads[slot * userHeads + w * headInts + OLDEST]!
+        for (let tile = oldest; tile !== 0; tile = lines[tile * lineInts + NEWER]!) count++
+        room(to, 8)
+        putUint(to, count)
+        let number = Math.floor(lastSeen / hops[w]!)
+        for (let tile = oldest; tile !== 0; tile = lines[tile * lineInts + NEWER]!) {
+          room(to, 12 + 8 * measureCount)
+          putUint(to, Math.abs(number - lines[tile * lineInts + NUMBER]!))
+          number = lines[tile * lineInts + NUMBER]!
+          writeMeasures(tile, before, to)
+          before = tile
+        }
+      }
+    },
+    read(slot, from, lastSeen) {
+      sameCount = 0
+      for (let w = 0; w < windowCount; w++) {
+        const count = takeUint(from)
+        checkCount(from, count)
+        if (count === 0) continue
+        const head = slot * userHeads + w * headInts
+        let number = Math.floor(lastSeen / hops[w]!) - takeUint(from)
+        let older = 0
+        for (let i = 0; i < count; i++) {
+          if (i > 0) number += takeUint(from)
+          const tile = clearTile()
+          const line = tile * lineInts
+          lines[line + NUMBER] = number
+          lines[line + NEWER] = 0
+          lines[line + OLDER] = older
+          if (older === 0) {
+            heads[head + OLDEST] = tile
+            heads[head + OLDEST_NUMBER] = number
+          } else lines[older * lineInts + NEWER] = tile
+          readMeasures(tile, slot * userCounts + w * COUNTS, slot * userSums + w * 2, from)
+          older = tile
+        }
+        heads[head + NEWEST] = older
+      }
       lastSlot = -1
     },
   }

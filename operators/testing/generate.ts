@@ -727,6 +727,7 @@ export function recordBatch(partition: number, records: readonly LogRecord[]) {
     keys: records.map((record) => record.key),
     values: records.map((record) => record.value),
     headers: records.map((record) => record.headers),
+    nextOffset: (records.at(-1)?.offset ?? -1) + 1,
     endOffset: (records.at(-1)?.offset ?? -1) + 1,
   }
 }

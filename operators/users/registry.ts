@@ -7,6 +7,10 @@ export type UserRegistry = {
   find(bytes: Uint8Array, from: number, length: number, hash: number): number
   /** The same, and makes the user known if need be. */
   intern(bytes: Uint8Array, from: number, length: number, hash: number): number
+  /** Makes room for so many users at once. */
+  reserve(users: number): void
+  /** Nobody finds the user again: the same id gets another slot. The slot itself stays, for nobody. */
+  forget(slot: number): void
   hash(slot: number): number
   /** A copy of the user's id. */
   id(slot: number): Uint8Array
@@ -19,9 +23,14 @@ export type UserRegistry = {
   sort(slots: Int32Array, count: number): void
 }
 
-export function grown<A extends Int32Array | Uint32Array | Uint16Array | Uint8Array | Float64Array>(array: A, length: number): A {
+/** A larger copy, of the first `used` elements: pages that nobody wrote yet should stay so. */
+export function grown<A extends Int32Array | Uint32Array | Uint16Array | Uint8Array | Float64Array>(
+  array: A,
+  length: number,
+  used: number = array.length,
+): A {
   const larger = new (array.constructor as new (length: number) => A)(length)
-  larger.set(array)
+  larger.set(used === array.length ? array : array.subarray(0, used))
   return larger
 }
 
@@ -33,6 +42,7 @@ export function userRegistry(onGrow: (capacity: number) => void, initialCapacity
   let starts = new Int32Array(capacity + 1) // of ids; the next one's start is this one's end
   let ids = new Uint8Array(capacity * 16)
   let scratch: Int32Array = new Int32Array(1024)
+  const forgotten = new Set<number>()
 
   // All keys of a partition agree in murmur2 modulo the partition count: mix, so that they do not share table places.
   const place = (hash: number) => {
@@ -64,23 +74,48 @@ export function userRegistry(onGrow: (capacity: number) => void, initialCapacity
     const known = find(bytes, from, length, hash)
     if (known >= 0) return known
     const slot = users
-    if (slot === capacity) {
-      capacity *= 2
-      hashes = grown(hashes, capacity)
-      starts = grown(starts, capacity + 1)
-      onGrow(capacity)
-    }
+    if (slot === capacity) grow(capacity * 2)
     const start = starts[slot]!
     if (start + length > ids.length) ids = grown(ids, Math.max(ids.length * 2, start + length))
     for (let j = 0; j < length; j++) ids[start + j] = bytes[from + j]!
     starts[slot + 1] = start + length
     hashes[slot] = hash
     users++
-    if (users * 2 > table.length) {
-      table = new Int32Array(table.length * 2)
-      for (let other = 0; other < users; other++) insert(other)
-    } else insert(slot)
+    if (users * 2 > table.length) spread(table.length * 2)
+    else insert(slot)
     return slot
+  }
+
+  function grow(to: number): void {
+    capacity = to
+    hashes = grown(hashes, capacity)
+    starts = grown(starts, capacity + 1)
+    onGrow(capacity)
+  }
+
+  function spread(places: number): void {
+    table = new Int32Array(places)
+    for (let slot = 0; slot < users; slot++) if (!forgotten.has(slot)) insert(slot)
+  }
+
+  function reserve(wanted: number): void {
+    if (wanted > capacity) grow(wanted)
+    if (wanted * 2 > table.length) spread(2 ** Math.ceil(Math.log2(wanted * 2)))
+  }
+
+  function forget(slot: number): void {
+    forgotten.add(slot)
+    const mask = table.length - 1
+    let gap = place(hashes[slot]!)
+    while (table[gap] !== slot + 1) gap = (gap + 1) & mask
+    // Whoever was pushed past the gap moves up, or nobody would find them behind it.
+    for (let i = (gap + 1) & mask; table[i] !== 0; i = (i + 1) & mask) {
+      const home = place(hashes[table[i]! - 1]!)
+      if (((i - home) & mask) < ((i - gap) & mask)) continue
+      table[gap] = table[i]!
+      gap = i
+    }
+    table[gap] = 0
   }
 
   function compare(a: number, b: number): number {
@@ -132,6 +167,8 @@ export function userRegistry(onGrow: (capacity: number) => void, initialCapacity
     count: () => users,
     find,
     intern,
+    reserve,
+    forget,
     hash: (slot) => hashes[slot]!,
     id: (slot) => ids.slice(starts[slot], starts[slot + 1]),
     idStart: (slot) => starts[slot]!,

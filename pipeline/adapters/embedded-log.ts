@@ -349,7 +349,7 @@ async function* upTo(reader: PartitionReader, lastOffset: number): AsyncGenerato
     const last = batch.count - 1
     while (batch.count > 0 && (batch.offsets[batch.count - 1] as number) > lastOffset) batch.count--
     const done = last >= 0 && (batch.count <= last || batch.offsets[last] === lastOffset)
-    if (batch.count > 0) yield batch
+    yield batch
     if (done) return
   }
 }

@@ -28,7 +28,15 @@ const partition = (index: number): PartitionFacts => ({
   begin: 0,
   end: 1_000,
   checkpoint: {
-    value: { nextOffset: 990, clock: nowMs - 5_000, operatorVersion, partitionCount: 2, clean: true, writtenAt: nowMs - 4_000 },
+    value: {
+      nextOffset: 990,
+      clock: nowMs - 5_000,
+      operatorVersion,
+      partitionCount: 2,
+      settings: undefined,
+      clean: true,
+      writtenAt: nowMs - 4_000,
+    },
   },
   newestAt: { value: nowMs - 100 },
 })

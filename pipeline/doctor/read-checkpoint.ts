@@ -7,7 +7,14 @@ import type { FoundCheckpoint } from './facts.ts'
 const looks = [1_000, 30_000, Infinity] as const
 const waitMs = 2_000
 
-const { key: checkpointKey } = checkpointRecord({ nextOffset: 0, clock: 0, operatorVersion: 0, partitionCount: 0, clean: true })
+const { key: checkpointKey } = checkpointRecord({
+  nextOffset: 0,
+  clock: 0,
+  operatorVersion: 0,
+  partitionCount: 0,
+  settings: undefined,
+  clean: true,
+})
 
 /** Undefined: there is none. [begin, end): where the changelog partition is. */
 export async function readCheckpoint(

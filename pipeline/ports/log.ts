@@ -110,7 +110,10 @@ export type Checkpoint = {
  */
 export type PartitionOwner = {
   ownerId: string
-  /** The changelog partition's committed records, up to and including this owner's own record. Read once. */
+  /**
+   * The changelog partition's committed records, up to and including this owner's own record. Read once. While none comes, an empty
+   * batch now and then, so that whoever restores can give up.
+   */
   restore(): AsyncIterable<RecordBatch>
   commit(checkpoint: Checkpoint): Promise<void>
   /** Publishes how far the partition is processed, for lag monitors only. */

@@ -95,9 +95,9 @@ export const plants: Readonly<Record<string, Plant>> = {
     seeds: 50,
     changes: [
       {
-        file: 'pipeline/roles/process/partition-run.ts',
-        find: 'for (const { at, ids } of changelog.ids) putIds(state, { hour: at.hour, lasting: at.lasting, ids })',
-        replace: '',
+        file: 'pipeline/roles/process/restore.ts',
+        find: 'reader.putIds({ hour: at.hour, lasting: at.lasting, ids: value })',
+        replace: 'void value',
       },
     ],
   },

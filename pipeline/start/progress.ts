@@ -2,6 +2,7 @@
 import type { TierChange } from '../../schemas/tables/tier-changes.ts'
 import { tiers, type Tier } from '../../schemas/tiers.ts'
 import type { PartitionProgress } from '../roles/process/partition-run.ts'
+import type { RestoreProgress } from '../roles/process/restore.ts'
 
 /** An alert's transition, as the views show it. */
 export type AlertLine = { at: number; state: string; text: string }
@@ -22,6 +23,8 @@ export type Snapshot = {
   latestChanges: readonly TierChange[]
   alerts: readonly AlertLine[]
   waiting: boolean
+  /** Of the partitions whose state is being read back, together; undefined where none is. */
+  restoring: RestoreProgress | undefined
 }
 
 const keptChanges = 8
@@ -69,9 +72,17 @@ export function progressBoard(now: () => number) {
         latestChanges,
         alerts,
         waiting: all.some((p) => p.state === 'waiting for the store'),
+        restoring: restoringOf(all),
       }
     },
   }
+}
+
+function restoringOf(all: readonly PartitionProgress[]): RestoreProgress | undefined {
+  const restores = all.filter(({ state }) => state === 'restoring').map(({ restore }) => restore)
+  if (restores.length === 0) return undefined
+  const sum = (of: (restore: RestoreProgress) => number) => restores.reduce((total, restore) => total + of(restore), 0)
+  return { records: sum((r) => r.records), ofRecords: sum((r) => r.ofRecords), users: sum((r) => r.users) }
 }
 
 export type ProgressBoard = ReturnType<typeof progressBoard>

@@ -11,6 +11,15 @@ export const instant = (ms: number) => (Number.isFinite(ms) ? new Date(ms).toISO
 const clip = (line: string, width: number) => (line.length > width ? `${line.slice(0, width - 1)}…` : line)
 const bar = (share: number, width: number) => '█'.repeat(Math.round(share * width)).padEnd(width, '·')
 
+/** What keeps events from being processed, behind `separator`; nothing where they are. */
+function state({ waiting, restoring }: Snapshot, separator: string): string {
+  if (restoring !== undefined) {
+    const percent = Math.floor((100 * restoring.records) / Math.max(1, restoring.ofRecords))
+    return `${separator}RESTORING ${number(restoring.users)} users, ${percent} % read`
+  }
+  return waiting ? `${separator}WAITING FOR THE STORE` : ''
+}
+
 export type ViewFacts = { title: string; data: string; wallS: number }
 
 /** Lines of the screen besides those of changes and alerts. */
@@ -31,7 +40,7 @@ export function screen(snapshot: Snapshot, facts: ViewFacts, width: number, heig
     '',
     `events     ${number(snapshot.events).padStart(12)}   ${number(snapshot.eventsPerSecond)}/s   lag ${number(snapshot.lag)} flushes`,
     `set aside  ${number(snapshot.duplicates).padStart(12)}   duplicates, ${number(snapshot.rejected)} rejected`,
-    `log time   ${instant(snapshot.clock)} UTC${snapshot.waiting ? '   WAITING FOR THE STORE' : ''}`,
+    `log time   ${instant(snapshot.clock)} UTC${state(snapshot, '   ')}`,
     '',
     `users      ${number(users).padStart(12)}`,
     ...tiers.map((tier) => `  ${tier.padEnd(9)}${number(usersByTier[tier]).padStart(12)}   ${bar(usersByTier[tier] / most, 24)}`),
@@ -52,7 +61,7 @@ export function statusLine(snapshot: Snapshot, facts: ViewFacts): string {
   const users = tiers.map((tier) => `${tier} ${number(snapshot.usersByTier[tier])}`).join(', ')
   return (
     `${facts.wallS.toFixed(0)} s: ${number(snapshot.events)} events (${number(snapshot.eventsPerSecond)}/s), lag ${number(snapshot.lag)} flushes, ` +
-    `log time ${instant(snapshot.clock)}; ${users}${snapshot.waiting ? '; WAITING FOR THE STORE' : ''}`
+    `log time ${instant(snapshot.clock)}; ${users}${state(snapshot, '; ')}`
   )
 }
 

@@ -97,7 +97,7 @@ export async function claimPartition(
             const count = batch.count
             while (batch.count > 0 && (batch.offsets[batch.count - 1] as number) > ownOffset) batch.count--
             done = count > 0 && (batch.count < count || batch.offsets[count - 1] === ownOffset)
-            if (batch.count > 0) yield batch
+            yield batch
           }
         } finally {
           await reader.close()

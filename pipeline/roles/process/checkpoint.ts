@@ -7,14 +7,21 @@
 //   checkpoint                   where to go on (JSON), the last record of its transaction
 //
 // Owner records (header `reelpulse: owner`) are the log adapter's.
+import type { OperatorSettings } from '../../../operators/settings.ts'
 import type { OutRecord, RecordBatch } from '../../ports/log.ts'
-import type { IdGeneration } from '../../../operators/partition/state.ts'
+import { lastingHours, recentHours } from '../../../operators/partition/partition.ts'
+import { takeNewIds, userStateWriter, type IdGeneration, type PartitionState } from '../../../operators/partition/state.ts'
+
+/** Of the checkpoint record. A newer program adds fields, which this one passes over, and raises it only where that would be wrong. */
+const checkpointVersion = 1
 
 export type CheckpointRecord = {
   nextOffset: number
   clock: number
   operatorVersion: number
   partitionCount: number
+  /** What the state was made with; undefined: by a program that did not say. */
+  settings: OperatorSettings | undefined
   /** Nothing was inserted beyond it: another operator version may go on from here. */
   clean: boolean
 }
@@ -27,7 +34,10 @@ const userPrefix = text('user/')
 
 export const logRecord = (logId: string): OutRecord => ({ key: text('log'), value: json({ logId }) })
 
-export const checkpointRecord = (checkpoint: CheckpointRecord): OutRecord => ({ key: text('checkpoint'), value: json(checkpoint) })
+export const checkpointRecord = (checkpoint: CheckpointRecord): OutRecord => ({
+  key: text('checkpoint'),
+  value: json({ version: checkpointVersion, ...checkpoint }),
+})
 
 export function userRecord(userId: Uint8Array, value: Uint8Array): OutRecord {
   const key = new Uint8Array(userPrefix.length + userId.length)
@@ -38,13 +48,37 @@ export function userRecord(userId: Uint8Array, value: Uint8Array): OutRecord {
 
 export type IdsKey = { lasting: boolean; hour: number; key: string }
 
-const idsKey = (lasting: boolean, hour: number, nextOffset: number, n: number) =>
-  `ids/${lasting ? 'lasting' : 'recent'}/${hour}/${nextOffset}/${n}`
-
 /** `n`: place of the value among the checkpoint's. */
-export function idsRecord(generation: IdGeneration, nextOffset: number, n: number): { record: OutRecord; at: IdsKey } {
-  const key = idsKey(generation.lasting, generation.hour, nextOffset, n)
-  return { record: { key: text(key), value: generation.ids }, at: { lasting: generation.lasting, hour: generation.hour, key } }
+export function idsRecord({ lasting, hour, ids }: IdGeneration, nextOffset: number, n: number): { record: OutRecord; at: IdsKey } {
+  const key = `ids/${lasting ? 'lasting' : 'recent'}/${hour}/${nextOffset}/${n}`
+  return { record: { key: text(key), value: ids }, at: { lasting, hour, key } }
+}
+
+/** An hour after the operators forgot them. */
+const isExpired = (at: IdsKey, hour: number) => hour - at.hour > (at.lasting ? lastingHours : recentHours) + 1
+
+/**
+ * Makes the records of checkpoints: the users who changed since the last one, the ids accepted since, tombstones for ids that have
+ * expired, and the checkpoint record last. `kept`: keys of the ids that are in the changelog already.
+ */
+export function checkpointWriter(state: PartitionState, kept: readonly IdsKey[]): (checkpoint: CheckpointRecord) => OutRecord[] {
+  const writeUser = userStateWriter(state)
+  let idKeys = [...kept]
+  return (checkpoint) => {
+    const records: OutRecord[] = []
+    for (const slot of state.changed()) records.push(userRecord(state.users.id(slot), writeUser(slot)))
+    state.clearChanged()
+    for (const [n, generation] of takeNewIds(state).entries()) {
+      const { record, at } = idsRecord(generation, checkpoint.nextOffset, n)
+      records.push(record)
+      idKeys.push(at)
+    }
+    const hour = Math.floor(checkpoint.clock / 3_600_000)
+    for (const at of idKeys) if (isExpired(at, hour)) records.push(tombstone(at.key))
+    idKeys = idKeys.filter((at) => !isExpired(at, hour))
+    records.push(checkpointRecord(checkpoint))
+    return records
+  }
 }
 
 export const tombstone = (key: string): OutRecord => ({ key: text(key), value: null })
@@ -54,46 +88,93 @@ export class UnknownChangelog extends Error {
   override name = 'UnknownChangelog'
 }
 
-/** What a changelog partition says, up to its end. */
-export type Changelog = {
+/** What the values of a changelog are handed to, in the order of the log. Keys and values are borrowed; null is a tombstone. */
+export type ChangelogHandlers = {
+  /** The user's id is the rest of the key from `idStart`. */
+  user(key: Uint8Array, idStart: number, value: Uint8Array | null, offset: number): void
+  ids(at: IdsKey, value: Uint8Array | null, offset: number): void
+}
+
+/** What a changelog says besides its values, up to what was read. */
+export type ChangelogHead = {
   logId: string | undefined
+  /** The last one: what was read is as it was then. */
   checkpoint: CheckpointRecord | undefined
-  /** Latest value of each user, by the id's bytes as latin-1 text (a key that loses nothing). */
-  users: Map<string, Uint8Array>
-  /** Generations of ids still there, in the order of their hours. */
-  ids: { at: IdsKey; ids: Uint8Array }[]
 }
 
-/** Reads a changelog. Throws UnknownChangelog where a record is none that this program knows. */
-export async function readChangelog(batches: AsyncIterable<RecordBatch>, onProgress?: (records: number) => void): Promise<Changelog> {
-  const changelog: Changelog = { logId: undefined, checkpoint: undefined, users: new Map(), ids: [] }
-  const ids = new Map<string, { at: IdsKey; ids: Uint8Array }>()
-  let records = 0
-  for await (const batch of batches) {
-    for (let i = 0; i < batch.count; i++) {
-      const key = batch.keys[i]
-      const value = batch.values[i] ?? null
-      if (batch.headers[i]?.['reelpulse'] !== undefined || key === null || key === undefined) continue
-      const name = Buffer.from(key.buffer, key.byteOffset, key.length).toString('latin1')
-      if (name.startsWith('user/')) {
-        if (value === null) changelog.users.delete(name.slice(5))
-        else changelog.users.set(name.slice(5), value.slice())
-      } else if (name.startsWith('ids/')) {
-        const [, kind, hour] = name.split('/')
-        if (value === null) ids.delete(name)
-        else ids.set(name, { at: { lasting: kind === 'lasting', hour: Number(hour), key: name }, ids: value.slice() })
-      } else if (name === 'checkpoint' && value !== null) changelog.checkpoint = parse<CheckpointRecord>(value)
-      else if (name === 'log' && value !== null) changelog.logId = parse<{ logId: string }>(value).logId
-      else if (name !== 'owner')
-        throw new UnknownChangelog(
-          `changelog record ${batch.offsets[i]} has the unknown key '${name.slice(0, 40)}': was it written by a newer version?`,
-        )
-    }
-    records += batch.count
-    onProgress?.(records)
+/**
+ * Reads a changelog batch by batch and keeps nothing but its head. Only whole transactions are delivered, and each is one checkpoint,
+ * so the values that came are those of the last checkpoint. Throws UnknownChangelog where a record is none that this program knows,
+ * and a RangeError, which says the offset, where a handler does.
+ */
+export function changelogReader(handlers: ChangelogHandlers): { take(batch: RecordBatch): void; head: ChangelogHead } {
+  const head: ChangelogHead = { logId: undefined, checkpoint: undefined }
+
+  function takeNamed(name: string, value: Uint8Array | null, offset: number): void {
+    const [first, kind, hour] = name.split('/')
+    if (first === 'ids' && (kind === 'recent' || kind === 'lasting') && Number.isInteger(Number(hour)))
+      return handlers.ids({ lasting: kind === 'lasting', hour: Number(hour), key: name }, value, offset)
+    if (name === 'checkpoint' && value !== null) head.checkpoint = checkpointOf(value, offset)
+    else if (name === 'log' && value !== null) head.logId = parse<{ logId: string }>(value).logId
+    else
+      throw new UnknownChangelog(
+        `changelog offset ${offset} has the unknown key '${name.slice(0, 40)}': was it written by a newer version?`,
+      )
   }
-  changelog.ids = [...ids.values()].toSorted((a, b) => a.at.hour - b.at.hour)
-  return changelog
+
+  return {
+    head,
+    take(batch) {
+      for (let i = 0; i < batch.count; i++) {
+        const key = batch.keys[i] ?? null
+        if (batch.headers[i]?.['reelpulse'] !== undefined || key === null) continue
+        const value = batch.values[i] ?? null
+        const offset = batch.offsets[i]!
+        try {
+          if (isUser(key)) handlers.user(key, userPrefix.length, value, offset)
+          else takeNamed(latin1(key), value, offset)
+        } catch (error) {
+          throw brokenValue(error, offset, key)
+        }
+      }
+    },
+  }
 }
 
-export const userIdOf = (latin1: string): Uint8Array => Buffer.from(latin1, 'latin1')
+const ignored: ChangelogHandlers = { user() {}, ids() {} }
+
+function checkpointOf(value: Uint8Array, offset: number): CheckpointRecord {
+  const found = parse<Partial<CheckpointRecord> & { version?: number }>(value)
+  const { version = 1, nextOffset, clock, partitionCount, operatorVersion = 1, settings, clean = false } = found
+  if (version > checkpointVersion)
+    throw new UnknownChangelog(
+      `changelog offset ${offset} has a checkpoint of version ${version}; this program knows ${checkpointVersion}: run the version that wrote it, or a newer one`,
+    )
+  if (nextOffset === undefined || clock === undefined || partitionCount === undefined)
+    throw new UnknownChangelog(
+      `changelog offset ${offset} has a checkpoint that does not say where to go on: was it written by a newer version?`,
+    )
+  return { nextOffset, clock, operatorVersion, partitionCount, settings, clean }
+}
+
+/** What is wrong with a value, and where it stands; any other error is as it was. */
+export function brokenValue(error: unknown, offset: number, key: Uint8Array | string): unknown {
+  if (!(error instanceof RangeError)) return error
+  const name = typeof key === 'string' ? key : new TextDecoder().decode(key)
+  return new RangeError(`the value of '${name}' at changelog offset ${offset}: ${error.message}`, { cause: error })
+}
+
+/** Reads a whole changelog; what it says besides its values. */
+export async function readChangelog(batches: AsyncIterable<RecordBatch>, handlers = ignored): Promise<ChangelogHead> {
+  const { take, head } = changelogReader(handlers)
+  for await (const batch of batches) take(batch)
+  return head
+}
+
+function isUser(key: Uint8Array): boolean {
+  for (let i = 0; i < userPrefix.length; i++) if (key[i] !== userPrefix[i]) return false
+  return true
+}
+
+/** Loses no byte, whatever they are. */
+const latin1 = (bytes: Uint8Array): string => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1')

@@ -183,7 +183,8 @@ describe('a log and nothing else decides', () => {
     const bit = (n: number) => Math.imul(seed ^ (n * 0x9e3779b1), 0x85ebca6b) >>> 29
     const checkpointAfter = (block: number) => bit(block) < 5
     const restartAfter = (block: number) => bit(block + 1000) < 3
-    expectSameBytes(fastBlocks(log, { checkpointAfter, restartAfter }), fastBlocks(log))
+    const compactAfter = (block: number) => bit(block + 2000) < 2
+    expectSameBytes(fastBlocks(log, { checkpointAfter, restartAfter, compactAfter }), fastBlocks(log))
   }
 
   test('resumed from what its checkpoints kept, it goes on with the same bytes', () => {

@@ -2,11 +2,14 @@
 // cut into any read batches, with checkpoints and new owners wherever a test wants them.
 import { controlOf } from '../../../operators/partition/headers.ts'
 import { partitionOperator } from '../../../operators/partition/partition.ts'
-import { putIds, takeNewIds, userStateReader, userStateWriter, type IdGeneration } from '../../../operators/partition/state.ts'
-import type { OperatorSettings } from '../../../operators/settings.ts'
-import type { LogRecord } from '../../../operators/testing/generate.ts'
+import { takeNewIds } from '../../../operators/partition/state.ts'
+import { operatorVersion, type OperatorSettings } from '../../../operators/settings.ts'
+import { recordBatch, type LogRecord } from '../../../operators/testing/generate.ts'
+import type { OutRecord } from '../../ports/log.ts'
 import { blockCutter } from './block.ts'
 import type { OutboxMessage } from './outbox.ts'
+import { checkpointWriter } from './checkpoint.ts'
+import { restorer } from './restore.ts'
 import { blockTables, rowSink } from './rows.ts'
 
 export type Log = { settings: OperatorSettings; partition: number; partitionCount: number; records: readonly LogRecord[] }
@@ -15,10 +18,13 @@ export type Limits = { blockEvents: number; blockBytes: number; partRows: number
 export const smallBlocks: Limits = { blockEvents: 25, blockBytes: 20_000, partRows: 7, partBytes: 1e9 }
 
 /** A block as the role inserts it: each table's parts, as bytes. */
-export type FastBlock = { firstOffset: number; nextOffset: number; blockAt: number; parts: Record<string, Buffer[]>; outbox: OutboxMessage[] }
-
-/** What a changelog holds at a checkpoint. */
-type Changelog = { clock: number; users: Map<string, Uint8Array>; ids: IdGeneration[] }
+export type FastBlock = {
+  firstOffset: number
+  nextOffset: number
+  blockAt: number
+  parts: Record<string, Buffer[]>
+  outbox: OutboxMessage[]
+}
 
 export type FastOptions = {
   limits?: Limits
@@ -26,12 +32,16 @@ export type FastOptions = {
   checkpointAfter?: (block: number) => boolean
   /** After which checkpoints a new owner goes on from the changelog. */
   restartAfter?: (block: number) => boolean
+  /** After which checkpoints the changelog is compacted: of each key only the latest record stays. */
+  compactAfter?: (block: number) => boolean
+  /** A changelog to go on from, after its checkpoint. */
+  changelog?: readonly OutRecord[]
   /** Records in a read batch. All of a batch's bytes lie in one buffer, which the next batch overwrites. */
   batchRecords?: (batch: number) => number
 }
 
 export function fastBlocks(log: Log, options: FastOptions = {}): FastBlock[] {
-  const { settings, partition, partitionCount, records } = log
+  const { settings, partition, partitionCount } = log
   const limits = options.limits ?? smallBlocks
   const begin = () => {
     const rows = rowSink(partitionCount)
@@ -39,14 +49,22 @@ export function fastBlocks(log: Log, options: FastOptions = {}): FastBlock[] {
       settings, partition, partitionCount, operators: 'all', sink: rows.sink, resolve: () => 'unknown_schema',
     }) // prettier-ignore
     rows.bind(operator)
-    return { rows, operator, writeUser: userStateWriter(operator.state) }
+    return { rows, operator }
   }
-  let owner = begin()
-  const changelog: Changelog = { clock: 0, users: new Map(), ids: [] }
+  const restored = (changelog: readonly OutRecord[]) => {
+    const next = begin()
+    const into = restorer(next.operator.state)
+    for (const batch of batchesOf(changelog)) into.take(batch)
+    const { idKeys, checkpoint } = into.done()
+    return { ...next, checkpoint, checkpointOf: checkpointWriter(next.operator.state, idKeys) }
+  }
+  let changelog: OutRecord[] = [...(options.changelog ?? [])]
+  let owner = restored(changelog)
   const blocks: FastBlock[] = []
   const tables = blockTables({ rows: limits.partRows, bytes: limits.partBytes })
   const cutter = blockCutter({ events: limits.blockEvents, bytes: limits.blockBytes })
-  let nextOffset = records[0]?.offset ?? 0
+  let nextOffset = owner.checkpoint?.nextOffset ?? log.records[0]?.offset ?? 0
+  const records = log.records.filter(({ offset }) => offset >= nextOffset)
 
   const beginBlock = () => {
     cutter.begin(nextOffset)
@@ -69,24 +87,14 @@ export function fastBlocks(log: Log, options: FastOptions = {}): FastBlock[] {
     beginBlock()
   }
   const checkpoint = () => {
-    const { operator, writeUser } = owner
-    for (const slot of operator.state.changed())
-      changelog.users.set(Buffer.from(operator.users.id(slot)).toString('latin1'), writeUser(slot))
-    changelog.ids.push(...takeNewIds(operator.state))
-    const hour = Math.floor(operator.clock() / 3_600_000)
-    changelog.ids = changelog.ids.filter((generation) => hour - generation.hour <= (generation.lasting ? 744 : 24) + 1)
-    changelog.clock = operator.clock()
-    operator.state.clearChanged()
+    const { operator, checkpointOf } = owner
+    changelog.push(...checkpointOf({ nextOffset, clock: operator.clock(), operatorVersion, partitionCount, settings, clean: false }))
+    if (options.compactAfter?.(blocks.length - 1) === true) changelog = compacted(changelog)
   }
   const restart = () => {
     const before = String(owner.operator.usersByRung)
-    owner = begin()
+    owner = restored(changelog)
     const { state } = owner.operator
-    state.clock = changelog.clock
-    const reader = userStateReader(state)
-    for (const [id, value] of changelog.users) reader.put(Buffer.from(id, 'latin1'), value)
-    for (const generation of changelog.ids.toSorted((a, b) => a.hour - b.hour)) putIds(state, generation)
-    reader.done()
     if (String(owner.operator.usersByRung) !== before)
       throw new Error(`users by rung: ${before} before a restart, ${owner.operator.usersByRung} after it`)
     // What was restored is in the changelog already.
@@ -114,4 +122,27 @@ export function fastBlocks(log: Log, options: FastOptions = {}): FastBlock[] {
     }
   }
   return blocks
+}
+
+/** A changelog as its reader delivers it: borrowed bytes, which are gone once the next batch is asked for. */
+function* batchesOf(changelog: readonly OutRecord[]) {
+  for (let from = 0; from < changelog.length; from += 7) {
+    const copies: Uint8Array[] = []
+    const copy = (bytes: Uint8Array | null) => {
+      if (bytes === null) return null
+      copies.push(bytes.slice())
+      return copies.at(-1)!
+    }
+    const records = changelog.slice(from, from + 7)
+    yield recordBatch(
+      0,
+      records.map(({ key, value }, i) => ({ offset: from + i, timestampMs: 0, key: copy(key), value: copy(value), headers: undefined })),
+    )
+    for (const bytes of copies) bytes.fill(0xee)
+  }
+}
+
+function compacted(changelog: readonly OutRecord[]): OutRecord[] {
+  const latest = new Map(changelog.map((record, i) => [Buffer.from(record.key!).toString('latin1'), i]))
+  return changelog.filter((record, i) => latest.get(Buffer.from(record.key!).toString('latin1')) === i)
 }

@@ -1,0 +1,94 @@
+// State at rest as bytes: a cursor over a buffer, and functions that move it. No closure and no object for a number, since a restore
+// reads a hundred million of them.
+import { grown } from './users/registry.ts'
+
+export type ByteWriter = { bytes: Uint8Array; at: number }
+
+export const byteWriter = (): ByteWriter => ({ bytes: new Uint8Array(1 << 16), at: 0 })
+
+/** Sees that `length` more bytes fit. A number takes at most 8. */
+export function room(to: ByteWriter, length: number): void {
+  if (to.at + length > to.bytes.length) to.bytes = grown(to.bytes, Math.max(to.bytes.length * 2, to.at + length))
+}
+
+/** What was written, as a copy; the writer begins anew. */
+export function taken(from: ByteWriter): Uint8Array {
+  const copy = from.bytes.slice(0, from.at)
+  from.at = 0
+  return copy
+}
+
+/** A whole number from 0 to 2⁵³: seven bits a byte, the lowest first. There must be room. */
+export function putUint(to: ByteWriter, value: number): void {
+  const { bytes } = to
+  let rest = value
+  while (rest > 0x0fff_ffff) {
+    bytes[to.at++] = (rest % 128) | 128
+    rest = Math.floor(rest / 128)
+  }
+  while (rest > 127) {
+    bytes[to.at++] = (rest & 127) | 128
+    rest >>>= 7
+  }
+  bytes[to.at++] = rest
+}
+
+/** A whole number between ±2⁵². */
+export function putInt(to: ByteWriter, value: number): void {
+  putUint(to, value < 0 ? -value * 2 - 1 : value * 2)
+}
+
+const double = new Float64Array(1)
+const doubleBytes = new Uint8Array(double.buffer)
+
+export function putDouble(to: ByteWriter, value: number): void {
+  double[0] = value
+  for (let i = 0; i < 8; i++) to.bytes[to.at++] = doubleBytes[i]!
+}
+
+export function putBytes(to: ByteWriter, source: Uint8Array, from: number, length: number): void {
+  for (let i = 0; i < length; i++) to.bytes[to.at++] = source[from + i]!
+}
+
+/** Beyond the end it reads zeros: call `checkEnd` after the last, and `checkCount` before a loop. */
+export type ByteReader = { bytes: Uint8Array; at: number }
+
+export function takeUint(from: ByteReader): number {
+  const { bytes } = from
+  let byte = bytes[from.at++]!
+  if (byte < 128) return byte
+  let value = byte & 127
+  for (let shift = 7; shift < 28; shift += 7) {
+    byte = bytes[from.at++]!
+    value |= (byte & 127) << shift
+    if (!(byte > 127)) return value
+  }
+  for (let scale = 2 ** 28; byte > 127; scale *= 128) {
+    byte = bytes[from.at++]!
+    value += (byte & 127) * scale
+  }
+  return value
+}
+
+export function takeInt(from: ByteReader): number {
+  const value = takeUint(from)
+  return value % 2 === 1 ? -(value + 1) / 2 : value / 2
+}
+
+export function takeDouble(from: ByteReader): number {
+  for (let i = 0; i < 8; i++) doubleBytes[i] = from.bytes[from.at++]!
+  return double[0]!
+}
+
+/** A list of `count` entries of at least one byte each must fit into what is left. */
+export function checkCount(from: ByteReader, count: number): void {
+  if (count > from.bytes.length - from.at)
+    throw new RangeError(
+      `it says ${count} entries at byte ${from.at}, and is only ${from.bytes.length} bytes long: it is cut short or broken`,
+    )
+}
+
+export function checkEnd(from: ByteReader): void {
+  if (from.at > from.bytes.length)
+    throw new RangeError(`it ends after ${from.bytes.length} bytes, in the middle of a value: it is cut short or broken`)
+}
