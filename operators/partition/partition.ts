@@ -31,7 +31,7 @@ export const recentHours = 24
 export const lastingHours = 31 * 24
 const hourMs = 3_600_000
 /** A record's timestamp outside [0, this] moves no clock: 9999-12-31. */
-const maxClock = 253_402_300_799_999
+export const maxClock = 253_402_300_799_999
 
 /** The record under way. Reused: valid until the next one. */
 export type RecordContext = {

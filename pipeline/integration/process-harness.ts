@@ -1,6 +1,7 @@
 // Runs process members over a topic until all that it holds is processed, for tests of the whole role on real parts.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { systemClock } from '../adapters/system-clock.ts'
+import type { PartitionOptions } from '../../operators/partition/partition.ts'
 import { defaultSettings, type OperatorSettings } from '../../operators/settings.ts'
 import { views } from '../../operators/views.ts'
 import { tables } from '../../schemas/tables/catalogue.ts'
@@ -19,6 +20,8 @@ export type ProcessedOptions = {
   settings?: Partial<OperatorSettings>
   limits?: PartitionLimits
   checkpointMs?: number
+  /** Undefined: the schemas that came with the program. */
+  resolve?: PartitionOptions['resolve']
 }
 
 /** Processes all that the topic holds when it is called, with all members at once; stops them cleanly. Throws where a partition stops. */
@@ -39,7 +42,7 @@ export async function processAll(options: ProcessedOptions): Promise<PartitionPr
         settings: { ...defaultSettings, ...options.settings },
         blockSpanMs: 300,
         checkpointMs: options.checkpointMs ?? 1_000,
-        resolve: knownFlushes(),
+        resolve: options.resolve ?? knownFlushes(),
         onProgress: (of) => progress.set(of.partition, { ...of, rows: { ...of.rows } }),
         tell: (level, message, facts) => {
           if (level === 'error') errors.push(`${message} ${JSON.stringify(facts)}`)
