@@ -8,16 +8,20 @@ import { behaviorBatch, type BehaviorBatch, type BehaviorEvent } from '../../sch
 import { systemClock } from '../adapters/system-clock.ts'
 import { changelogOf, rejectedTopicOf } from '../config/names.ts'
 import { prepareStore, processAll } from '../integration/process-harness.ts'
-import type { Log, OutRecord, TimestampType } from '../ports/log.ts'
+import type { Log, OutRecord, RecordHeaders, TimestampType } from '../ports/log.ts'
 import type { Store } from '../ports/store.ts'
 import { knownFlushes } from '../start/roles.ts'
 import { verify } from '../verify/verify.ts'
+import { recordsIn } from './records-in.ts'
 import { replay, type ReplayOptions, type ReplaySource } from './replay.ts'
 
 export const partitions = 2
 export const startMs = Date.UTC(2026, 10, 10, 4)
 export const utf8 = (value: string) => new TextEncoder().encode(value)
-export const everything: ReplaySource = { kind: 'rejected', filter: { reasons: undefined, sinceMs: -Infinity, untilMs: Infinity } }
+export const everything = {
+  kind: 'rejected',
+  filter: { reasons: undefined, sinceMs: -Infinity, untilMs: Infinity },
+} as const satisfies ReplaySource
 
 let ids = 0
 const id = () => Uint8Array.from(createHash('md5').update(`replay ${ids++}`).digest())
@@ -51,11 +55,19 @@ export const learned: PartitionOptions['resolve'] = (value) => {
 export const userOf = (partition: number, n = 0) =>
   Array.from({ length: 400 }, (_, i) => `user-${i}`).filter((user) => partitionOf(utf8(user), partitions) === partition)[n]!
 
-export type World = ReturnType<typeof world>
+/** What was appended at or after these ends, partition by partition. */
+export async function recordsFrom(log: Log, topic: string, ends: readonly number[]) {
+  const found: { partition: number; timestampMs: number; value: Uint8Array | null; headers: RecordHeaders | undefined }[] = []
+  for (const [partition, { end }] of (await log.describeTopic(topic))!.partitions.entries())
+    for await (const batch of recordsIn(log, topic, partition, ends[partition]!, end))
+      for (let i = 0; i < batch.count; i++)
+        found.push({ partition, timestampMs: batch.timestampsMs[i]!, value: batch.values[i]?.slice() ?? null, headers: batch.headers[i] })
+  return found
+}
 
-export function world(log: Log, store: Store, topic: string, timestamps: TimestampType = 'create') {
+export function world(log: Log, store: Store, topic: string, timestamps: TimestampType = 'create', emitMs = defaultSettings.emitMs) {
   let at = startMs
-  const settings = { ...defaultSettings }
+  const settings = { ...defaultSettings, emitMs }
 
   async function append(records: readonly Omit<OutRecord, 'timestampMs'>[], stepMs = 1_000): Promise<void> {
     for (const record of records) await log.append(topic, [{ ...record, timestampMs: (at += stepMs) }])
@@ -79,7 +91,7 @@ export function world(log: Log, store: Store, topic: string, timestamps: Timesta
     },
     now: () => at,
     process: (over: { settings?: Partial<OperatorSettings>; resolve?: PartitionOptions['resolve'] } = {}) =>
-      processAll({ topic, members: [{ log, store }], checkpointMs: 200, ...over }),
+      processAll({ topic, members: [{ log, store }], checkpointMs: 200, ...over, settings: { ...settings, ...over.settings } }),
     replay: async (over: Partial<ReplayOptions> = {}) => {
       const outcome = await replay({
         log, store, topic, settings, clock: systemClock, dryRun: false, waitMs: undefined, source: everything, resolve: learned,
@@ -90,7 +102,10 @@ export function world(log: Log, store: Store, topic: string, timestamps: Timesta
     ends: async () => (await log.describeTopic(topic))!.partitions.map(({ end }) => end),
     /** Ids of the stored events, in order: one that is there twice is in it twice. */
     stored: async () =>
-      (await store.query<{ id: string }>('SELECT toString(event_id) AS id FROM events ORDER BY id')).map((row) => row.id.replaceAll('-', '')),
+      (await store.query<{ id: string }>('SELECT toString(event_id) AS id FROM events ORDER BY id')).map((row) =>
+        row.id.replaceAll('-', ''),
+      ),
+    query: <T>(sql: string) => store.query<T>(sql),
     verify: async () => {
       const { rowsDiffer, rowsCompared, findings } = await verify(store, settings, { everything: true, users: undefined, rows: 1 })
       return { rowsDiffer, findings, any: rowsCompared > 0 }

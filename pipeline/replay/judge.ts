@@ -69,7 +69,14 @@ export function judgeCandidates(candidates: readonly Candidate[], { settings, re
   }
   let isWhole = false
   // One partition: every key belongs to it.
-  const operator = partitionOperator({ settings: { ...settings, decayRows: false }, partition: 0, partitionCount: 1, operators: 'all', sink, resolve })
+  const operator = partitionOperator({
+    settings: { ...settings, decayRows: false },
+    partition: 0,
+    partitionCount: 1,
+    operators: 'all',
+    sink,
+    resolve,
+  })
   const encoder = new TextEncoder()
   judged.forEach((one, i) => {
     current = one

@@ -2,12 +2,7 @@
 import type { Clock } from '../ports/clock.ts'
 import type { Log } from '../ports/log.ts'
 import { readChangelog, type CheckpointRecord } from '../roles/process/checkpoint.ts'
-import { recordsIn } from './records-in.ts'
-
-/** It cannot be done now, and nothing was appended since it was found out; the message says why, and what to do. */
-export class ReplayRefused extends Error {
-  override name = 'ReplayRefused'
-}
+import { recordsIn, ReplayRefused } from './records-in.ts'
 
 export type ProcessedOptions = {
   log: Log

@@ -1,6 +1,11 @@
 // A stretch of a partition, in batches.
 import type { Log, RecordBatch } from '../ports/log.ts'
 
+/** It cannot be done now, and nothing was appended since it was found out; the message says why, and what to do. */
+export class ReplayRefused extends Error {
+  override name = 'ReplayRefused'
+}
+
 /** How long committed records that should be there may take to come. */
 const patienceMs = 10_000
 
@@ -15,7 +20,7 @@ export async function* recordsIn(log: Log, topic: string, partition: number, fro
     for (let next = from; next < to;) {
       const batch = await reader.next(patienceMs)
       if (batch.count === 0 && batch.nextOffset === next)
-        throw new Error(
+        throw new ReplayRefused(
           `${topic}/${partition}: nothing comes from offset ${next} on, though the log goes to ${to}: a transaction may be open there; try again in a minute`,
         )
       next = batch.nextOffset

@@ -10,8 +10,8 @@ import { moveClock } from '../ticks.ts'
 import { decide, eventKey, recentKeys } from './decide.ts'
 import { judgeCandidates, type Judged } from './judge.ts'
 import { knownEvents } from './known-events.ts'
-import { clocksWhenProcessed, ReplayRefused } from './processed.ts'
-import { recordsIn } from './records-in.ts'
+import { clocksWhenProcessed } from './processed.ts'
+import { recordsIn, ReplayRefused } from './records-in.ts'
 import { fromInput, fromRejected, type Filter, type NotReplayable, type SourceRecord } from './sources.ts'
 
 export type ReplaySource =
@@ -97,7 +97,8 @@ export async function replay(options: ReplayOptions): Promise<ReplayOutcome> {
       figures.eventsAlreadyThere += decision.alreadyThere
       figures.eventsRepeated += decision.repeated
       // A replay that was killed may have appended them, and not have moved the clock.
-      const atPresent = (acceptedAt: number | undefined) => acceptedAt !== undefined && intervalOf(acceptedAt) >= intervalOf(clocks[one.partition]!)
+      const atPresent = (acceptedAt: number | undefined) =>
+        acceptedAt !== undefined && intervalOf(acceptedAt) >= intervalOf(clocks[one.partition]!)
       if (one.accepted.some(({ id }) => atPresent(known.get(eventKey(one.key, id))))) unfinished.add(one.partition)
       if (decision.record === undefined) continue
       records.push(decision.record)
@@ -152,7 +153,9 @@ async function* batchesOf({ log, topic, names, source }: ReplayOptions): AsyncGe
   if (range === undefined) throw new ReplayRefused(`topic ${topic} has partitions 0 to ${partitions.length - 1}, no ${partition}`)
   const { begin, end } = range
   if (from < begin || from > end || (source.to ?? end) > end)
-    throw new ReplayRefused(`${topic}/${partition} holds the offsets from ${begin} up to, not including, ${end}: choose --from and --to among them`)
+    throw new ReplayRefused(
+      `${topic}/${partition} holds the offsets from ${begin} up to, not including, ${end}: choose --from and --to among them`,
+    )
   for await (const batch of recordsIn(log, topic, partition, from, source.to ?? end)) yield kept(batch).map(fromInput)
 }
 

@@ -60,9 +60,15 @@ export function fromRejected(record: KeptRecord, topic: string, filter: Filter):
   const listed = events?.split(',').map((item) => /^(\d{1,9}):([a-z_0-9]+)$/.exec(item))
   const reason = text('reason')
   if (
-    text('topic') !== topic || reason === undefined || !(partition >= 0) || !(offset >= 0) || Number.isNaN(recordAt) ||
-    Number.isNaN(receivedAt) || listed?.includes(null) === true
-  ) // prettier-ignore
+    text('topic') !== topic ||
+    reason === undefined ||
+    !(partition >= 0) ||
+    !(offset >= 0) ||
+    Number.isNaN(recordAt) ||
+    Number.isNaN(receivedAt) ||
+    listed?.includes(null) === true
+  )
+    // prettier-ignore
     return { kind: 'not_replayable', why: 'no_origin', partition: record.partition, offset: record.offset }
 
   if (recordAt < filter.sinceMs || recordAt >= filter.untilMs) return { kind: 'passed_over' }
