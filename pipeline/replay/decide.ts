@@ -1,10 +1,8 @@
 // Which events of a judged record are to be appended, and the record that brings them.
-import { naiveDecode } from '../../operators/naive/decode.ts'
 import type { PartitionOptions } from '../../operators/partition/partition.ts'
-import { encodeSingleObject } from '../../schemas/avro-encode.ts'
-import { behaviorBatch } from '../../schemas/behavior-batch.ts'
 import type { OutRecord } from '../ports/log.ts'
 import { inCurrentSchema, type Judged } from './judge.ts'
+import { shortened } from './shorten.ts'
 
 /** An event of a user. A user's bytes as latin-1 text lose nothing. */
 export const eventKey = (user: Uint8Array, eventId: string) => `${eventId}${Buffer.from(user).toString('latin1')}`
@@ -19,7 +17,7 @@ export type Decision = {
 
 /**
  * `isThere`: table `events` has it. `appended`: what this replay has appended so far, by `eventKey`; the decision's own are added.
- * A flush of which all events are wanted keeps its bytes; of another, the wanted ones are encoded anew.
+ * A flush of which all events are wanted keeps its bytes; another is shortened.
  */
 export function decide(
   judged: Judged,
@@ -41,7 +39,7 @@ export function decide(
   }
   decision.events = ordinals.size
   if (ordinals.size === 0) return decision
-  const value = ordinals.size === judged.flushEvents ? candidate.value : only(inCurrentSchema(candidate.value, resolve)!, ordinals)
+  const value = ordinals.size === judged.flushEvents ? candidate.value : shortened(inCurrentSchema(candidate.value, resolve)!, ordinals)
   const headers = { received_at: text(candidate.arrivedAt), replay_of: text(`${candidate.partition}/${candidate.offset}`) }
   decision.record = { key, value, headers, partition, timestampMs }
   return decision
@@ -49,13 +47,6 @@ export function decide(
 
 const encoder = new TextEncoder()
 const text = (value: string | number) => encoder.encode(String(value))
-
-/** Only accepted events, whose numbers are all within their fields, are encoded: nothing is lost on the way. */
-function only(flush: Uint8Array, ordinals: ReadonlySet<number>): Uint8Array {
-  const batch = naiveDecode(flush)
-  if (typeof batch === 'string') throw new Error(`a flush that the operators read is ${batch} to the naive decoder`)
-  return encodeSingleObject(behaviorBatch, { ...batch, events: batch.events.filter((_, i) => ordinals.has(i)) })
-}
 
 export type RecentKeys = { has(key: string): boolean; add(key: string): void }
 

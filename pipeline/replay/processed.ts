@@ -16,7 +16,7 @@ export type ProcessedOptions = {
 }
 
 const betweenLooksMs = 500
-const firstLook = 1_000
+const firstLook = 200
 
 /**
  * By partition, the clock at a checkpoint that covers all that was in the topic when this was called; −Infinity where a
