@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openEmbeddedEngine, type EmbeddedEngine } from '../adapters/embedded-store.ts'
 import { kafkaLog } from '../adapters/kafka-log.ts'
-import { exitGood, exitUsage } from '../cli/command.ts'
+import { exitFailed, exitGood, exitUsage } from '../cli/command.ts'
 import { databaseOf } from '../config/names.ts'
 import type { Log } from '../ports/log.ts'
 import { missingKafka, sharedKafka } from '../testing/shared-kafka.ts'
@@ -84,7 +84,7 @@ describe.skipIf(missing !== undefined)(`replay on a real broker${missing === und
     const before = await one.ends()
 
     const told = await start('--dry-run', '--json').ended()
-    expect(told.code).toBe(exitGood)
+    expect(told.code, told.err).toBe(exitGood)
     const figures = {
       records: 1_200,
       flushes_appended: 1_200,
@@ -105,7 +105,7 @@ describe.skipIf(missing !== undefined)(`replay on a real broker${missing === und
     expect(appended).toBeGreaterThan(0)
 
     const refused = await start().ended()
-    expect(refused.code).toBe(3)
+    expect(refused.code).toBe(exitFailed)
     expect(refused.err).toContain(
       `what lies unprocessed in topic ${topic} may hold the same events (partition 0 is processed to offset ${before[0]}`,
     )
@@ -114,6 +114,10 @@ describe.skipIf(missing !== undefined)(`replay on a real broker${missing === und
     expect(rest).toMatchObject({ records: 1_200, flushes_appended: 1_200 - appended, events_already_there: appended * 8 })
     await one.process()
     expect((await start('--json').ended()).figures()).toMatchObject({ events_appended: 0, events_already_there: 9_600 })
+    const range = await start('--partition', '1', '--from', '100', '--to', '400', '--json').ended()
+    expect(range.figures()).toMatchObject({ records: 300, events_appended: 0, events_already_there: 2_400 })
+    const beyond = await start('--partition', '2', '--from', '0').ended()
+    expect(beyond).toMatchObject({ code: exitFailed, err: expect.stringContaining(`topic ${topic} has partitions 0 to 1, no 2`) as string })
     expect(await one.stored()).toEqual(idsOf(...flushes))
     expect(await one.verify()).toEqual(good)
   }, 300_000)

@@ -1,4 +1,6 @@
 // How far the process role has come with a topic, by its last checkpoints; and waiting until that is far enough.
+import { controlOf } from '../../operators/partition/headers.ts'
+import { maxClock } from '../../operators/partition/partition.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Log } from '../ports/log.ts'
 import { readChangelog, type CheckpointRecord } from '../roles/process/checkpoint.ts'
@@ -19,8 +21,8 @@ const betweenLooksMs = 500
 const firstLook = 200
 
 /**
- * By partition, the clock at a checkpoint that covers all that was in the topic when this was called; −Infinity where a
- * partition is empty. With the checkpoint, table `events` and topic `<topic>.rejected` have all that came of it.
+ * By partition, the clock once all flushes that were in the topic when this was called are covered by a checkpoint; −Infinity
+ * where a partition is empty. With that, table `events` and topic `<topic>.rejected` have all that came of it.
  */
 export async function clocksWhenProcessed(options: ProcessedOptions): Promise<number[]> {
   const { log, topic, clock } = options
@@ -34,9 +36,12 @@ export async function clocksWhenProcessed(options: ProcessedOptions): Promise<nu
     for (const partition of behind) {
       const { begin, end } = ends[partition]!
       const checkpoint = await lastCheckpoint(log, options.changelog, partition)
-      if (checkpoint !== undefined) clocks[partition] = checkpoint.clock
       const to = checkpoint?.nextOffset ?? begin
-      if (to >= end || (await isEmpty(log, topic, partition, Math.max(to, begin), end))) continue
+      const ticked = await clockOfTicks(log, topic, partition, Math.max(to, begin), end)
+      if (ticked !== undefined) {
+        clocks[partition] = Math.max(checkpoint?.clock ?? -Infinity, ticked)
+        continue
+      }
       still.push(partition)
       lags.push(`partition ${partition} is processed to offset ${to} of ${end}`)
     }
@@ -63,14 +68,17 @@ async function lastCheckpoint(log: Log, changelog: string, partition: number): P
   }
 }
 
-/** Whether [from, to) has no committed records: transaction markers take offsets too. */
-async function isEmpty(log: Log, topic: string, partition: number, from: number, to: number): Promise<boolean> {
-  if (from >= to) return true
-  const reader = await log.read(topic, partition, from)
-  try {
-    const { count, nextOffset, offsets } = await reader.next(betweenLooksMs)
-    return count === 0 ? nextOffset >= to : offsets[0]! >= to
-  } finally {
-    await reader.close()
-  }
+/**
+ * The clock that [from, to) brings where it holds nothing but control records, such as a tick that the last owner did not live to
+ * process, and transaction markers; undefined where there are flushes.
+ */
+async function clockOfTicks(log: Log, topic: string, partition: number, from: number, to: number): Promise<number | undefined> {
+  let clock = -Infinity
+  for await (const { count, keys, values, headers, timestampsMs } of recordsIn(log, topic, partition, from, to))
+    for (let i = 0; i < count; i++) {
+      const control = controlOf(keys[i] ?? null, values[i] ?? null, headers[i])
+      if (control === undefined) return undefined
+      for (const at of [timestampsMs[i]!, control.clockAt]) if (at <= maxClock) clock = Math.max(clock, at)
+    }
+  return clock
 }

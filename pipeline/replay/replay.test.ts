@@ -7,6 +7,7 @@ import { embeddedLog, type EmbeddedLog } from '../adapters/embedded-log.ts'
 import { openEmbeddedEngine, type EmbeddedEngine } from '../adapters/embedded-store.ts'
 import { systemClock } from '../adapters/system-clock.ts'
 import type { OutRecord, TimestampType } from '../ports/log.ts'
+import { moveClock } from '../ticks.ts'
 import { encode, event, everything, flush, good, idsOf, learned, purchase, recordsFrom, startMs, userOf, utf8, world } from './hand-made.ts'
 import type { Filter } from './sources.ts'
 
@@ -288,4 +289,15 @@ test('a replay that has taken an hour looks again whether all is processed', asy
   await expect(topic.replay({ clock, onProgress, waitMs: 0 })).rejects.toThrow('what lies unprocessed in topic long')
   await topic.process({ resolve: learned })
   expect(await topic.replay()).toMatchObject({ eventsAppended: 1, eventsAlreadyThere: 1 })
+}, 120_000)
+
+test('a tick that nobody has processed is not waited for: it holds no events, and its clock counts', async () => {
+  const topic = await begun('ticked')
+  await topic.sendUnknown(flush(userOf(0), [event()]))
+  await topic.process()
+  await moveClock(log, topic.topic, startMs + 86_400_000)
+  const before = await topic.ends()
+  expect(await topic.replay()).toMatchObject({ eventsAppended: 1 })
+  const [appended] = await recordsFrom(log, topic.topic, before)
+  expect(appended!.timestampMs).toBe(startMs + 86_400_000)
 }, 120_000)
