@@ -1,9 +1,9 @@
 // How far the process role has come with a topic, by its last checkpoints; and waiting until that is far enough.
 import { controlOf } from '../../operators/partition/headers.ts'
 import { maxClock } from '../../operators/partition/partition.ts'
+import { readCheckpoint } from '../doctor/read-checkpoint.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Log } from '../ports/log.ts'
-import { readChangelog, type CheckpointRecord } from '../roles/process/checkpoint.ts'
 import { recordsIn, ReplayRefused } from './records-in.ts'
 
 export type ProcessedOptions = {
@@ -18,7 +18,6 @@ export type ProcessedOptions = {
 }
 
 const betweenLooksMs = 500
-const firstLook = 200
 
 /**
  * By partition, the clock once all flushes that were in the topic when this was called are covered by a checkpoint; −Infinity
@@ -35,7 +34,8 @@ export async function clocksWhenProcessed(options: ProcessedOptions): Promise<nu
     const lags = []
     for (const partition of behind) {
       const { begin, end } = ends[partition]!
-      const checkpoint = await lastCheckpoint(log, options.changelog, partition)
+      const changelog = (await log.describeTopic(options.changelog))?.partitions[partition]
+      const checkpoint = changelog === undefined ? undefined : await readCheckpoint(log, options.changelog, partition, changelog)
       const to = checkpoint?.nextOffset ?? begin
       const ticked = await clockOfTicks(log, topic, partition, Math.max(to, begin), end)
       if (ticked !== undefined) {
@@ -54,17 +54,6 @@ export async function clocksWhenProcessed(options: ProcessedOptions): Promise<nu
     if (isFirst) options.onWaiting?.(lag)
     await clock.sleep(betweenLooksMs, options.signal)
     behind = still
-  }
-}
-
-/** A checkpoint is the last record of its transaction, so only owners' records follow the newest. */
-async function lastCheckpoint(log: Log, changelog: string, partition: number): Promise<CheckpointRecord | undefined> {
-  const range = (await log.describeTopic(changelog))?.partitions[partition]
-  if (range === undefined) return undefined
-  for (let look = firstLook; ; look *= 8) {
-    const from = Math.max(range.begin, range.end - look)
-    const { checkpoint } = await readChangelog(recordsIn(log, changelog, partition, from, range.end))
-    if (checkpoint !== undefined || from === range.begin) return checkpoint
   }
 }
 

@@ -66,7 +66,8 @@ test('of a flush with one bad event whose rule is fixed only that event comes ag
   const figures = await topic.replay()
   expect(figures).toMatchObject({ records: 2, flushesAppended: 2, flushesShortened: 1, eventsAppended: 3, eventsAlreadyThere: 0 })
   const appended = (await recordsFrom(log, topic.topic, before)).filter(({ value }) => value !== null)
-  expect(appended.map(({ value }) => Buffer.from(value!).equals(encode(wrong))).toSorted()).toEqual([false, true])
+  expect(appended.filter(({ value }) => Buffer.from(value!).equals(encode(wrong)))).toHaveLength(1)
+  expect(appended).toHaveLength(2)
   await topic.process()
   expect(await topic.stored()).toHaveLength(2 + 2 + 3)
   const [row] = await topic.query<{ at: number; n: number }>(

@@ -21,7 +21,7 @@ With --partition and --from it reads records of the input topic itself: those of
 after a fault of the rules.
 
 What lies unprocessed in the topic could hold the same events, so the process role must first have come to its end; --wait-s says how
-long that may take. The embedded log has one user at a time: stop the others, replay, then let process go on. Give it the settings that
+long that may take. The embedded log has one user at a time: stop the others, replay, then let process go on (--dry-run only looks, whoever has it). Give it the settings that
 the pipeline runs with (currency, emit interval). docs/guide/replay.md has more.`,
   examples: [
     ['replay --dry-run', 'What would come of the rejected records of topic behavior-events.'],
@@ -89,7 +89,8 @@ the pipeline runs with (currency, emit interval). docs/guide/replay.md has more.
       sinceMs: instant('--since', flags.since, -Infinity),
       untilMs: instant('--until', flags.until, Infinity),
     }
-    const log = await openLog(settings, { create: false })
+    // Only looking, it may look into what another process has.
+    const log = await openLog(settings, { create: false, look: flags.dryRun })
     try {
       if ((await log.describeTopic(topic)) === undefined) throw new UsageError(`topic ${topic} does not exist`)
       const store = await openStore(settings, { create: false })
@@ -106,7 +107,7 @@ the pipeline runs with (currency, emit interval). docs/guide/replay.md has more.
           clock: systemClock,
           source: isRange ? { kind: 'range', partition, from: from!, to } : { kind: 'rejected', filter },
           dryRun: flags.dryRun,
-          waitMs: settings.log.brokers.length === 0 ? undefined : flags.waitS * 1000,
+          waitMs: settings.log.brokers.length === 0 && !flags.dryRun ? undefined : flags.waitS * 1000,
           signal,
           onWaiting: (lag) => note(`waiting until the topic is processed: ${lag}`),
           onNotReplayable(why, partition, offset) {
