@@ -1,6 +1,7 @@
 // For tests: a topic with hand-made flushes in it, processed and replayed on real parts.
 import { createHash } from 'node:crypto'
 import { partitionOf } from '../../operators/hash.ts'
+import { naiveDecode } from '../../operators/naive/decode.ts'
 import type { PartitionOptions } from '../../operators/partition/partition.ts'
 import { defaultSettings, type OperatorSettings } from '../../operators/settings.ts'
 import { encodeSingleObject } from '../../schemas/avro-encode.ts'
@@ -30,6 +31,8 @@ export const event = (over: Partial<BehaviorEvent> = {}): BehaviorEvent => ({
   event_id: id(), behavior: 'play', occurred_at: startMs, session_id: 's', content_id: 'v', creator_id: null, category: 'music', surface: 'feed',
   published_at: startMs - 5, watch_ms: 900, duration_ms: 1_000, amount_minor: null, currency: null, query: null, ...over,
 }) // prettier-ignore
+/** One that `careless` spoils. */
+export const fragile = () => event({ query: 'fragile' })
 export const purchase = (currency: string) => event({ behavior: 'purchase', amount_minor: 500, currency })
 
 export const flush = (user: string, events: BehaviorEvent[], over: Partial<BehaviorBatch> = {}): BehaviorBatch => ({
@@ -52,6 +55,12 @@ export const learned: PartitionOptions['resolve'] = (value) => {
   return known
 }
 
+/** A version with a fault: it knows the schema, and loses `content_id` of some events on the way, which so are a `missing_field`. */
+export const careless: PartitionOptions['resolve'] = (value) => {
+  const batch = naiveDecode(learned(value) as Uint8Array) as BehaviorBatch
+  return encode({ ...batch, events: batch.events.map((one) => (one.query === 'fragile' ? { ...one, content_id: null } : one)) })
+}
+
 export const userOf = (partition: number, n = 0) =>
   Array.from({ length: 400 }, (_, i) => `user-${i}`).filter((user) => partitionOf(utf8(user), partitions) === partition)[n]!
 
@@ -65,9 +74,9 @@ export async function recordsFrom(log: Log, topic: string, ends: readonly number
   return found
 }
 
-export function world(log: Log, store: Store, topic: string, timestamps: TimestampType = 'create', emitMs = defaultSettings.emitMs) {
+export function world(log: Log, store: Store, topic: string, timestamps: TimestampType = 'create') {
   let at = startMs
-  const settings = { ...defaultSettings, emitMs }
+  const settings = defaultSettings
 
   async function append(records: readonly Omit<OutRecord, 'timestampMs'>[], stepMs = 1_000): Promise<void> {
     for (const record of records) await log.append(topic, [{ ...record, timestampMs: (at += stepMs) }])

@@ -13,7 +13,7 @@ import { exitFailed, exitGood, exitUsage } from '../cli/command.ts'
 import { databaseOf } from '../config/names.ts'
 import type { Log } from '../ports/log.ts'
 import { missingKafka, sharedKafka } from '../testing/shared-kafka.ts'
-import { encode, event, flush, good, idsOf, userOf, utf8, world } from './hand-made.ts'
+import { encode, event, flush, idsOf, userOf, utf8, world } from './hand-made.ts'
 
 const bin = fileURLToPath(new URL('../cli/bin.js', import.meta.url))
 const missing = await missingKafka()
@@ -65,7 +65,7 @@ function start(...words: string[]) {
 
 describe.skipIf(missing !== undefined)(`replay on a real broker${missing === undefined ? '' : ` (${missing})`}`, () => {
   test('killed midway and run again, every event is there once', async () => {
-    const one = world(log, engine.store(databaseOf(topic)), topic, 'append', 100)
+    const one = world(log, engine.store(databaseOf(topic)), topic, 'append')
     await one.begin()
     // Large enough that they are read, and appended, in several batches.
     const flushes = Array.from({ length: 1_200 }, (_, n) =>
@@ -119,7 +119,8 @@ describe.skipIf(missing !== undefined)(`replay on a real broker${missing === und
     const beyond = await start('--partition', '2', '--from', '0').ended()
     expect(beyond).toMatchObject({ code: exitFailed, err: expect.stringContaining(`topic ${topic} has partitions 0 to 1, no 2`) as string })
     expect(await one.stored()).toEqual(idsOf(...flushes))
-    expect(await one.verify()).toEqual(good)
+    // Rows come when the log's time has passed; what is there must be right.
+    expect(await one.verify()).toMatchObject({ rowsDiffer: 0, findings: [] })
   }, 300_000)
 
   test.each([

@@ -1,6 +1,7 @@
 // How far the process role has come with a topic, by its last checkpoints; and waiting until that is far enough.
 import { controlOf } from '../../operators/partition/headers.ts'
 import { maxClock } from '../../operators/partition/partition.ts'
+import type { OperatorSettings } from '../../operators/settings.ts'
 import { readCheckpoint } from '../doctor/read-checkpoint.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Log } from '../ports/log.ts'
@@ -10,6 +11,7 @@ export type ProcessedOptions = {
   log: Log
   topic: string
   changelog: string
+  settings: Pick<OperatorSettings, 'currency' | 'emitMs'>
   clock: Clock
   /** How long the process role may take to come to the ends that stand now. */
   waitMs: number
@@ -26,6 +28,7 @@ const betweenLooksMs = 500
 export async function clocksWhenProcessed(options: ProcessedOptions): Promise<number[]> {
   const { log, topic, clock } = options
   const ends = (await log.describeTopic(topic))!.partitions
+  const { currency, emitMs } = options.settings
   const clocks = ends.map(() => -Infinity)
   const waitUntil = clock.now() + options.waitMs
   let behind = ends.map((_, partition) => partition)
@@ -36,6 +39,11 @@ export async function clocksWhenProcessed(options: ProcessedOptions): Promise<nu
       const { begin, end } = ends[partition]!
       const changelog = (await log.describeTopic(options.changelog))?.partitions[partition]
       const checkpoint = changelog === undefined ? undefined : await readCheckpoint(log, options.changelog, partition, changelog)
+      const was = checkpoint?.settings
+      if (was !== undefined && (was.currency !== currency || was.emitMs !== emitMs))
+        throw new ReplayRefused(
+          `topic ${topic} is processed with --currency ${was.currency} and --emit-s ${was.emitMs / 1000}, and this was given ${currency} and ${emitMs / 1000}: give it the same`,
+        )
       const to = checkpoint?.nextOffset ?? begin
       const ticked = await clockOfTicks(log, topic, partition, Math.max(to, begin), end)
       if (ticked !== undefined) {

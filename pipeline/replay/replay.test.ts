@@ -8,7 +8,24 @@ import { openEmbeddedEngine, type EmbeddedEngine } from '../adapters/embedded-st
 import { systemClock } from '../adapters/system-clock.ts'
 import type { OutRecord, TimestampType } from '../ports/log.ts'
 import { moveClock } from '../ticks.ts'
-import { encode, event, everything, flush, good, idsOf, learned, purchase, recordsFrom, startMs, userOf, utf8, world } from './hand-made.ts'
+import {
+  careless,
+  encode,
+  event,
+  everything,
+  flush,
+  fragile,
+  good,
+  idsOf,
+  learned,
+  purchase,
+  recordsFrom,
+  startMs,
+  unknown,
+  userOf,
+  utf8,
+  world,
+} from './hand-made.ts'
 import type { Filter } from './sources.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'reelpulse-replay-'))
@@ -50,28 +67,29 @@ test('flushes of a schema that becomes known count once, with the times at which
 
 const userBytes = (of: { user_id: string }) => utf8(of.user_id)
 
-test('of a flush with one bad event whose rule is fixed only that event comes again, days later; the flush of bad ones whole', async () => {
+test('of a flush with one event that a fault had rejected only that event comes again, days later; a flush of such ones whole', async () => {
   const topic = await begun('fixed-rule')
-  const mixed = flush(userOf(0), [event(), purchase('CNY'), event()])
-  const wrong = flush(userOf(1), [purchase('CNY'), purchase('CNY')])
-  await topic.send(mixed, wrong)
-  await topic.process({ settings: { currency: 'EUR' } })
+  const mixed = flush(userOf(0), [event(), fragile(), event()])
+  const wrong = flush(userOf(1), [fragile(), fragile()])
+  await topic.sendUnknown(mixed, wrong)
+  await topic.process({ resolve: careless })
   expect((await topic.stored()).length).toBe(2)
   // The ids of what was accepted are forgotten by then.
   topic.pass(3 * 86_400_000)
-  await topic.send(flush(userOf(0), [event()]), flush(userOf(1), [event()]))
-  await topic.process()
+  const later = [flush(userOf(0), [event()]), flush(userOf(1), [event()])]
+  await topic.send(...later)
+  await topic.process({ resolve: learned })
   const before = await topic.ends()
 
   const figures = await topic.replay()
   expect(figures).toMatchObject({ records: 2, flushesAppended: 2, flushesShortened: 1, eventsAppended: 3, eventsAlreadyThere: 0 })
   const appended = (await recordsFrom(log, topic.topic, before)).filter(({ value }) => value !== null)
-  expect(appended.filter(({ value }) => Buffer.from(value!).equals(encode(wrong)))).toHaveLength(1)
+  expect(appended.filter(({ value }) => Buffer.from(value!).equals(unknown(encode(wrong))))).toHaveLength(1)
   expect(appended).toHaveLength(2)
-  await topic.process()
-  expect(await topic.stored()).toHaveLength(2 + 2 + 3)
+  await topic.process({ resolve: learned })
+  expect(await topic.stored()).toEqual(idsOf(mixed, wrong, ...later))
   const [row] = await topic.query<{ at: number; n: number }>(
-    `SELECT toUnixTimestamp64Milli(max(event_at)) AS at, count() AS n FROM events WHERE behavior = 'purchase' AND experiments['feed'] = 'b'`,
+    `SELECT toUnixTimestamp64Milli(max(event_at)) AS at, count() AS n FROM events WHERE query = 'fragile' AND experiments['feed'] = 'b'`,
   )
   expect(row).toEqual({ at: startMs + 2_000, n: 3 })
   expect(await topic.verify()).toEqual(good)
@@ -215,17 +233,17 @@ test('what is too old by now, garbage, and what the rejected topic has no bytes 
 test('reasons and times choose among the rejected records', async () => {
   const topic = await begun('chosen')
   const early = flush(userOf(0), [event()])
-  const late = flush(userOf(0), [purchase('CNY'), event({ content_id: null })])
-  await topic.sendUnknown(early)
+  const late = flush(userOf(0), [fragile(), purchase('EUR')])
+  await topic.append([{ key: null, value: encode(early) }])
   const between = topic.now() + 1
-  await topic.send(late)
-  await topic.process({ settings: { currency: 'EUR' } })
+  await topic.sendUnknown(late)
+  await topic.process({ resolve: careless })
   const chosen = (filter: Partial<Filter>) =>
     topic.replay({ dryRun: true, source: { kind: 'rejected', filter: { ...everything.filter, ...filter } } })
   expect(await chosen({ untilMs: between })).toMatchObject({ records: 1, eventsAppended: 1 })
-  expect(await chosen({ sinceMs: between })).toMatchObject({ records: 1, eventsAppended: 1, stillRejected: { missing_field: 1 } })
-  expect(await chosen({ reasons: new Set(['currency']) })).toMatchObject({ records: 1, eventsAppended: 1, stillRejected: {} })
-  expect(await chosen({ reasons: new Set(['missing_field']) })).toMatchObject({ records: 1, eventsAppended: 0 })
+  expect(await chosen({ sinceMs: between })).toMatchObject({ records: 1, eventsAppended: 1, stillRejected: { currency: 1 } })
+  expect(await chosen({ reasons: new Set(['missing_field']) })).toMatchObject({ records: 1, eventsAppended: 1, stillRejected: {} })
+  expect(await chosen({ reasons: new Set(['currency']) })).toMatchObject({ records: 1, eventsAppended: 0 })
   expect(await chosen({ reasons: new Set(['bad_utf8']) })).toMatchObject({ records: 0 })
   expect(await chosen({})).toMatchObject({ records: 2, eventsAppended: 2 })
 }, 120_000)
@@ -301,4 +319,13 @@ test('a tick that nobody has processed is not waited for: it holds no events, an
   expect(await topic.replay()).toMatchObject({ eventsAppended: 1 })
   const [appended] = await recordsFrom(log, topic.topic, before)
   expect(appended!.timestampMs).toBe(startMs + 86_400_000)
+}, 120_000)
+
+test('settings other than those that the topic is processed with are refused', async () => {
+  const topic = await begun('other-settings')
+  await topic.send(flush(userOf(0), [event()]))
+  await topic.process()
+  await expect(topic.replay({ settings: { ...topic.settings, currency: 'EUR' } })).rejects.toThrow(
+    'topic other-settings is processed with --currency CNY and --emit-s 5, and this was given EUR and 5',
+  )
 }, 120_000)

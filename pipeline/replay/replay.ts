@@ -75,7 +75,7 @@ export async function replay(options: ReplayOptions): Promise<ReplayOutcome> {
     const { onWaiting } = options
     processedAt = clock.now()
     clocks = await clocksWhenProcessed({
-      log, topic, clock, signal, changelog: options.names.changelog, waitMs: waitMs ?? 0, ...(onWaiting === undefined ? {} : { onWaiting }),
+      log, topic, settings, clock, signal, changelog: options.names.changelog, waitMs: waitMs ?? 0, ...(onWaiting === undefined ? {} : { onWaiting }),
     }) // prettier-ignore
   }
   await processed()
