@@ -18,7 +18,7 @@ export type Judged = {
   merged: ReadonlySet<string>
 }
 
-const text = (bytes: Uint8Array | null | undefined) => (bytes == null ? '' : Buffer.from(bytes).toString())
+const text = (bytes: Uint8Array | null | undefined) => Buffer.from(bytes ?? none).toString()
 const none = new Uint8Array(0)
 
 /** What is wrong, in words; none where all is right. */
