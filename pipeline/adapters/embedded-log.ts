@@ -1,10 +1,10 @@
 // The embedded log: a durable partitioned log in one SQLite file of one process, with Kafka's semantics as the port shows them.
 
-import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
 import { Worker } from 'node:worker_threads'
 import { partitionOf } from '../../operators/hash.ts'
+import { makeDurableDirectory } from '../durable-directory.ts'
 import {
   LogFailed,
   OffsetGone,
@@ -59,7 +59,7 @@ const maxRowRecords = 4_096
 export async function embeddedLog(directory: string, options: EmbeddedLogOptions = {}): Promise<EmbeddedLog> {
   const { readOnly = false } = options
   const path = join(directory, 'log.db')
-  if (!readOnly) mkdirSync(directory, { recursive: true })
+  if (!readOnly) makeDurableDirectory(directory)
   const lock = readOnly ? { release() {} } : lockDirectory(directory)
   let db: DatabaseSync
   try {

@@ -37,7 +37,8 @@ export function readAddress(dataDir: string): EngineAddress | undefined {
 export function writeAddress(dataDir: string, address: EngineAddress): void {
   const path = addressPath(dataDir)
   const draft = `${path}.${process.pid}`
-  writeFileSync(draft, `${JSON.stringify(address, null, 2)}\n`, { mode: 0o600 })
+  // Flushed: a power cut must not leave an empty file, and with it new secrets.
+  writeFileSync(draft, `${JSON.stringify(address, null, 2)}\n`, { mode: 0o600, flush: true })
   renameSync(draft, path)
 }
 

@@ -1,5 +1,5 @@
 // The engine's process: chdb behind the HTTP front. Started by supervisor.ts, and ends with it.
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { rmSync, writeFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { once } from 'node:events'
 import { dirname, join } from 'node:path'
@@ -15,7 +15,6 @@ const tell = (message: FromEngine): void => {
 }
 
 async function start(options: EngineStart): Promise<() => Promise<void>> {
-  mkdirSync(options.directory, { recursive: true, mode: 0o700 })
   const configPath = join(options.directory, 'engine.xml')
   writeFileSync(configPath, engineConfig(options))
   // Takes the directory's lock: from here on socket and spool are this process's too.

@@ -1,8 +1,9 @@
 // Keeps one engine running over a data directory: starts its process, says when it is ready, starts it again when it dies, stops it cleanly.
 import { spawn, type ChildProcess } from 'node:child_process'
-import { mkdirSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { makeDurableDirectory } from '../durable-directory.ts'
 import { credentialsOf, readAddress, socketPathOf, spoolDirectoriesOf, writeAddress, type EngineAddress } from './address.ts'
 import type { EngineStart, FromEngine, ToEngine } from './protocol.ts'
 
@@ -50,7 +51,7 @@ const steadyAfterMs = 10_000
 export async function startEngine(options: EngineOptions): Promise<Engine> {
   const dataDir = resolve(options.dataDir)
   const directory = join(dataDir, 'engine')
-  mkdirSync(directory, { recursive: true, mode: 0o700 })
+  makeDurableDirectory(directory, 0o700)
   const tell = options.tell ?? (() => {})
   const previous = readAddress(dataDir)
   const start: EngineStart = {
