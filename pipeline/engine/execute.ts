@@ -15,6 +15,8 @@ import type { InsertParts, Span } from './statement.ts'
 export type ExecuteOptions = {
   sessions: Sessions
   spool: Spool
+  /** Waited for before what was written or made is acknowledged. */
+  durable(): Promise<void>
   /** Used where a request names none. */
   database: string
   /** A result that is not streamed is held in memory, up to this. */
@@ -46,6 +48,7 @@ async function insert(options: ExecuteOptions, execution: Execution, { head, set
   const run = (sql: string): Promise<number> =>
     options.sessions.run({ ...workOf(options, execution), tag: undefined, settings: [] }, async (running) => {
       const { rows } = await running.whole(sql, 'TabSeparated')
+      await options.durable()
       return rows
     })
 
@@ -107,6 +110,7 @@ async function query(options: ExecuteOptions, execution: Execution): Promise<voi
       return await holdOrStream(pieces, options.maxHeldBytes, request, response, headers, () => gone)
     }
     const { bytes, rows } = await running.whole(text, format)
+    if (!statement.reads) await options.durable()
     if (bytes.length > options.maxHeldBytes) throw tooLarge(options.maxHeldBytes)
     return { pieces: [bytes], rows }
   }

@@ -4,7 +4,9 @@ import type { AddressInfo } from 'node:net'
 import { once } from 'node:events'
 import { dirname, join } from 'node:path'
 import { makePrivate } from './address.ts'
+import { forgetLostInserts } from './deduplication-logs.ts'
 import { openFront } from './front.ts'
+import { namesOnDisk } from './names-on-disk.ts'
 import type { EngineStart, FromEngine, ToEngine } from './protocol.ts'
 import { readerLimits } from './reader.ts'
 import { openSessions } from './sessions.ts'
@@ -15,8 +17,10 @@ const tell = (message: FromEngine): void => {
 }
 
 async function start(options: EngineStart): Promise<() => Promise<void>> {
+  const { fsync, directory } = options
   const configPath = join(options.directory, 'engine.xml')
   writeFileSync(configPath, engineConfig(options))
+  forgetLostInserts(directory)
   // Takes the directory's lock: from here on socket and spool are this process's too.
   const sessions = await openSessions({
     directory: options.directory,
@@ -25,7 +29,12 @@ async function start(options: EngineStart): Promise<() => Promise<void>> {
     readerLimits,
   })
   const spool = openSpool({ directories: options.spoolDirectories, maxBodyBytes: options.maxBodyBytes })
-  const shared = { sessions, spool, database: options.database, owner: options.owner, reader: options.reader }
+  const names = namesOnDisk(directory)
+  const durable = async () => {
+    if (fsync) await names.sync()
+  }
+  await durable()
+  const shared = { sessions, spool, durable, database: options.database, owner: options.owner, reader: options.reader }
   const front = openFront(shared)
   makePrivate(dirname(options.socketPath))
   rmSync(options.socketPath, { force: true })
@@ -51,12 +60,18 @@ async function start(options: EngineStart): Promise<() => Promise<void>> {
   }
 }
 
+/**
+ * Merged parts are synced too, and the parts that they came from stay for ClickHouse's own default of eight minutes: chdb's are 0 and 0, which
+ * would remove rows that are on disk for others that are not yet.
+ */
 function engineConfig({ fsync }: EngineStart): string {
   const flag = fsync ? 1 : 0
   return `<clickhouse>
   <merge_tree>
     <fsync_after_insert>${flag}</fsync_after_insert>
     <fsync_part_directory>${flag}</fsync_part_directory>
+    <min_rows_to_fsync_after_merge>${flag}</min_rows_to_fsync_after_merge>
+    <old_parts_lifetime>480</old_parts_lifetime>
   </merge_tree>
 </clickhouse>
 `

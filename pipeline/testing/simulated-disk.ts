@@ -133,6 +133,11 @@ export function simulatedDisk(root: string): SimulatedDisk {
           put(target.parent, [[target.name, at(from)], [source.name, call.exchange ? at(to) : undefined]]) // prettier-ignore
           return
         }
+        case 'link': {
+          const [from, to] = [namesOf(call.from), namesOf(call.to)]
+          if (from !== undefined && to !== undefined) putAt(to, at(from))
+          return
+        }
         case 'symlink':
         case 'mkdir':
         case 'rmdir':

@@ -13,6 +13,7 @@ export type FileCall =
   | { does: 'truncate'; path: string; size: number }
   | { does: 'begin sync' | 'end sync'; thread: string; path: string }
   | { does: 'rename'; from: string; to: string; exchange: boolean }
+  | { does: 'link'; from: string; to: string }
   | { does: 'symlink'; target: string; path: string }
   | { does: 'unlink' | 'mkdir' | 'rmdir'; path: string }
   /** What this reader cannot follow: a mapping that is written through, a copy within the kernel. */
@@ -153,7 +154,7 @@ function endOf(thread: string, text: string): FileCall[] {
     case 'link':
     case 'linkat': {
       const { texts } = stringsOf(text)
-      return [{ does: 'unseen', call: name, path: absolute(text, texts[1]!) }]
+      return [{ does: 'link', from: absolute(text, texts[0]!), to: absolute(text, texts[1]!) }]
     }
     case 'truncate':
     case 'fallocate':
