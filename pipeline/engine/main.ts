@@ -61,8 +61,8 @@ async function start(options: EngineStart): Promise<() => Promise<void>> {
 }
 
 /**
- * Merged parts are synced too, and the parts that they came from stay for ClickHouse's own default of eight minutes: chdb's are 0 and 0, which
- * would remove rows that are on disk for others that are not yet.
+ * A merged part is synced too. By default it is not, and a server keeps the parts that it came from for eight minutes; chdb removes them at once, and with
+ * them the only copy that is on disk.
  */
 function engineConfig({ fsync }: EngineStart): string {
   const flag = fsync ? 1 : 0
@@ -71,7 +71,6 @@ function engineConfig({ fsync }: EngineStart): string {
     <fsync_after_insert>${flag}</fsync_after_insert>
     <fsync_part_directory>${flag}</fsync_part_directory>
     <min_rows_to_fsync_after_merge>${flag}</min_rows_to_fsync_after_merge>
-    <old_parts_lifetime>480</old_parts_lifetime>
   </merge_tree>
 </clickhouse>
 `

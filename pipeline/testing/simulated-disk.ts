@@ -13,8 +13,11 @@ type Folder = { kind: 'folder'; names: Map<string, Node>; ops: FolderOp[]; synce
 type Link = { kind: 'link'; target: string }
 type Node = File | Folder | Link
 
-/** What is kept beyond what was synced. `tear`: of unsynced writes, pieces of so many bytes each by chance; names up to some moment of each directory. */
-export type Kept = 'synced only' | { random: () => number; tear: number }
+/**
+ * What is kept beyond what was synced: nothing; all bytes, but no names; or what chance lets through: of writes, pieces of `tear` bytes, of names those
+ * up to some moment in each directory.
+ */
+export type Kept = 'synced only' | 'bytes' | { random: () => number; tear: number }
 
 export type SimulatedDisk = {
   apply(call: FileCall): void
@@ -180,7 +183,7 @@ export function simulatedDisk(root: string): SimulatedDisk {
         if (node.kind === 'link') return symlinkSync(node.target, path)
         if (node.kind === 'file') return writeFileSync(path, bytesOf(node, kept))
         mkdirSync(path, { recursive: true })
-        const upTo = kept === 'synced only' ? node.synced : node.synced + Math.floor(kept.random() * (node.ops.length - node.synced + 1))
+        const upTo = typeof kept === 'string' ? node.synced : node.synced + Math.floor(kept.random() * (node.ops.length - node.synced + 1))
         for (const [name, child] of namesAt(node, upTo)) write(child, join(path, name))
       }
       write(top, directory)
@@ -213,11 +216,11 @@ function bytesOf(file: File, kept: Kept): Buffer {
   }
   file.ops.forEach((op, i) => {
     const isSynced = i < file.synced
-    if (!isSynced && (kept === 'synced only' || kept.random() < 0.4)) return
+    if (!isSynced && (kept === 'synced only' || (kept !== 'bytes' && kept.random() < 0.4))) return
     if (!('bytes' in op)) {
       bytes.fill(0, op.size)
       size = op.size
-    } else if (isSynced || kept === 'synced only' || kept.random() < 0.3) write(op.at, op.bytes)
+    } else if (isSynced || typeof kept === 'string' || kept.random() < 0.3) write(op.at, op.bytes)
     else {
       for (let from = op.at; from < op.at + op.bytes.length;) {
         const to = Math.min(op.at + op.bytes.length, (Math.floor(from / kept.tear) + 1) * kept.tear)
