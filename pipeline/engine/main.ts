@@ -1,5 +1,5 @@
 // The engine's process: chdb behind the HTTP front. Started by supervisor.ts, and ends with it.
-import { rmSync, writeFileSync } from 'node:fs'
+import { rmSync, statfsSync, writeFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { once } from 'node:events'
 import { dirname, join } from 'node:path'
@@ -15,6 +15,9 @@ import { openSpool } from './spool.ts'
 const tell = (message: FromEngine): void => {
   if (process.connected) process.send!(message)
 }
+
+/** More than a table's files take before its first row. */
+const tableBytes = 1024 * 1024
 
 async function start(options: EngineStart): Promise<() => Promise<void>> {
   const { fsync, directory } = options
@@ -34,7 +37,11 @@ async function start(options: EngineStart): Promise<() => Promise<void>> {
     if (fsync) await names.sync()
   }
   await durable()
-  const shared = { sessions, spool, durable, database: options.database, owner: options.owner, reader: options.reader }
+  const hasRoom = () => {
+    const { bavail, bsize } = statfsSync(directory)
+    return bavail * bsize >= tableBytes
+  }
+  const shared = { sessions, spool, hasRoom, durable, database: options.database, owner: options.owner, reader: options.reader }
   const front = openFront(shared)
   makePrivate(dirname(options.socketPath))
   rmSync(options.socketPath, { force: true })

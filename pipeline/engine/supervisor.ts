@@ -64,12 +64,23 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
     fsync: options.fsync ?? true,
     ...credentialsOf(previous),
   }
-  let child = await launch(start)
+  let child: Child
   let stopping = false
   let restarts = 0
   let failures = 0
   let restarting: Promise<void> | undefined
   const wake = new AbortController()
+
+  /** Leaves no process behind where it throws. */
+  const begin = async (): Promise<EngineAddress> => {
+    child = await launch(start)
+    try {
+      return publish()
+    } catch (error) {
+      await end(child.process)
+      throw new EngineFailed(`its address cannot be written: ${(error as Error).message}`, { cause: error })
+    }
+  }
 
   const publish = (): EngineAddress => {
     // The same port again after a crash, so that its clients find it.
@@ -97,9 +108,8 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
       await pause(delayMs, wake.signal)
       if (stopping) return
       try {
-        child = await launch(start)
+        await begin()
         restarts++
-        publish()
         watch()
         tell('info', `The engine is up again (process ${child.process.pid}).`)
         return
@@ -109,7 +119,7 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
     }
   }
 
-  const address = publish()
+  const address = await begin()
   watch()
   return {
     address,

@@ -18,7 +18,7 @@ const missing = await straceMissing()
 const passing =
   /^data\/engine\/(engine\.xml|status|tmp|clickhouse_case_sensitivity_check\S*|store\/\S+\/deduplication_logs\/\S+\.txt)( \(its name\))?$|^data\/engine\.json/
 
-const inserts = 10
+const inserts = 6
 const rowsOfEach = 50
 
 describe.skipIf(missing !== undefined)(`the embedded engine and power cuts${missing === undefined ? '' : `: ${missing}`}`, () => {
@@ -41,7 +41,7 @@ describe.skipIf(missing !== undefined)(`the embedded engine and power cuts${miss
         writeSync(1, 'MARK insert ' + i + '\\n')
         await store.insert({ table: 't', columns: ['i', 'j'], rows: rowsOf(i, ${rowsOfEach}), token: 'insert ' + i })
         writeSync(1, 'MARK acknowledged ' + i + '\\n')
-        if (i === 5) {
+        if (i === 2) {
           await store.command('OPTIMIZE TABLE t FINAL')
           writeSync(1, 'MARK merged\\n')
         }
@@ -129,7 +129,7 @@ describe.skipIf(missing !== undefined)(`the embedded engine and power cuts${miss
         if (call.text.startsWith('insert')) begun++
         if (call.text.startsWith('acknowledged')) acknowledged++
         if (call.text.startsWith('acknowledged') || call.text === 'merged') await cut('synced only')
-      } else if (isNaming && begun > 3) {
+      } else if (isNaming && begun > 2) {
         // The token is written, the part named, and neither need be on disk: the token alone would make the next try a duplicate.
         await cut('bytes')
         await cut({ random: chance, tear: 512 })
