@@ -399,6 +399,9 @@ const noWriter = (path: string): WriterHandle => ({
   close: () => Promise.resolve(),
 })
 
+const diskFull = (path: string): string =>
+  `the disk of ${path} is full: make room on it. Nothing that was acknowledged is lost, and the log takes records again as soon as it can`
+
 type WriterHandle = {
   ask(request: Unsent<WriterRequest>): Promise<Exclude<WriterReply, { error: string }>>
   close(): Promise<void>
@@ -417,7 +420,7 @@ function startWriter(path: string, onReply: (reply: Exclude<WriterReply, { error
     // Only a request that is under way keeps the process alive.
     if (waiting.size === 0 && !closing) worker.unref()
     if ('error' in reply) {
-      request?.reject(new LogFailed(`the embedded log could not write ${path}: ${reply.error}`))
+      request?.reject(new LogFailed(reply.full ? diskFull(path) : `the embedded log could not write ${path}: ${reply.error}`))
       return
     }
     onReply(reply)

@@ -22,4 +22,4 @@ export type PartitionRow = { id: number; topic: string; partition: number; begin
 export type WriterReply =
   /** In the order of the request's batches: the offset of each one's first record. */
   | { id: number; firstOffsets: number[]; ends: [partitionId: number, begin: number, end: number][]; created?: PartitionRow[] }
-  | { id: number; error: string }
+  | { id: number; error: string; full: boolean }

@@ -62,7 +62,13 @@ function transact<T>(work: () => T): T {
 }
 
 const reply = (message: WriterReply) => port.postMessage(message)
-const fail = (id: number, error: unknown) => reply({ id, error: error instanceof Error ? error.message : String(error) })
+const sqliteFull = 13
+const fail = (id: number, error: unknown) =>
+  reply({
+    id,
+    error: error instanceof Error ? error.message : String(error),
+    full: (error as { errcode?: number }).errcode === sqliteFull,
+  })
 
 /** One transaction, and so one sync, for all that waits; but not so many bytes that the first must wait long. */
 function flush(): void {
