@@ -34,7 +34,7 @@ async function start(options: EngineStart): Promise<() => Promise<void>> {
   const spool = openSpool({ directories: options.spoolDirectories, maxBodyBytes: options.maxBodyBytes })
   const names = namesOnDisk(directory)
   const durable = async () => {
-    if (fsync) await names.sync()
+    if (fsync === 'all') await names.sync()
   }
   await durable()
   const hasRoom = () => {
@@ -72,12 +72,13 @@ async function start(options: EngineStart): Promise<() => Promise<void>> {
  * them the only copy that is on disk.
  */
 function engineConfig({ fsync }: EngineStart): string {
-  const flag = fsync ? 1 : 0
+  const files = fsync === 'nothing' ? 0 : 1
+  const directories = fsync === 'part directories' || fsync === 'all' ? 1 : 0
   return `<clickhouse>
   <merge_tree>
-    <fsync_after_insert>${flag}</fsync_after_insert>
-    <fsync_part_directory>${flag}</fsync_part_directory>
-    <min_rows_to_fsync_after_merge>${flag}</min_rows_to_fsync_after_merge>
+    <fsync_after_insert>${files}</fsync_after_insert>
+    <fsync_part_directory>${directories}</fsync_part_directory>
+    <min_rows_to_fsync_after_merge>${files}</min_rows_to_fsync_after_merge>
   </merge_tree>
 </clickhouse>
 `

@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { makeDurableDirectory } from '../durable-directory.ts'
 import { credentialsOf, readAddress, socketPathOf, spoolDirectoriesOf, writeAddress, type EngineAddress } from './address.ts'
-import type { EngineStart, FromEngine, ToEngine } from './protocol.ts'
+import type { EngineStart, FromEngine, Fsync, ToEngine } from './protocol.ts'
 
 export type EngineOptions = {
   /** The directory that holds engine/ and engine.json. */
@@ -13,8 +13,8 @@ export type EngineOptions = {
   database: string
   /** Listen on the loopback interface too; 0: on any free port. */
   port?: number
-  /** Default true: an acknowledged insert outlives a power cut. */
-  fsync?: boolean
+  /** Default `all`: an acknowledged insert outlives a power cut. */
+  fsync?: Fsync
   /** Default 256 MiB. */
   maxBodyBytes?: number
   /** What happens to the engine, in a sentence. */
@@ -61,7 +61,7 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
     port: options.port,
     spoolDirectories: spoolDirectoriesOf(dataDir),
     maxBodyBytes: options.maxBodyBytes ?? 256 * 1024 * 1024,
-    fsync: options.fsync ?? true,
+    fsync: options.fsync ?? 'all',
     ...credentialsOf(previous),
   }
   let child: Child

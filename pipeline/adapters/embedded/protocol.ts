@@ -1,6 +1,9 @@
 // What the embedded log and its writer thread say to each other.
 
 import type { TopicSpec } from '../../ports/log.ts'
+import type { Synchronous } from './schema.ts'
+
+export type WriterStart = { path: string; synchronous: Synchronous }
 
 /** `payload` is a batch as batch-codec.ts has it. */
 export type BatchWrite = { partitionId: number; count: number; payload: Uint8Array<ArrayBuffer>; maxTimestampMs: number }
