@@ -23,7 +23,6 @@ async function start(options: EngineStart): Promise<() => Promise<void>> {
   const { fsync, directory } = options
   const configPath = join(options.directory, 'engine.xml')
   writeFileSync(configPath, engineConfig(options))
-  forgetLostInserts(directory)
   // Takes the directory's lock: from here on socket and spool are this process's too.
   const sessions = await openSessions({
     directory: options.directory,
@@ -31,6 +30,10 @@ async function start(options: EngineStart): Promise<() => Promise<void>> {
     connectionArguments: [`--config-file=${configPath}`],
     readerLimits,
   })
+  const plain = { tag: undefined, database: options.database, settings: [], params: [], staysInSession: false }
+  await forgetLostInserts(directory, (sql) =>
+    sessions.run(plain, async (running) => Buffer.from((await running.whole(sql, 'JSONEachRow')).bytes).toString()),
+  )
   const spool = openSpool({ directories: options.spoolDirectories, maxBodyBytes: options.maxBodyBytes })
   const names = namesOnDisk(directory)
   const durable = async () => {
