@@ -71,8 +71,8 @@ async function start(options: EngineStart): Promise<() => Promise<void>> {
 }
 
 /**
- * A merged part is synced too. By default it is not, and a server keeps the parts that it came from for eight minutes; chdb removes them at once, and with
- * them the only copy that is on disk.
+ * A merged part is synced too. By default it is not, and a server keeps the parts that it came from for eight minutes; chdb need not keep them at
+ * all, and with them would go the only copy that is on disk.
  */
 function engineConfig({ fsync }: EngineStart): string {
   const files = fsync === 'nothing' ? 0 : 1
