@@ -22,7 +22,7 @@ let engine: EmbeddedEngine
 let reader: Store
 
 beforeAll(async () => {
-  engine = await openEmbeddedEngine({ dataDir, fsync: false })
+  engine = await openEmbeddedEngine({ dataDir, fsync: 'nothing' })
   const store = engine.store(database)
   await prepareStore(store)
   const log = await embeddedLog(join(dataDir, 'log'))

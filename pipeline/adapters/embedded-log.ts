@@ -1,10 +1,10 @@
 // The embedded log: a durable partitioned log in one SQLite file of one process, with Kafka's semantics as the port shows them.
 
-import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
 import { Worker } from 'node:worker_threads'
 import { partitionOf } from '../../operators/hash.ts'
+import { makeDurableDirectory } from '../durable-directory.ts'
 import {
   LogFailed,
   OffsetGone,
@@ -21,8 +21,8 @@ import {
 } from '../ports/log.ts'
 import { decodeBatch, encodeBatch } from './embedded/batch-codec.ts'
 import { lockDirectory } from './embedded/lock.ts'
-import type { BatchWrite, PartitionRow, WriterReply, WriterRequest } from './embedded/protocol.ts'
-import { batchesTable, lookInto, openDatabase, type BatchRow } from './embedded/schema.ts'
+import type { BatchWrite, PartitionRow, WriterReply, WriterRequest, WriterStart } from './embedded/protocol.ts'
+import { batchesTable, lookInto, openDatabase, type BatchRow, type Synchronous } from './embedded/schema.ts'
 import { assignPartitions } from './shared/assignment.ts'
 import { recordColumns } from './shared/record-columns.ts'
 import { checkRecords, checkSpec, ownerRecord, ownershipId, recordBytes, refuseMismatch, type TopicRules } from './shared/topic-rules.ts'
@@ -39,6 +39,8 @@ export type EmbeddedLogOptions = {
    * written later is not seen, and whatever would write throws.
    */
   readOnly?: boolean
+  /** Default `full`. The other is there so that the price can be told. */
+  synchronous?: Synchronous
 }
 
 export type EmbeddedLog = Log & {
@@ -59,7 +61,7 @@ const maxRowRecords = 4_096
 export async function embeddedLog(directory: string, options: EmbeddedLogOptions = {}): Promise<EmbeddedLog> {
   const { readOnly = false } = options
   const path = join(directory, 'log.db')
-  if (!readOnly) mkdirSync(directory, { recursive: true })
+  if (!readOnly) makeDurableDirectory(directory)
   const lock = readOnly ? { release() {} } : lockDirectory(directory)
   let db: DatabaseSync
   try {
@@ -72,7 +74,7 @@ export async function embeddedLog(directory: string, options: EmbeddedLogOptions
   const topics = loadTopics(db)
   const byId = new Map([...topics.values()].flatMap(({ partitions }) => partitions.map((partition) => [partition.id, partition])))
   const startsWriter = readOnly ? noWriter : startWriter
-  const writer = startsWriter(path, ({ ends }) => {
+  const writer = startsWriter({ path, synchronous: options.synchronous ?? 'full' }, ({ ends }) => {
     for (const [id, begin, end] of ends) {
       const partition = byId.get(id)
       if (!partition) continue
@@ -394,18 +396,22 @@ function woken(partition: Partition, waitMs: number): Promise<void> {
   })
 }
 
-const noWriter = (path: string): WriterHandle => ({
+const noWriter = ({ path }: WriterStart): WriterHandle => ({
   ask: () => Promise.reject(new Error(`${path} was opened to be looked at, not to be written`)),
   close: () => Promise.resolve(),
 })
+
+const diskFull = (path: string): string =>
+  `the disk of ${path} is full: make room on it. Nothing that was acknowledged is lost, and the log takes records again as soon as it can`
 
 type WriterHandle = {
   ask(request: Unsent<WriterRequest>): Promise<Exclude<WriterReply, { error: string }>>
   close(): Promise<void>
 }
 
-function startWriter(path: string, onReply: (reply: Exclude<WriterReply, { error: string }>) => void): WriterHandle {
-  const worker = new Worker(new URL('./embedded/writer.ts', import.meta.url), { workerData: { path }, execArgv: [] })
+function startWriter(start: WriterStart, onReply: (reply: Exclude<WriterReply, { error: string }>) => void): WriterHandle {
+  const worker = new Worker(new URL('./embedded/writer.ts', import.meta.url), { workerData: start, execArgv: [] })
+  const { path } = start
   const waiting = new Map<number, { resolve: (reply: Exclude<WriterReply, { error: string }>) => void; reject: (error: Error) => void }>()
   let lastId = 0
   let ended: Error | undefined
@@ -417,7 +423,7 @@ function startWriter(path: string, onReply: (reply: Exclude<WriterReply, { error
     // Only a request that is under way keeps the process alive.
     if (waiting.size === 0 && !closing) worker.unref()
     if ('error' in reply) {
-      request?.reject(new LogFailed(`the embedded log could not write ${path}: ${reply.error}`))
+      request?.reject(new LogFailed(reply.full ? diskFull(path) : `the embedded log could not write ${path}: ${reply.error}`))
       return
     }
     onReply(reply)

@@ -1,9 +1,10 @@
 // Which adapter stands behind a port, by the settings: Kafka or the embedded log, a ClickHouse server or the embedded engine.
-import { accessSync, constants, existsSync, mkdirSync } from 'node:fs'
+import { accessSync, constants, existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import type { DataSettings, LogSettings, StoreSettings, TopicSettings } from '../config/groups.ts'
 import { databaseOf } from '../config/names.ts'
 import { WrongSetting, type Problem } from '../config/value.ts'
+import { makeDurableDirectory } from '../durable-directory.ts'
 import type { Logger } from '../log/logger.ts'
 import type { Log } from '../ports/log.ts'
 import type { Store } from '../ports/store.ts'
@@ -68,7 +69,7 @@ function stateDirectory(data: DataSettings, part: 'log' | 'engine', { create = t
   const where = '--data or REELPULSE_DATA'
   if (create) {
     try {
-      mkdirSync(data.dir, { recursive: true })
+      makeDurableDirectory(data.dir)
       accessSync(data.dir, constants.W_OK)
     } catch (error) {
       throw new WrongSetting([{ where, got: data.dir, wants: `a directory that can be made and written to (${(error as Error).message})` }])

@@ -1,6 +1,6 @@
 // Where a data directory's engine is to be found: engine.json, which only its owner may read, because the secrets are in it.
 import { createHash, randomBytes } from 'node:crypto'
-import { lstatSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { lstatSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir, userInfo } from 'node:os'
 import { join, resolve } from 'node:path'
 import { z } from 'zod'
@@ -37,8 +37,14 @@ export function readAddress(dataDir: string): EngineAddress | undefined {
 export function writeAddress(dataDir: string, address: EngineAddress): void {
   const path = addressPath(dataDir)
   const draft = `${path}.${process.pid}`
-  writeFileSync(draft, `${JSON.stringify(address, null, 2)}\n`, { mode: 0o600 })
-  renameSync(draft, path)
+  // Flushed: a power cut must not leave an empty file, and with it new secrets.
+  try {
+    writeFileSync(draft, `${JSON.stringify(address, null, 2)}\n`, { mode: 0o600, flush: true })
+    renameSync(draft, path)
+  } catch (error) {
+    rmSync(draft, { force: true })
+    throw error
+  }
 }
 
 /** Kept from one engine to the next, so that clients who know them stay connected. */

@@ -15,6 +15,10 @@ import type { InsertParts, Span } from './statement.ts'
 export type ExecuteOptions = {
   sessions: Sessions
   spool: Spool
+  /** Whether the engine's disk has room for the files of a table. */
+  hasRoom(): boolean
+  /** Waited for before what was written or made is acknowledged. */
+  durable(): Promise<void>
   /** Used where a request names none. */
   database: string
   /** A result that is not streamed is held in memory, up to this. */
@@ -46,6 +50,7 @@ async function insert(options: ExecuteOptions, execution: Execution, { head, set
   const run = (sql: string): Promise<number> =>
     options.sessions.run({ ...workOf(options, execution), tag: undefined, settings: [] }, async (running) => {
       const { rows } = await running.whole(sql, 'TabSeparated')
+      await options.durable()
       return rows
     })
 
@@ -81,9 +86,14 @@ function settingsClause(request: EngineRequest, own: string): string {
   return `SETTINGS ${[...list, ...(own.trim() === '' ? [] : [own])].join(', ')}`
 }
 
+/** On a full disk the engine answers these with success, leaves an empty definition behind, and does not start with it again. */
+const defining: ReadonlySet<string> = new Set(['create', 'alter', 'attach', 'rename', 'exchange', 'replace'])
+
 async function query(options: ExecuteOptions, execution: Execution): Promise<void> {
   const { request, parsed, response, isOwner } = execution
   const { sql, statement } = parsed
+  if (defining.has(statement.kind) && !options.hasRoom())
+    throw faults.notEnoughSpace(`The disk is full: no ${statement.kind.toUpperCase()} until there is room.`)
   const startedAt = process.hrtime.bigint()
   const text = sql.subarray(statement.span.start, statement.span.end).toString()
   const format = statement.format ?? request.defaultFormat ?? 'TabSeparated'
@@ -107,6 +117,7 @@ async function query(options: ExecuteOptions, execution: Execution): Promise<voi
       return await holdOrStream(pieces, options.maxHeldBytes, request, response, headers, () => gone)
     }
     const { bytes, rows } = await running.whole(text, format)
+    if (!statement.reads) await options.durable()
     if (bytes.length > options.maxHeldBytes) throw tooLarge(options.maxHeldBytes)
     return { pieces: [bytes], rows }
   }

@@ -44,8 +44,7 @@ export function faultOf(error: unknown): Fault {
   const code = /^Code: (\d+)/.exec(message)
   if (code !== null) return new Fault(Number(code[1]), message)
   // node: no space left where a body was being spooled
-  if ((error as { code?: string }).code === 'ENOSPC')
-    return new Fault(243, `No space for the request's body: ${message}`, 'NOT_ENOUGH_SPACE')
+  if ((error as { code?: string }).code === 'ENOSPC') return faults.notEnoughSpace(`No space for the request's body: ${message}`)
   return new Fault(1002, message)
 }
 
@@ -58,6 +57,7 @@ export const faults = {
   syntax: (what: string) => new Fault(62, what, 'SYNTAX_ERROR'),
   badArguments: (what: string) => new Fault(36, what, 'BAD_ARGUMENTS'),
   tooLarge: (what: string) => new Fault(307, what, 'TOO_MANY_BYTES'),
+  notEnoughSpace: (what: string) => new Fault(243, what, 'NOT_ENOUGH_SPACE'),
   tooManyQueries: (what: string) => new Fault(202, what, 'TOO_MANY_SIMULTANEOUS_QUERIES'),
   missingParameter: (name: string) => new Fault(456, `Substitution \`${name}\` is not set.`, 'UNKNOWN_QUERY_PARAMETER'),
   stopping: () => new Fault(236, 'The engine is stopping.', 'ABORTED'),

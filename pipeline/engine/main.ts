@@ -1,10 +1,12 @@
 // The engine's process: chdb behind the HTTP front. Started by supervisor.ts, and ends with it.
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { rmSync, statfsSync, writeFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { once } from 'node:events'
 import { dirname, join } from 'node:path'
 import { makePrivate } from './address.ts'
+import { forgetLostInserts } from './deduplication-logs.ts'
 import { openFront } from './front.ts'
+import { namesOnDisk } from './names-on-disk.ts'
 import type { EngineStart, FromEngine, ToEngine } from './protocol.ts'
 import { readerLimits } from './reader.ts'
 import { openSessions } from './sessions.ts'
@@ -14,8 +16,11 @@ const tell = (message: FromEngine): void => {
   if (process.connected) process.send!(message)
 }
 
+/** More than a table's files take before its first row. */
+const tableBytes = 1024 * 1024
+
 async function start(options: EngineStart): Promise<() => Promise<void>> {
-  mkdirSync(options.directory, { recursive: true, mode: 0o700 })
+  const { fsync, directory } = options
   const configPath = join(options.directory, 'engine.xml')
   writeFileSync(configPath, engineConfig(options))
   // Takes the directory's lock: from here on socket and spool are this process's too.
@@ -25,8 +30,21 @@ async function start(options: EngineStart): Promise<() => Promise<void>> {
     connectionArguments: [`--config-file=${configPath}`],
     readerLimits,
   })
+  const plain = { tag: undefined, database: options.database, settings: [], params: [], staysInSession: false }
+  await forgetLostInserts(directory, (sql) =>
+    sessions.run(plain, async (running) => Buffer.from((await running.whole(sql, 'JSONEachRow')).bytes).toString()),
+  )
   const spool = openSpool({ directories: options.spoolDirectories, maxBodyBytes: options.maxBodyBytes })
-  const shared = { sessions, spool, database: options.database, owner: options.owner, reader: options.reader }
+  const names = namesOnDisk(directory)
+  const durable = async () => {
+    if (fsync === 'all') await names.sync()
+  }
+  await durable()
+  const hasRoom = () => {
+    const { bavail, bsize } = statfsSync(directory)
+    return bavail * bsize >= tableBytes
+  }
+  const shared = { sessions, spool, hasRoom, durable, database: options.database, owner: options.owner, reader: options.reader }
   const front = openFront(shared)
   makePrivate(dirname(options.socketPath))
   rmSync(options.socketPath, { force: true })
@@ -52,12 +70,18 @@ async function start(options: EngineStart): Promise<() => Promise<void>> {
   }
 }
 
+/**
+ * A merged part is synced too. By default it is not, and a server keeps the parts that it came from for eight minutes; chdb need not keep them at
+ * all, and with them would go the only copy that is on disk.
+ */
 function engineConfig({ fsync }: EngineStart): string {
-  const flag = fsync ? 1 : 0
+  const files = fsync === 'nothing' ? 0 : 1
+  const directories = fsync === 'part directories' || fsync === 'all' ? 1 : 0
   return `<clickhouse>
   <merge_tree>
-    <fsync_after_insert>${flag}</fsync_after_insert>
-    <fsync_part_directory>${flag}</fsync_part_directory>
+    <fsync_after_insert>${files}</fsync_after_insert>
+    <fsync_part_directory>${directories}</fsync_part_directory>
+    <min_rows_to_fsync_after_merge>${files}</min_rows_to_fsync_after_merge>
   </merge_tree>
 </clickhouse>
 `

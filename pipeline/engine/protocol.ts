@@ -1,6 +1,12 @@
 // What the supervisor and the engine's process say to each other, over the channel between parent and child.
 import type { Credentials } from './request.ts'
 
+/**
+ * What is synced before an insert is acknowledged: nothing; a part's files; its directory too; and the directories in which it and its table have their
+ * names. Only the last outlives a power cut on every file system; the others are there so that the price can be told.
+ */
+export type Fsync = 'nothing' | 'files' | 'part directories' | 'all'
+
 export type EngineStart = {
   /** chdb's own directory. */
   directory: string
@@ -11,8 +17,7 @@ export type EngineStart = {
   /** Preferred first; made and swept by the engine. */
   spoolDirectories: readonly string[]
   maxBodyBytes: number
-  /** Every insert reaches the disk before it is acknowledged. */
-  fsync: boolean
+  fsync: Fsync
   owner: Credentials
   reader: Credentials
 }

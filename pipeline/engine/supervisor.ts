@@ -1,10 +1,11 @@
 // Keeps one engine running over a data directory: starts its process, says when it is ready, starts it again when it dies, stops it cleanly.
 import { spawn, type ChildProcess } from 'node:child_process'
-import { mkdirSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { makeDurableDirectory } from '../durable-directory.ts'
 import { credentialsOf, readAddress, socketPathOf, spoolDirectoriesOf, writeAddress, type EngineAddress } from './address.ts'
-import type { EngineStart, FromEngine, ToEngine } from './protocol.ts'
+import type { EngineStart, FromEngine, Fsync, ToEngine } from './protocol.ts'
 
 export type EngineOptions = {
   /** The directory that holds engine/ and engine.json. */
@@ -12,8 +13,8 @@ export type EngineOptions = {
   database: string
   /** Listen on the loopback interface too; 0: on any free port. */
   port?: number
-  /** Default true: an acknowledged insert outlives a power cut. */
-  fsync?: boolean
+  /** Default `all`: an acknowledged insert outlives a power cut. */
+  fsync?: Fsync
   /** Default 256 MiB. */
   maxBodyBytes?: number
   /** What happens to the engine, in a sentence. */
@@ -50,7 +51,7 @@ const steadyAfterMs = 10_000
 export async function startEngine(options: EngineOptions): Promise<Engine> {
   const dataDir = resolve(options.dataDir)
   const directory = join(dataDir, 'engine')
-  mkdirSync(directory, { recursive: true, mode: 0o700 })
+  makeDurableDirectory(directory, 0o700)
   const tell = options.tell ?? (() => {})
   const previous = readAddress(dataDir)
   const start: EngineStart = {
@@ -60,15 +61,26 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
     port: options.port,
     spoolDirectories: spoolDirectoriesOf(dataDir),
     maxBodyBytes: options.maxBodyBytes ?? 256 * 1024 * 1024,
-    fsync: options.fsync ?? true,
+    fsync: options.fsync ?? 'all',
     ...credentialsOf(previous),
   }
-  let child = await launch(start)
+  let child: Child
   let stopping = false
   let restarts = 0
   let failures = 0
   let restarting: Promise<void> | undefined
   const wake = new AbortController()
+
+  /** Leaves no process behind where it throws. */
+  const begin = async (): Promise<EngineAddress> => {
+    child = await launch(start)
+    try {
+      return publish()
+    } catch (error) {
+      await end(child.process)
+      throw new EngineFailed(`its address cannot be written: ${(error as Error).message}`, { cause: error })
+    }
+  }
 
   const publish = (): EngineAddress => {
     // The same port again after a crash, so that its clients find it.
@@ -96,9 +108,8 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
       await pause(delayMs, wake.signal)
       if (stopping) return
       try {
-        child = await launch(start)
+        await begin()
         restarts++
-        publish()
         watch()
         tell('info', `The engine is up again (process ${child.process.pid}).`)
         return
@@ -108,7 +119,7 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
     }
   }
 
-  const address = publish()
+  const address = await begin()
   watch()
   return {
     address,

@@ -60,7 +60,7 @@ const zeros = (fields: Readonly<Record<string, Field>>) =>
   Object.fromEntries(Object.entries(fields).map(([name, field]) => [name, zero(field)]))
 
 beforeAll(async () => {
-  engine = await openEmbeddedEngine({ dataDir, fsync: false, database })
+  engine = await openEmbeddedEngine({ dataDir, fsync: 'nothing', database })
   const store = engine.store(database)
   await store.migrate(tables, views)
   const cells: readonly (readonly [CellDimension, string])[] = [['all', ''], ['channel', 'ad'], ['channel', 'organic']] // prettier-ignore

@@ -26,7 +26,7 @@ const settings = { topic: 'behavior-events', latenessMs: 120_000 }
 let engine: EmbeddedEngine
 
 beforeAll(async () => {
-  engine = await openEmbeddedEngine({ dataDir, fsync: false })
+  engine = await openEmbeddedEngine({ dataDir, fsync: 'nothing' })
 })
 afterAll(async () => {
   await engine.close()

@@ -1,6 +1,9 @@
 // What the embedded log and its writer thread say to each other.
 
 import type { TopicSpec } from '../../ports/log.ts'
+import type { Synchronous } from './schema.ts'
+
+export type WriterStart = { path: string; synchronous: Synchronous }
 
 /** `payload` is a batch as batch-codec.ts has it. */
 export type BatchWrite = { partitionId: number; count: number; payload: Uint8Array<ArrayBuffer>; maxTimestampMs: number }
@@ -22,4 +25,4 @@ export type PartitionRow = { id: number; topic: string; partition: number; begin
 export type WriterReply =
   /** In the order of the request's batches: the offset of each one's first record. */
   | { id: number; firstOffsets: number[]; ends: [partitionId: number, begin: number, end: number][]; created?: PartitionRow[] }
-  | { id: number; error: string }
+  | { id: number; error: string; full: boolean }

@@ -6,10 +6,12 @@ import { pathToFileURL } from 'node:url'
 
 const formatVersion = 1
 
-export function openDatabase(path: string): DatabaseSync {
+/** FULL: in WAL mode every commit is synced before it returns, so that an acknowledged append survives a power cut. NORMAL does not promise that. */
+export type Synchronous = 'full' | 'normal'
+
+export function openDatabase(path: string, synchronous: Synchronous = 'full'): DatabaseSync {
   const db = new DatabaseSync(path, { timeout: 10_000 })
-  // FULL: in WAL mode every commit is synced before it returns, so that an acknowledged append survives a power cut.
-  db.exec('pragma page_size = 16384; pragma journal_mode = wal; pragma synchronous = full; pragma journal_size_limit = 67108864')
+  db.exec(`pragma page_size = 16384; pragma journal_mode = wal; pragma synchronous = ${synchronous}; pragma journal_size_limit = 67108864`)
   const { user_version: version } = db.prepare('pragma user_version').get() as { user_version: number }
   if (version > formatVersion) refuse(db, path, version)
   if (version === 0) {

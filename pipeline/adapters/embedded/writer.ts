@@ -4,14 +4,15 @@ import { parentPort, workerData } from 'node:worker_threads'
 import type { StatementSync } from 'node:sqlite'
 import { defaultMaxMessageBytes } from '../shared/topic-rules.ts'
 import { compact } from './compaction.ts'
-import type { PartitionRow, WriterReply, WriterRequest } from './protocol.ts'
+import type { PartitionRow, WriterReply, WriterRequest, WriterStart } from './protocol.ts'
 import { batchesTable, createBatchesTable, openDatabase } from './schema.ts'
 
 type Writable = { id: number; begin: number; end: number; lastTimestampMs: number; append: boolean; insert: StatementSync }
 
 const port = parentPort
 if (!port) throw new Error('writer.ts is a worker thread, embedded-log.ts starts it')
-const db = openDatabase((workerData as { path: string }).path)
+const { path, synchronous } = workerData as WriterStart
+const db = openDatabase(path, synchronous)
 const partitions = new Map<number, Writable>()
 const queue: Extract<WriterRequest, { kind: 'write' }>[] = []
 let flushing = false
@@ -62,7 +63,13 @@ function transact<T>(work: () => T): T {
 }
 
 const reply = (message: WriterReply) => port.postMessage(message)
-const fail = (id: number, error: unknown) => reply({ id, error: error instanceof Error ? error.message : String(error) })
+const sqliteFull = 13
+const fail = (id: number, error: unknown) =>
+  reply({
+    id,
+    error: error instanceof Error ? error.message : String(error),
+    full: (error as { errcode?: number }).errcode === sqliteFull,
+  })
 
 /** One transaction, and so one sync, for all that waits; but not so many bytes that the first must wait long. */
 function flush(): void {

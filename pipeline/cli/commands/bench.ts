@@ -16,6 +16,7 @@ With --topic it reads that topic once, appends nothing to it, and writes the che
   examples: [
     ['bench', 'All figures; some minutes.'],
     ['bench --memory', "A million users' state."],
+    ['bench --durability', 'What it costs to sync before acknowledging, in the embedded log and engine.'],
     ['bench --brokers 127.0.0.1:9092 --topic bench-events --sums sums.txt', "One run over a topic, and its rows' sums."],
   ],
   flags: z.object({
@@ -29,6 +30,7 @@ With --topic it reads that topic once, appends nothing to it, and writes the che
       .default(500_000)
       .describe('Of the shorter log; the longer has twice as many.'),
     memory: z.boolean().default(false).describe('Only what a million users weigh, 2 % of them busy.'),
+    durability: z.boolean().default(false).describe('Only what it costs to sync before acknowledging.'),
     rounds: z.int('a whole number').min(1, 'at least 1').max(20, 'at most 20').default(2).describe('Runs of each.'),
   }),
   json: true,
@@ -38,6 +40,16 @@ With --topic it reads that topic once, appends nothing to it, and writes the che
       const figures = await runMemory()
       print(`${figures.users} users, ${figures.busyUsers} of them busy: ${figures.rssMb} MB at the end, ${figures.tiles} tiles`)
       result(figures)
+      return exitGood
+    }
+    if (flags.durability) {
+      const { measureDurability } = await import('../../bench/durability.ts')
+      const figures = await measureDurability(flags.rounds, note)
+      for (const { part, setting, size, p50Ms, p99Ms, cpuMs, p50Ratio, cpuRatio } of figures)
+        print(
+          `${part.padEnd(6)} ${setting.padEnd(16)} ${String(size).padStart(6)}  p50 ${p50Ms.toFixed(2)} ms (× ${p50Ratio.toFixed(2)})  p99 ${p99Ms.toFixed(2)} ms  CPU ${cpuMs.toFixed(2)} ms (× ${cpuRatio.toFixed(2)})`,
+        )
+      result({ figures })
       return exitGood
     }
     if (flags.topic !== undefined) {

@@ -62,6 +62,7 @@ one channel, on topic incident.`,
       { summaryLines, summarize },
       { progressBoard },
       { endsOf, untilProcessed },
+      { patientLog },
     ] = await Promise.all([
       import('../../adapters/open.ts'),
       import('../../log/logger.ts'),
@@ -72,6 +73,7 @@ one channel, on topic incident.`,
       import('../../start/summary.ts'),
       import('../../start/progress.ts'),
       import('../../start/until-processed.ts'),
+      import('../../start/patient-log.ts'),
     ])
     const asked = settings.topic.topic
     const special = flags.incident ? 'incident' : flags.events === undefined ? defaultTopic : 'simulation'
@@ -112,7 +114,11 @@ one channel, on topic incident.`,
           board,
           onAlert: (line) => view.say(`ALERT ${line.state}: ${line.text}`),
         })
-        await traffic.run(log, topic, signal)
+        await traffic.run(
+          patientLog(log, signal, (message) => messages.warn(message)),
+          topic,
+          signal,
+        )
         if (!signal.aborted) await untilProcessed(() => endsOf(log, topic), board, roles.process, signal)
         if (signal.aborted) view.say('stopping: what is in flight lands first (Ctrl-C again: at once, and the next start does it over)')
         await roles.stop()

@@ -45,6 +45,8 @@ export type ProcessRole = {
 
 /** Time between two tries to own a partition whose last owner here failed (ms). */
 const retryMs = 1_000
+/** A failure that is the same each time is told once in so many. */
+const toldAgainAfter = 30
 /** A message of the topics that the role writes is at most this large (bytes). */
 export const maxMessageBytes = 4 * 1024 * 1024
 
@@ -89,6 +91,8 @@ export async function startProcess(options: ProcessOptions): Promise<ProcessRole
 
   /** Owns the partition until it is revoked or the role stops. Whatever fails takes the partition's memory with it. */
   async function own(partition: number, abort: AbortSignal): Promise<void> {
+    let told = ''
+    let untold = 0
     while (!abort.aborted && !stop.signal.aborted) {
       try {
         statuses.set(partition, { partition, state: 'running' })
@@ -108,7 +112,10 @@ export async function startProcess(options: ProcessOptions): Promise<ProcessRole
           return
         }
         statuses.set(partition, { partition, state: 'retrying', error: message })
-        tell('warn', 'the partition is taken again, as a new owner', { partition, error: message })
+        // A full disk, say, fails alike every second until somebody makes room.
+        untold = message === told ? untold + 1 : 0
+        if (untold % toldAgainAfter === 0) tell('warn', 'the partition is taken again, as a new owner', { partition, error: message })
+        told = message
         await clock.sleep(retryMs, AbortSignal.any([abort, stop.signal])).catch(() => {})
       }
     }
