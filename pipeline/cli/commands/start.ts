@@ -6,6 +6,7 @@ import {
   logSettings,
   loggerSettings,
   processSettings,
+  serveSettings,
   storeSettings,
   topicSettings,
 } from '../../config/groups.ts'
@@ -46,6 +47,7 @@ one channel, on topic incident.`,
     store: storeSettings,
     process: processSettings,
     detect: detectSettings,
+    serve: serveSettings,
     logger: loggerSettings,
   },
   json: true,
@@ -62,6 +64,7 @@ one channel, on topic incident.`,
       { summaryLines, summarize },
       { progressBoard },
       { endsOf, untilProcessed },
+      { openMonitoring },
     ] = await Promise.all([
       import('../../adapters/open.ts'),
       import('../../log/logger.ts'),
@@ -72,6 +75,7 @@ one channel, on topic incident.`,
       import('../../start/summary.ts'),
       import('../../start/progress.ts'),
       import('../../start/until-processed.ts'),
+      import('../../start/monitoring.ts'),
     ])
     const asked = settings.topic.topic
     const special = flags.incident ? 'incident' : flags.events === undefined ? defaultTopic : 'simulation'
@@ -84,7 +88,12 @@ one channel, on topic incident.`,
     // The view says what matters; the log's lines would tear it.
     const messages = logger('start', process.stdout.isTTY && settings.logger.level === 'info' ? { level: 'warn' } : settings.logger)
 
-    const log = await openLog(settings, { logger: messages })
+    const monitoring = await openMonitoring({ serve: settings.serve, logger: messages, mayGoWithout: true })
+    signal.addEventListener('abort', monitoring.stopping, { once: true })
+    const log = await openLog(settings, { logger: messages }).catch(async (error: unknown) => {
+      await monitoring.close()
+      throw error
+    })
     try {
       const store = await openStore({ ...settings, topic: { topic } }, { logger: messages })
       try {
@@ -109,6 +118,7 @@ one channel, on topic incident.`,
           latenessS: settings.detect.latenessS,
           webhookUrl: settings.detect.webhookUrl,
           logger: messages,
+          monitoring,
           board,
           onAlert: (line) => view.say(`ALERT ${line.state}: ${line.text}`),
         })
@@ -130,6 +140,7 @@ one channel, on topic incident.`,
       }
     } finally {
       await log.close()
+      await monitoring.close()
     }
     return exitGood
   },

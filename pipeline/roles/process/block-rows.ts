@@ -18,6 +18,7 @@ export type BlockRows = {
   begin(): RowBinaryWriter
   end(): void
   rows(): number
+  bytes(): number
   /** Forgets the rows and begins a block. */
   reset(partition: number, firstOffset: number): void
   /** The parts, their block_at filled in. Borrowed: valid until `reset`. */
@@ -57,6 +58,7 @@ export function blockRows(table: Table, limits: PartLimits = protocolPartLimits)
       rows++
     },
     rows: () => rows,
+    bytes: () => out.length,
     reset(ofPartition, atOffset) {
       out.reset()
       rows = 0

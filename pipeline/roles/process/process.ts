@@ -33,15 +33,26 @@ export type ProcessOptions = {
   drainTo?: readonly number[]
 }
 
-export type PartitionStatus = { partition: number; state: 'running' | 'retrying' | 'stopped'; error?: string }
+/**
+ * restoring: its owner is made, and its state read from the changelog. waiting_for_store: its rows are not taken, or not answered for.
+ * retrying: its owner failed, and another is about to be made. stopped: until somebody acts.
+ */
+export const partitionStates = ['restoring', 'running', 'waiting_for_store', 'retrying', 'stopped'] as const
+export type PartitionState = (typeof partitionStates)[number]
+
+export type PartitionStatus = { partition: number; state: PartitionState; since: number; error?: string }
 
 export type ProcessRole = {
   /** Finishes every open block, checkpoints, leaves the group. */
   stop(): Promise<void>
   /** Resolves when every partition that is assigned now has returned: all have, where `drainTo` is given. */
   drained(): Promise<void>
+  /** Of the partitions that this member has now, in their order. */
   status(): PartitionStatus[]
 }
+
+/** An insert without an answer for so long is waited for, whatever comes of it (ms). */
+const slowInsertMs = 10_000
 
 /** Time between two tries to own a partition whose last owner here failed (ms). */
 const retryMs = 1_000
@@ -65,13 +76,28 @@ export async function startProcess(options: ProcessOptions): Promise<ProcessRole
   await log.createTopic({ topic: names.outbox.rejected, partitions: partitionCount, ...derived })
 
   const running = new Map<number, { abort: AbortController; done: Promise<void> }>()
-  const statuses = new Map<number, PartitionStatus>()
+  const statuses = new Map<number, PartitionStatus & { insertingSince?: number | undefined }>()
   const stop = new AbortController()
+
+  function tellState(partition: number, state: PartitionState, error?: string): void {
+    const since = statuses.get(partition)?.state === state ? statuses.get(partition)!.since : clock.now()
+    statuses.set(partition, { partition, state, since, ...(error === undefined ? {} : { error }) })
+  }
+
+  function report(progress: PartitionProgress, isOurs: boolean): void {
+    const { partition, state, storeError, insertingSince } = progress
+    if (isOurs && state !== 'finished') {
+      tellState(partition, state, storeError?.message)
+      statuses.get(partition)!.insertingSince = insertingSince
+    }
+    options.onProgress?.(progress)
+  }
 
   function assigned(partition: number): void {
     const before = running.get(partition)
     if (stop.signal.aborted || before?.abort.signal.aborted === false) return
     const abort = new AbortController()
+    tellState(partition, 'restoring')
     // Given back while the last run is still on its way out: one owner at a time.
     const done = (before?.done ?? Promise.resolve()).then(() => own(partition, abort.signal))
     const entry: { abort: AbortController; done: Promise<void> } = {
@@ -85,17 +111,17 @@ export async function startProcess(options: ProcessOptions): Promise<ProcessRole
 
   function revoked(partition: number): void {
     running.get(partition)?.abort.abort()
+    statuses.delete(partition)
   }
 
   /** Owns the partition until it is revoked or the role stops. Whatever fails takes the partition's memory with it. */
   async function own(partition: number, abort: AbortSignal): Promise<void> {
     while (!abort.aborted && !stop.signal.aborted) {
       try {
-        statuses.set(partition, { partition, state: 'running' })
         await runPartition({
           ...options, abort, stop: stop.signal,
           target: { topic, partition, partitionCount, timestamps },
-          report: (progress) => options.onProgress?.(progress),
+          report: (progress) => report(progress, !abort.aborted),
           drainTo: options.drainTo?.[partition],
         }) // prettier-ignore
         if (options.drainTo !== undefined) return
@@ -103,16 +129,16 @@ export async function startProcess(options: ProcessOptions): Promise<ProcessRole
         if (abort.aborted) break
         const message = error instanceof Error ? error.message : String(error)
         if (!isPassing(error)) {
-          statuses.set(partition, { partition, state: 'stopped', error: message })
+          tellState(partition, 'stopped', message)
           tell('error', 'the partition has stopped, and stays so until the program is started again', { partition, error: message })
           return
         }
-        statuses.set(partition, { partition, state: 'retrying', error: message })
+        tellState(partition, 'retrying', message)
         tell('warn', 'the partition is taken again, as a new owner', { partition, error: message })
         await clock.sleep(retryMs, AbortSignal.any([abort, stop.signal])).catch(() => {})
       }
     }
-    statuses.delete(partition)
+    if (!abort.aborted) statuses.delete(partition)
   }
 
   const membership = await log.join(names.group, topic, { assigned, revoked })
@@ -125,7 +151,21 @@ export async function startProcess(options: ProcessOptions): Promise<ProcessRole
     async drained() {
       await Promise.all([...running.values()].map(({ done }) => done))
     },
-    status: () => [...statuses.values()],
+    status() {
+      const now = clock.now()
+      return [...statuses.values()]
+        .toSorted((a, b) => a.partition - b.partition)
+        .map(({ insertingSince, ...status }) =>
+          status.state === 'running' && insertingSince !== undefined && now - insertingSince >= slowInsertMs
+            ? {
+                ...status,
+                state: 'waiting_for_store',
+                since: insertingSince,
+                error: `an insert has had no answer for ${Math.round((now - insertingSince) / 1000)} s`,
+              }
+            : status,
+        )
+    },
   }
 }
 
