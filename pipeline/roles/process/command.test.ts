@@ -8,13 +8,17 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { exitGood } from '../../cli/command.ts'
+import { soon } from '../../testing/soon.ts'
 
 const bin = fileURLToPath(new URL('../../cli/bin.js', import.meta.url))
 
-test('it makes the live topic where that is missing, runs until told to stop, and ends well', async () => {
+test('it makes the live topic where that is missing, says over HTTP that it is ready, runs until told to stop, and ends well', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'reelpulse-process-'))
   const env = { ...process.env, KAFKA_BROKERS: '', CLICKHOUSE_URL: '' }
-  const child = spawn(process.execPath, [bin, 'process', '--data', directory, '--json'], { env, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(process.execPath, [bin, 'process', '--data', directory, '--port', '0', '--json'], {
+    env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
   try {
     const ended = once(child, 'close')
     const out: Buffer[] = []
@@ -22,10 +26,17 @@ test('it makes the live topic where that is missing, runs until told to stop, an
     const said: string[] = []
     for await (const line of createInterface({ input: child.stderr })) {
       said.push(line)
-      if (line.includes('"processing"')) child.kill('SIGTERM')
+      if (line.includes('"processing"')) {
+        const { url } = JSON.parse(said[0]!) as { url: string }
+        const ready = async () => (await fetch(`${url}/readyz`)).json() as Promise<{ ready: boolean; parts: unknown[] }>
+        await soon(async () => (await ready()).parts.length).toBe(4)
+        await soon(async () => (await ready()).ready).toBe(true)
+        expect((await fetch(`${url}/healthz`)).status).toBe(200)
+        child.kill('SIGTERM')
+      }
     }
     const [code] = (await ended) as [number | null]
-    expect([code, said]).toEqual([exitGood, [expect.stringContaining('"topic":"behavior-events"')]])
+    expect([code, said]).toEqual([exitGood, [expect.stringContaining('"url"'), expect.stringContaining('"topic":"behavior-events"')]])
     expect(JSON.parse(Buffer.concat(out).toString().trim().split('\n').at(-1)!)).toMatchObject({ events: 0, rows: { events: 0 } })
   } finally {
     child.kill('SIGKILL')
