@@ -19,11 +19,11 @@ export type ProbeOptions<T> = {
   now(): number
   /** An answer holds for so long. Default 1 s. */
   freshMs?: number
-  /** After so long without an answer it is away. Default 2 s. */
+  /** After so long without an answer it is away. Default 3 s. */
   patienceMs?: number
 }
 
-export function probe<T>({ name, ask, now, freshMs = 1_000, patienceMs = 2_000 }: ProbeOptions<T>): Probe<T> {
+export function probe<T>({ name, ask, now, freshMs = 1_000, patienceMs = 3_000 }: ProbeOptions<T>): Probe<T> {
   let value: T | undefined
   let last: { answers: boolean; at: number; error?: string } | undefined
   let since = now()

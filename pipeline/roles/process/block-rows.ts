@@ -27,7 +27,8 @@ export type BlockRows = {
 
 export function blockRows(table: Table, limits: PartLimits = protocolPartLimits): BlockRows {
   const out = rowBinaryWriter(64 * 1024)
-  let starts = new Int32Array(1024)
+  // Places beyond 2 GiB too: what timers write in one block has no limit.
+  let starts = new Float64Array(1024)
   let rows = 0
   let partition = 0
   let firstOffset = 0
@@ -37,7 +38,7 @@ export function blockRows(table: Table, limits: PartLimits = protocolPartLimits)
     table,
     begin() {
       if (rows === starts.length) {
-        const larger = new Int32Array(rows * 2)
+        const larger = new Float64Array(rows * 2)
         larger.set(starts)
         starts = larger
       }
