@@ -25,14 +25,13 @@ stopped and started at any time, and may run twice: an alert stays one. /healthz
     logger: loggerSettings,
   },
   async run({ settings, signal }) {
-    const [{ openStore }, { webhookNotifier }, { logger }, { tables }, { views }, { detect }, { openMonitoring }] = await Promise.all([
+    const [{ openStore }, { webhookNotifier }, { logger }, { detect }, { openMonitoring }, { migrateWhenThere }] = await Promise.all([
       import('../../adapters/open.ts'),
       import('../../adapters/webhook-notifier.ts'),
       import('../../log/logger.ts'),
-      import('../../../schemas/tables/catalogue.ts'),
-      import('../../../operators/views.ts'),
       import('../../roles/detect.ts'),
       import('../../start/monitoring.ts'),
+      import('../../start/migrate-when-there.ts'),
     ])
     const log = logger('detect', settings.logger)
     const { webhookUrl, latenessS } = settings.detect
@@ -43,7 +42,7 @@ stopped and started at any time, and may run twice: an alert stays one. /healthz
       const store = await openStore(settings, { logger: log })
       try {
         monitoring.watchStore(store)
-        await store.migrate(tables, views)
+        if (!(await migrateWhenThere(store, signal, log))) return exitGood
         log.info({ topic, lateness_s: latenessS }, 'watching for drops')
         signal.addEventListener('abort', monitoring.stopping, { once: true })
         const notifiers = webhookUrl === undefined ? [] : [webhookNotifier(webhookUrl)]

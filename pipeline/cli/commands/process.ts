@@ -46,27 +46,25 @@ Ctrl-C: what is in flight lands first, and the next start goes on from there. /h
       { systemClock },
       { logger },
       { operatorSettingsOf },
-      { tables },
-      { views },
       { startProcess },
       { knownFlushes, namesOf },
       { progressBoard },
       { summarize, summaryLines },
       { endsOf, untilProcessed },
       { openMonitoring },
+      { migrateWhenThere },
     ] = await Promise.all([
       import('../../adapters/open.ts'),
       import('../../adapters/system-clock.ts'),
       import('../../log/logger.ts'),
       import('../../config/operator-settings.ts'),
-      import('../../../schemas/tables/catalogue.ts'),
-      import('../../../operators/views.ts'),
       import('../../roles/process/process.ts'),
       import('../../start/roles.ts'),
       import('../../start/progress.ts'),
       import('../../start/summary.ts'),
       import('../../start/until-processed.ts'),
       import('../../start/monitoring.ts'),
+      import('../../start/migrate-when-there.ts'),
     ])
     const { topic, group, partitions } = settings.topic
     const operators = operatorSettingsOf(settings.process)
@@ -85,8 +83,8 @@ Ctrl-C: what is in flight lands first, and the next start goes on from there. /h
       }
       const store = await openStore(settings, { logger: messages })
       try {
-        await store.migrate(tables, views)
         const monitored = monitoring.beginProcess({ log, store, topic })
+        if (!(await migrateWhenThere(store, signal, messages))) return exitGood
         const startedAt = Date.now()
         const ends = await endsOf(log, topic)
         const board = progressBoard(Date.now)

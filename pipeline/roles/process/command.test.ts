@@ -7,8 +7,10 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
+import { openEmbeddedEngine } from '../../adapters/embedded-store.ts'
 import { exitGood } from '../../cli/command.ts'
 import { soon } from '../../testing/soon.ts'
+import { storeFaults } from '../../testing/store-faults.ts'
 
 const bin = fileURLToPath(new URL('../../cli/bin.js', import.meta.url))
 
@@ -43,3 +45,36 @@ test('it makes the live topic where that is missing, says over HTTP that it is r
     rmSync(directory, { recursive: true, force: true })
   }
 })
+
+test('started while the store is away, it says so, waits, and begins by itself', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'reelpulse-process-'))
+  const engine = await openEmbeddedEngine({ dataDir: join(directory, 'store') })
+  const faults = await storeFaults(() => ({ socketPath: engine.url().slice('unix:'.length) }))
+  faults.begin({ kind: 'refuse' })
+  const { user, password } = engine.owner()
+  const env = { ...process.env, KAFKA_BROKERS: '', CLICKHOUSE_URL: faults.url, CLICKHOUSE_USER: user, CLICKHOUSE_PASSWORD: password }
+  const child = spawn(process.execPath, [bin, 'process', '--data', directory, '--port', '0'], { env, stdio: ['ignore', 'ignore', 'pipe'] })
+  try {
+    const ended = once(child, 'close')
+    const lines = createInterface({ input: child.stderr })[Symbol.asyncIterator]()
+    const { url } = JSON.parse(((await lines.next()) as { value: string }).value) as { url: string }
+    const readyz = async () => (await fetch(`${url}/readyz`)).json() as Promise<Record<string, unknown>>
+    await soon(readyz).toMatchObject({
+      ready: false,
+      parts: [{ role: 'process', state: 'starting' }],
+      neighbours: [
+        { name: 'log', answers: true },
+        { name: 'store', answers: false },
+      ],
+    })
+    await faults.end()
+    await soon(readyz).toMatchObject({ ready: true, parts: Array(4).fill({ state: 'running' }) })
+    child.kill('SIGTERM')
+    expect((await ended)[0]).toBe(exitGood)
+  } finally {
+    child.kill('SIGKILL')
+    await faults.close()
+    await engine.close()
+    rmSync(directory, { recursive: true, force: true })
+  }
+}, 120_000)
