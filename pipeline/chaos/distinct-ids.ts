@@ -45,7 +45,7 @@ export async function distinctIds(log: Log, topic: string): Promise<DistinctIds>
       await reader.close()
     }
   }
-  const sorted = ids.subarray(0, count).sort()
+  const sorted = ids.subarray(0, count).toSorted()
   let distinct = 0
   let sum = 0
   for (let i = 0; i < count; i++) {

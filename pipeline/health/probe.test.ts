@@ -32,7 +32,7 @@ test('many who look at once ask one question, and the answer holds for a second'
   const { look } = probe(10_000)
   const looks = Promise.all([look(), look(), look()])
   answer()
-  expect(await looks).toEqual(Array(3).fill({ name: 'store', answers: true, since: 1_000, value: 'there' }))
+  expect(await looks).toEqual(Array.from({ length: 3 }, () => ({ name: 'store', answers: true, since: 1_000, value: 'there' })))
   go(900)
   expect((await look()).answers).toBe(true)
   expect(asked()).toBe(1)

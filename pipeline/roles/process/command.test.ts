@@ -68,7 +68,7 @@ test('started while the store is away, it says so, waits, and begins by itself',
       ],
     })
     await faults.end()
-    await soon(readyz).toMatchObject({ ready: true, parts: Array(4).fill({ state: 'running' }) })
+    await soon(readyz).toMatchObject({ ready: true, parts: Array.from({ length: 4 }, () => ({ state: 'running' })) })
     child.kill('SIGTERM')
     expect((await ended)[0]).toBe(exitGood)
   } finally {
