@@ -47,13 +47,16 @@ beforeAll(async () => {
   while (!(await run.processed())) await new Promise((resolve) => setTimeout(resolve, 50))
   await run.stop()
   for (const table of compared) whole.set(table, await multiset(store, table))
-  for (const table of compared) expect(whole.get(table)!.length, table).toBeGreaterThan(5)
 })
 afterAll(async () => {
   await faults.close()
   await log.close()
   await engine.close()
   rmSync(dir, { recursive: true, force: true })
+})
+
+test('the run without a fault, with which the others are compared, has rows in every table', () => {
+  for (const table of compared) expect(whole.get(table)!.length, table).toBeGreaterThan(5)
 })
 
 let runs = 0
