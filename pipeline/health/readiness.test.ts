@@ -44,3 +44,8 @@ test.each([
   const [shown] = readiness([part(state, error)], [], at).body['parts'] as Record<string, unknown>[]
   expect(shown!['to_do']).toMatch(advice)
 })
+
+test('a part that restores says how far it is', () => {
+  const [shown] = readiness([{ ...part('restoring'), restore: { records: 30, ofRecords: 90 } }], [], at).body['parts'] as unknown[]
+  expect(shown).toMatchObject({ state: 'restoring', restored_records: 30, restore_records: 90 })
+})

@@ -22,6 +22,8 @@ export type Part = {
   /** ms. */
   since: number
   error?: string
+  /** Of a part that is restoring: records of its changelog that were read, and of how many. */
+  restore?: { records: number; ofRecords: number }
 }
 
 /** Undefined: nothing is to be done. */
@@ -58,6 +60,7 @@ export function readiness(parts: readonly Part[], neighbours: readonly ProbeAnsw
     state: part.state,
     ...since(part.since, now),
     ...(part.error === undefined ? {} : { error: part.error }),
+    ...(part.restore === undefined ? {} : { restored_records: part.restore.records, restore_records: part.restore.ofRecords }),
     ...todo(part.state, part.error),
   }))
   const asked = neighbours.map((one) => ({

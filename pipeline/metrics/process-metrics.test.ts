@@ -19,7 +19,7 @@ function measured(status: PartitionStatus[], isLive = true) {
 }
 
 const progress = (of: Partial<PartitionProgress>): PartitionProgress => ({
-  partition: 0, state: 'running', storeError: undefined, storeWaitMs: 0, insertingSince: undefined, bufferedBytes: 0, nextOffset: 0, endOffset: 0,
+  partition: 0, state: 'running', storeError: undefined, storeWaitMs: 0, insertingSince: undefined, bufferedBytes: 0, restore: { records: 0, ofRecords: 0, users: 0 }, nextOffset: 0, endOffset: 0,
   clock: now, records: 0, events: 0, duplicates: 0, rejected: 0, blocks: 0, rows: {}, users: 0, usersByTier: [], tierChanges: [], checkpointAt: now, ...of,
 }) // prettier-ignore
 
@@ -62,6 +62,16 @@ test('lag in seconds is 0 where nothing waits, and not known of a topic whose ti
   const backfill = measured([running(0)], false)
   backfill.report(caughtUp)
   expect((await backfill.read())('lag_seconds')).toEqual([])
+})
+
+test('while a new owner restores, the lag stays what it was, and the restore is told', async () => {
+  const { report, read } = measured([{ partition: 0, state: 'restoring', since: 0 }])
+  report(progress({ nextOffset: 20, records: 5 }))
+  report(progress({ state: 'restoring', nextOffset: 0, clock: -Infinity, restore: { records: 30, ofRecords: 90, users: 12 } }))
+  const shown = await read()
+  expect(shown('lag_records')).toEqual(['{partition="0"} 30'])
+  expect(shown('restored_records')).toEqual(['{partition="0"} 30'])
+  expect(shown('restore_records')).toEqual(['{partition="0"} 90'])
 })
 
 test('an insert counts by what became of it', async () => {

@@ -21,7 +21,7 @@ export type ProcessMetrics = {
   report(progress: PartitionProgress): void
   /** The same store, its inserts measured. */
   store(store: Store): Store
-  /** The same log, checkpoints and restores measured. */
+  /** The same log, checkpoints measured. */
   log(log: Log): Log
 }
 
@@ -40,13 +40,14 @@ type Totals = {
   users: number
   bufferedBytes: number
   checkpointAt: number
+  restored: number
+  toRestore: number
 }
 
 const zeros = (): Record<Counted, number> => ({ records: 0, events: 0, duplicates: 0, rejected: 0, blocks: 0, storeWaitMs: 0 })
 
 export function processMetrics({ registry, now, status, ends, isLive }: ProcessMetricsOptions): ProcessMetrics {
   const partitions = new Map<number, Totals>()
-  const restored = new Map<number, number>()
   const registers = [registry]
 
   for (const [key, help] of [
@@ -155,7 +156,8 @@ export function processMetrics({ registry, now, status, ends, isLive }: ProcessM
   gauge('checkpoint_age_seconds', 'Time since the last checkpoint, or since the owner began.', (_, of) =>
     of === undefined ? undefined : (now() - of.checkpointAt) / 1_000,
   )
-  gauge('restored_records', 'Changelog records read by the present owner at its start.', (partition) => restored.get(partition))
+  gauge('restored_records', 'Changelog records read by the present owner at its start.', (_, of) => of?.restored)
+  gauge('restore_records', 'Changelog records that the present owner had to read at its start.', (_, of) => of?.toRestore)
   registry.registerMetric(
     new Gauge({
       name: 'reelpulse_partition_state',
@@ -184,6 +186,8 @@ export function processMetrics({ registry, now, status, ends, isLive }: ProcessM
           users: 0,
           bufferedBytes: 0,
           checkpointAt: 0,
+          restored: 0,
+          toRestore: 0,
         }
         partitions.set(progress.partition, of)
       }
@@ -195,8 +199,12 @@ export function processMetrics({ registry, now, status, ends, isLive }: ProcessM
       for (const key of counted) of.last[key] = progress[key]
       of.last.storeWaitMs = progress.storeWaitMs
       of.rows = progress.rows
-      of.nextOffset = progress.nextOffset
-      of.clock = progress.clock
+      of.restored = progress.restore.records
+      of.toRestore = progress.restore.ofRecords
+      if (progress.state !== 'restoring') {
+        of.nextOffset = progress.nextOffset
+        of.clock = progress.clock
+      }
       of.users = progress.users
       of.bufferedBytes = progress.bufferedBytes
       of.checkpointAt = progress.checkpointAt
@@ -221,16 +229,9 @@ export function processMetrics({ registry, now, status, ends, isLive }: ProcessM
       ...log,
       async claim(options) {
         const { partition } = options
-        restored.set(partition, 0)
         const owner = await log.claim(options)
         return {
           ...owner,
-          async *restore() {
-            for await (const batch of owner.restore()) {
-              restored.set(partition, restored.get(partition)! + batch.count)
-              yield batch
-            }
-          },
           async commit(checkpoint) {
             const from = performance.now()
             await owner.commit(checkpoint)

@@ -5,6 +5,7 @@ import type { Clock } from '../../ports/clock.ts'
 import { OffsetGone, TopicMismatch, TopicMissing, type Log } from '../../ports/log.ts'
 import { StoreRefused, type Store } from '../../ports/store.ts'
 import { UnknownChangelog } from './checkpoint.ts'
+import type { RestoreProgress } from './restore.ts'
 import {
   PartitionStopped,
   partitionsChanged,
@@ -40,7 +41,7 @@ export type ProcessOptions = {
 export const partitionStates = ['restoring', 'running', 'waiting_for_store', 'retrying', 'stopped'] as const
 export type PartitionState = (typeof partitionStates)[number]
 
-export type PartitionStatus = { partition: number; state: PartitionState; since: number; error?: string }
+export type PartitionStatus = { partition: number; state: PartitionState; since: number; error?: string; restore?: RestoreProgress }
 
 export type ProcessRole = {
   /** Finishes every open block, checkpoints, leaves the group. */
@@ -85,10 +86,14 @@ export async function startProcess(options: ProcessOptions): Promise<ProcessRole
   }
 
   function report(progress: PartitionProgress, isOurs: boolean): void {
-    const { partition, state, storeError, insertingSince } = progress
-    if (isOurs && state !== 'finished') {
+    const { partition, state, storeError, insertingSince, restore } = progress
+    const known = statuses.get(partition)
+    // Who failed and begins anew has not recovered before it runs.
+    if (isOurs && state !== 'finished' && !(state === 'restoring' && known?.state === 'retrying')) {
       tellState(partition, state, storeError?.message)
-      statuses.get(partition)!.insertingSince = insertingSince
+      const told = statuses.get(partition)!
+      told.insertingSince = insertingSince
+      if (state === 'restoring') told.restore = restore
     }
     options.onProgress?.(progress)
   }
