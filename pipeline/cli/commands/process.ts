@@ -19,7 +19,8 @@ export const command = defineCommand({
   summary: "the process role alone: a topic's flushes in, features, tiers and KPI deltas out",
   help: `Takes its share of the topic's partitions, keeps the state of their users, and writes what follows from every flush into the
 tables, once. Start as many as you like with the same group: they share the partitions, and take over from one that dies. Ends with
-Ctrl-C: what is in flight lands first, and the next start goes on from there. /healthz, /readyz and /metrics answer on --port. Topic behavior-events is created where it is missing.
+Ctrl-C: what is in flight lands first, and the next start goes on from there. Topic behavior-events is created where it is missing.
+/healthz, /readyz and /metrics answer on --port.
 
 --until-end stops by itself once everything that the topic holds at the start is processed; it wants to be the only one of its group.`,
   examples: [
