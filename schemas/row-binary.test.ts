@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { anyRow } from './arbitrary.ts'
 import { everyKindTable } from './every-kind.ts'
 import { enumeration, fieldTable, float64, instant, int32, list, nullable, string, stringMap, uint64, uint8, uuid, word } from './field.ts'
-import { decodeRows, encodeRows, rowBinaryWriter } from './row-binary.ts'
+import { decodeRows, encodeRows, keptBytes, rowBinaryWriter } from './row-binary.ts'
 import { tables } from './tables/catalogue.ts'
 
 describe('rows', () => {
@@ -110,4 +110,17 @@ test('bytes are copied from inside a larger buffer, twice over, and what is patc
     out.reset()
     expect(out.length).toBe(0)
   }
+})
+
+test('a buffer that one large block made is given back at the reset, a usual one is kept', () => {
+  const out = rowBinaryWriter(64)
+  const piece = new Uint8Array(1 << 20)
+  out.bytes(piece, 0, piece.length)
+  out.reset()
+  expect(out.buffer.length).toBeGreaterThan(1 << 20)
+  for (let written = 0; written <= keptBytes; written += piece.length) out.bytes(piece, 0, piece.length)
+  out.reset()
+  expect([out.length, out.buffer.length]).toEqual([0, 64])
+  out.u32(7)
+  expect([...out.buffer.subarray(0, out.length)]).toEqual([7, 0, 0, 0])
 })

@@ -29,6 +29,9 @@ export type RowBinaryWriter = {
 
 const two32 = 4_294_967_296
 
+/** A buffer that grew beyond this is given back at the next reset (bytes). */
+export const keptBytes = 128 * 1024 * 1024
+
 /** A growing buffer. Nothing is allocated by a write, but when the buffer doubles. */
 export function rowBinaryWriter(initialBytes = 65_536): RowBinaryWriter {
   let buffer = new Uint8Array(Math.max(initialBytes, 64))
@@ -150,6 +153,10 @@ export function rowBinaryWriter(initialBytes = 65_536): RowBinaryWriter {
     patchI64: putI64,
     reset() {
       at = 0
+      // One block of a jump in time must not be paid for ever after.
+      if (buffer.length <= keptBytes) return
+      buffer = new Uint8Array(Math.max(initialBytes, 64))
+      view = new DataView(buffer.buffer)
     },
   }
 }

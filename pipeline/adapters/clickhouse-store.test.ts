@@ -70,7 +70,7 @@ test('any hands on the bytes as they are, and asks for one block', async () => {
       .on('data', (chunk: Buffer) => chunks.push(chunk))
       .on('end', () => {
         seen = { url: request.url!, body: Buffer.concat(chunks) }
-        response.end()
+        response.setHeader('X-ClickHouse-Query-Id', 'q').end()
       })
   })
   const rows = Uint8Array.from({ length: 100_000 }, (_, i) => i)

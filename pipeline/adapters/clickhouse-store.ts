@@ -4,7 +4,7 @@ import { Readable } from 'node:stream'
 import { ClickHouseLogLevel, createClient, type ClickHouseClient, type ClickHouseSettings } from '@clickhouse/client'
 import { quoteName } from '../../schemas/ddl.ts'
 import type { QueryParams, Store } from '../ports/store.ts'
-import { storeError } from './clickhouse-errors.ts'
+import { noAnswer, refusal, storeError } from './clickhouse-errors.ts'
 import { migrate } from './clickhouse-migrate.ts'
 import { rowsOf } from './clickhouse-rows.ts'
 
@@ -40,6 +40,8 @@ const insertSettings: ClickHouseSettings = {
   optimize_on_insert: 0,
   deduplicate_blocks_in_dependent_materialized_views: 1,
 }
+
+const pingTimeoutMs = 5_000
 
 export function clickhouseStore(options: ClickHouseStoreOptions): Store {
   const { maxConnections = 10, insertTimeoutMs = 120_000, queryTimeoutMs = 600_000 } = options
@@ -110,19 +112,23 @@ export function clickhouseStore(options: ClickHouseStoreOptions): Store {
       ),
 
     insert: ({ table, columns, rows, token }) => {
+      const during = `insert into ${table}`
       const late = AbortSignal.timeout(insertTimeoutMs)
-      return run(`insert into ${table}`, async () => {
+      return run(during, async () => {
         try {
-          const { stream } = await client.exec({
+          const { stream, response_headers, http_status_code } = await client.exec({
             query: `INSERT INTO ${quoteName(table)} (${columns.map(quoteName).join(', ')}) FORMAT RowBinary`,
             values: Readable.from([rows], { objectMode: false }),
             clickhouse_settings: { ...insertSettings, insert_deduplication_token: token },
             abort_signal: late,
+            // The client takes any 200 for the server's: refusal() looks closer.
+            ignore_error_response: true,
           })
-          // Acknowledged with the status; the body is empty, but must be read for the connection to be used again.
-          for await (const chunk of stream) void chunk
+          const body = await beginningOf(stream)
+          const refused = refusal({ status: http_status_code ?? 0, headers: response_headers, body }, during)
+          if (refused !== undefined) throw refused
         } catch (error) {
-          throw late.aborted ? new Error(`no answer within ${insertTimeoutMs} ms`, { cause: error }) : error
+          throw late.aborted ? noAnswer(during, insertTimeoutMs, error) : error
         }
       })
     },
@@ -130,7 +136,7 @@ export function clickhouseStore(options: ClickHouseStoreOptions): Store {
     query,
     command,
     async ping() {
-      const result = await client.ping()
+      const result = await client.ping({ select: true, abort_signal: AbortSignal.timeout(pingTimeoutMs) })
       return result.success
     },
     async close() {
@@ -138,6 +144,13 @@ export function clickhouseStore(options: ClickHouseStoreOptions): Store {
       await outside?.close()
     },
   }
+}
+
+/** Of what is an error's text or nothing; all is read, so that the connection can be used again. */
+async function beginningOf(stream: AsyncIterable<unknown>): Promise<string> {
+  let text = ''
+  for await (const chunk of stream) if (text.length < 64_000) text += String(chunk)
+  return text
 }
 
 /** An agent hands its options on to the connections it opens, whatever its type says. */

@@ -5,8 +5,7 @@ import { defaultSettings } from '../../operators/settings.ts'
 import { settingGroup, type SettingsOf } from './group.ts'
 import { defaultGroup, defaultTopic } from './names.ts'
 
-const port = (value: number, doc: string) =>
-  z.int('a whole number').min(0, 'a port from 0 to 65535').max(65535, 'a port from 0 to 65535').default(value).describe(doc)
+const port = (doc: string) => z.int('a whole number').min(0, 'a port from 0 to 65535').max(65535, 'a port from 0 to 65535').describe(doc)
 const seconds = (least: number, value: number, doc: string) =>
   z.number().min(least, `at least ${least} seconds`).max(86_400, 'at most 86400 seconds').default(value).describe(doc)
 const wholeSeconds = (value: number, doc: string) =>
@@ -127,12 +126,18 @@ export const detectSettings = settingGroup('Detect', {
   webhookUrl: { env: 'REELPULSE_WEBHOOK_URL', schema: httpUrl('Gets a POST for every transition of an alert.').optional() },
 })
 
+/** Taken where none was asked for, unless it is in use. */
+export const defaultPort = 8080
+
 export const serveSettings = settingGroup('Serve', {
   host: {
     env: 'REELPULSE_HOST',
     schema: z.string().min(1, 'a host name or address').default('127.0.0.1').describe('Address to listen on.'),
   },
-  port: { env: 'REELPULSE_PORT', schema: port(8080, 'Port of the HTTP interface; 0: any free one.') },
+  port: {
+    env: 'REELPULSE_PORT',
+    schema: port(`Port of the HTTP interface; 0: any free one. Default ${defaultPort}, or none where that is in use.`).optional(),
+  },
 })
 
 export const loggerSettings = settingGroup('Messages', {

@@ -5,11 +5,11 @@ import type { Store } from '../ports/store.ts'
 /** What may differ between two logs of the same records: where a record lies, and how the log was cut. */
 const placed = ['offset', 'first_offset', 'part', 'block_at']
 
-/** Each row as one number with its copies, in order; without the columns that say where it lay. */
-export async function multiset(store: Store, table: string): Promise<string[]> {
+/** Each row as one number with its copies, in order; without the columns that say where it lay. FINAL: as if it were merged. */
+export async function multiset(store: Store, table: string, modifier: '' | 'FINAL' = ''): Promise<string[]> {
   const fields = Object.keys(blockTables.find(({ name }) => name === table)!.record.fields).filter((name) => !placed.includes(name))
   const rows = await store.query<{ row: string; copies: number }>(
-    `SELECT toString(cityHash64(tuple(${fields.map((name) => `toString(${name})`).join(', ')}))) AS row, count() AS copies FROM ${table} GROUP BY row ORDER BY row`,
+    `SELECT toString(cityHash64(tuple(${fields.map((name) => `toString(${name})`).join(', ')}))) AS row, count() AS copies FROM ${table} ${modifier} GROUP BY row ORDER BY row`,
   )
   return rows.map(({ row, copies }) => `${row} ${copies}`)
 }

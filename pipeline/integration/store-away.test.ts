@@ -69,3 +69,32 @@ test('a role whose store never answered can be stopped', async () => {
   expect(new Set(said)).toEqual(new Set(['warn: the store does not answer; waiting']))
   expect(role.status()).toEqual([])
 }, 60_000)
+
+test('an insert that has had no answer for long is told, though it has not failed', async () => {
+  const store = engine.store('away_silent')
+  await prepareStore(store)
+  let answer = (): void => {}
+  const answered = new Promise<void>((resolve) => (answer = resolve))
+  let aheadMs = 0
+  const role = await startProcess({
+    clock: { ...systemClock, now: () => Date.now() + aheadMs },
+    log,
+    store: { ...store, insert: (block) => answered.then(() => store.insert(block)) },
+    topic,
+    names: namesOf(topic, 'silent'),
+    settings: defaultSettings,
+    blockSpanMs: 300,
+    checkpointMs: 1_000,
+    resolve: knownFlushes(),
+    tell() {},
+    limits: { block: { events: 20, bytes: 1e9 } },
+  })
+  const states = () => new Set(role.status().map(({ state }) => state))
+  await expect.poll(states, { timeout: 30_000 }).toEqual(new Set(['running']))
+  aheadMs += 60_000
+  await expect.poll(states, { timeout: 30_000 }).toEqual(new Set(['waiting_for_store']))
+  expect(role.status()[0]!.error).toMatch(/an insert has had no answer for [67]\d s/)
+  answer()
+  await expect.poll(states, { timeout: 30_000 }).toEqual(new Set(['running']))
+  await role.stop()
+}, 120_000)

@@ -23,6 +23,7 @@ export type Store = {
   query<T>(sql: string, params?: QueryParams): Promise<T[]>
   /** For statements without a result. */
   command(sql: string, params?: QueryParams): Promise<void>
+  /** Whether it answers a query, rights included, within seconds. Never throws. */
   ping(): Promise<boolean>
   close(): Promise<void>
 }
@@ -35,4 +36,11 @@ export class StoreRefused extends Error {
 /** Connection, time-out, overload, disk full: try again. */
 export class StoreAway extends Error {
   override name = 'StoreAway'
+  /** What kind it is, in a word of a small vocabulary: the store's own name of it, such as TOO_MANY_PARTS, or one of ours (clickhouse-errors.ts). */
+  readonly reason: string
+
+  constructor(message: string, options: ErrorOptions & { reason?: string } = {}) {
+    super(message, options)
+    this.reason = options.reason ?? 'UNKNOWN'
+  }
 }

@@ -16,6 +16,8 @@ export type DetectOptions = {
   log: Logger
   /** Ends the role after the bucket it is at. */
   signal: AbortSignal
+  /** Told after each poll. */
+  onState?: (state: 'running' | 'waiting_for_store', error?: string) => void
 }
 
 /** Nobody acts on a drop that is older than this in log time: after a longer pause it begins there. */
@@ -38,9 +40,11 @@ export async function detect(options: DetectOptions): Promise<void> {
     try {
       await detection.poll()
       pauseMs = pollMs
+      options.onState?.('running')
     } catch (error) {
       if (!(error instanceof StoreAway)) throw error
       pauseMs = Math.min(longestPauseMs, pauseMs * 2)
+      options.onState?.('waiting_for_store', error.message)
       log.warn({ err: error, retry_in_ms: pauseMs }, 'the store is away; trying again')
     }
     await sleep(pauseMs, undefined, { signal }).catch(() => {})

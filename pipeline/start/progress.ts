@@ -71,7 +71,7 @@ export function progressBoard(now: () => number) {
         usersByTier: Object.fromEntries(tiers.map((tier, rung) => [tier, sum((p) => p.usersByTier[rung] ?? 0)])) as Record<Tier, number>,
         latestChanges,
         alerts,
-        waiting: all.some((p) => p.state === 'waiting for the store'),
+        waiting: all.some((p) => p.state === 'waiting_for_store'),
         restoring: restoringOf(all),
       }
     },

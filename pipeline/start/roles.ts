@@ -16,6 +16,7 @@ import type { Store } from '../ports/store.ts'
 import { detect } from '../roles/detect.ts'
 import type { PartitionNames } from '../roles/process/partition-run.ts'
 import { startProcess, type ProcessRole } from '../roles/process/process.ts'
+import type { Monitoring } from './monitoring.ts'
 import type { AlertLine, ProgressBoard } from './progress.ts'
 
 export function namesOf(topic: string, group: string): PartitionNames {
@@ -39,6 +40,7 @@ export type RolesOptions = {
   latenessS: number
   webhookUrl: string | undefined
   logger: Logger
+  monitoring: Monitoring
   board: ProgressBoard
   onAlert(line: AlertLine): void
 }
@@ -50,22 +52,27 @@ export type Roles = {
 }
 
 export async function startRoles(options: RolesOptions): Promise<Roles> {
-  const { log, store, topic, logger, board } = options
+  const { store, topic, logger, board, monitoring } = options
   await store.migrate(tables, views)
   const processLogger = logger.child({ role: 'process' })
+  const monitored = monitoring.beginProcess(options)
   const process = await startProcess({
     clock: systemClock,
-    log,
-    store,
+    log: monitored.log,
+    store: monitored.store,
     topic,
     names: namesOf(topic, options.group),
     settings: options.operators,
     blockSpanMs: options.blockSpanS * 1000,
     checkpointMs: options.checkpointS * 1000,
     resolve: knownFlushes(),
-    onProgress: board.report,
+    onProgress(progress) {
+      board.report(progress)
+      monitored.report(progress)
+    },
     tell: (level, message, facts) => processLogger[level](facts, message),
   })
+  monitored.started(process)
 
   const stopDetect = new AbortController()
   const notifiers: Notifier[] = [
@@ -78,13 +85,18 @@ export async function startRoles(options: RolesOptions): Promise<Roles> {
     }),
   ]
   if (options.webhookUrl !== undefined) notifiers.push(webhookNotifier(options.webhookUrl))
+  const tellDetect = monitoring.role('detect')
   const detecting = detect({
     store,
     settings: { topic, latenessMs: options.latenessS * 1000 },
     notifiers,
     log: logger.child({ role: 'detect' }),
     signal: stopDetect.signal,
-  }).catch((error: unknown) => logger.error({ err: error }, 'detect has stopped, and stays so until the program is started again'))
+    onState: tellDetect,
+  }).catch((error: unknown) => {
+    tellDetect('stopped', error instanceof Error ? error.message : String(error))
+    logger.error({ err: error }, 'detect has stopped, and stays so until the program is started again')
+  })
 
   return {
     process,

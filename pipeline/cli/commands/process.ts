@@ -1,6 +1,14 @@
 // `reelpulse process`: the process role on its own.
 import { z } from 'zod'
-import { dataSettings, logSettings, loggerSettings, processSettings, storeSettings, topicSettings } from '../../config/groups.ts'
+import {
+  dataSettings,
+  logSettings,
+  loggerSettings,
+  processSettings,
+  serveSettings,
+  storeSettings,
+  topicSettings,
+} from '../../config/groups.ts'
 import { defaultTopic } from '../../config/names.ts'
 import { defineCommand, exitGood, UsageError } from '../command.ts'
 
@@ -12,6 +20,7 @@ export const command = defineCommand({
   help: `Takes its share of the topic's partitions, keeps the state of their users, and writes what follows from every flush into the
 tables, once. Start as many as you like with the same group: they share the partitions, and take over from one that dies. Ends with
 Ctrl-C: what is in flight lands first, and the next start goes on from there. Topic behavior-events is created where it is missing.
+/healthz, /readyz and /metrics answer on --port.
 
 --until-end stops by itself once everything that the topic holds at the start is processed; it wants to be the only one of its group.`,
   examples: [
@@ -28,6 +37,7 @@ Ctrl-C: what is in flight lands first, and the next start goes on from there. To
     log: logSettings,
     store: storeSettings,
     process: processSettings,
+    serve: serveSettings,
     logger: loggerSettings,
   },
   json: true,
@@ -37,30 +47,35 @@ Ctrl-C: what is in flight lands first, and the next start goes on from there. To
       { systemClock },
       { logger },
       { operatorSettingsOf },
-      { tables },
-      { views },
       { startProcess },
       { knownFlushes, namesOf },
       { progressBoard },
       { summarize, summaryLines },
       { endsOf, untilProcessed },
+      { openMonitoring },
+      { migrateWhenThere },
     ] = await Promise.all([
       import('../../adapters/open.ts'),
       import('../../adapters/system-clock.ts'),
       import('../../log/logger.ts'),
       import('../../config/operator-settings.ts'),
-      import('../../../schemas/tables/catalogue.ts'),
-      import('../../../operators/views.ts'),
       import('../../roles/process/process.ts'),
       import('../../start/roles.ts'),
       import('../../start/progress.ts'),
       import('../../start/summary.ts'),
       import('../../start/until-processed.ts'),
+      import('../../start/monitoring.ts'),
+      import('../../start/migrate-when-there.ts'),
     ])
     const { topic, group, partitions } = settings.topic
     const operators = operatorSettingsOf(settings.process)
     const messages = logger('process', settings.logger)
-    const log = await openLog(settings, { logger: messages })
+    const monitoring = await openMonitoring({ serve: settings.serve, logger: messages })
+    signal.addEventListener('abort', monitoring.stopping, { once: true })
+    const log = await openLog(settings, { logger: messages }).catch(async (error: unknown) => {
+      await monitoring.close()
+      throw error
+    })
     try {
       if ((await log.describeTopic(topic)) === undefined) {
         // Another's name may be mistyped, and only its writer knows whose time it has.
@@ -69,23 +84,28 @@ Ctrl-C: what is in flight lands first, and the next start goes on from there. To
       }
       const store = await openStore(settings, { logger: messages })
       try {
-        await store.migrate(tables, views)
+        const monitored = monitoring.beginProcess({ log, store, topic })
+        if (!(await migrateWhenThere(store, signal, messages))) return exitGood
         const startedAt = Date.now()
         const ends = await endsOf(log, topic)
         const board = progressBoard(Date.now)
         const role = await startProcess({
           clock: systemClock,
-          log,
-          store,
+          log: monitored.log,
+          store: monitored.store,
           topic,
           names: namesOf(topic, group),
           settings: operators,
           blockSpanMs: settings.process.blockSpanS * 1000,
           checkpointMs: settings.process.checkpointS * 1000,
           resolve: knownFlushes(),
-          onProgress: board.report,
+          onProgress(progress) {
+            board.report(progress)
+            monitored.report(progress)
+          },
           tell: (level, message, facts) => messages[level](facts, message),
         })
+        monitored.started(role)
         messages.info({ topic, group }, 'processing')
         const timer = setInterval(() => {
           const { events, eventsPerSecond, lag, clock } = board.snapshot()
@@ -108,6 +128,7 @@ Ctrl-C: what is in flight lands first, and the next start goes on from there. To
       }
     } finally {
       await log.close()
+      await monitoring.close()
     }
     return exitGood
   },

@@ -6,6 +6,7 @@ import {
   logSettings,
   loggerSettings,
   processSettings,
+  serveSettings,
   storeSettings,
   topicSettings,
 } from '../../config/groups.ts'
@@ -46,6 +47,7 @@ one channel, on topic incident.`,
     store: storeSettings,
     process: processSettings,
     detect: detectSettings,
+    serve: serveSettings,
     logger: loggerSettings,
   },
   json: true,
@@ -63,6 +65,7 @@ one channel, on topic incident.`,
       { progressBoard },
       { endsOf, untilProcessed },
       { patientLog },
+      { openMonitoring },
     ] = await Promise.all([
       import('../../adapters/open.ts'),
       import('../../log/logger.ts'),
@@ -74,6 +77,7 @@ one channel, on topic incident.`,
       import('../../start/progress.ts'),
       import('../../start/until-processed.ts'),
       import('../../start/patient-log.ts'),
+      import('../../start/monitoring.ts'),
     ])
     const asked = settings.topic.topic
     const special = flags.incident ? 'incident' : flags.events === undefined ? defaultTopic : 'simulation'
@@ -86,7 +90,12 @@ one channel, on topic incident.`,
     // The view says what matters; the log's lines would tear it.
     const messages = logger('start', process.stdout.isTTY && settings.logger.level === 'info' ? { level: 'warn' } : settings.logger)
 
-    const log = await openLog(settings, { logger: messages })
+    const monitoring = await openMonitoring({ serve: settings.serve, logger: messages, mayGoWithout: true })
+    signal.addEventListener('abort', monitoring.stopping, { once: true })
+    const log = await openLog(settings, { logger: messages }).catch(async (error: unknown) => {
+      await monitoring.close()
+      throw error
+    })
     try {
       const store = await openStore({ ...settings, topic: { topic } }, { logger: messages })
       try {
@@ -111,6 +120,7 @@ one channel, on topic incident.`,
           latenessS: settings.detect.latenessS,
           webhookUrl: settings.detect.webhookUrl,
           logger: messages,
+          monitoring,
           board,
           onAlert: (line) => view.say(`ALERT ${line.state}: ${line.text}`),
         })
@@ -136,6 +146,7 @@ one channel, on topic incident.`,
       }
     } finally {
       await log.close()
+      await monitoring.close()
     }
     return exitGood
   },

@@ -18,6 +18,7 @@ export type BlockRows = {
   begin(): RowBinaryWriter
   end(): void
   rows(): number
+  bytes(): number
   /** Forgets the rows and begins a block. */
   reset(partition: number, firstOffset: number): void
   /** The parts, their block_at filled in. Borrowed: valid until `reset`. */
@@ -26,7 +27,8 @@ export type BlockRows = {
 
 export function blockRows(table: Table, limits: PartLimits = protocolPartLimits): BlockRows {
   const out = rowBinaryWriter(64 * 1024)
-  let starts = new Int32Array(1024)
+  // Places beyond 2 GiB too: what timers write in one block has no limit.
+  let starts = new Float64Array(1024)
   let rows = 0
   let partition = 0
   let firstOffset = 0
@@ -36,7 +38,7 @@ export function blockRows(table: Table, limits: PartLimits = protocolPartLimits)
     table,
     begin() {
       if (rows === starts.length) {
-        const larger = new Int32Array(rows * 2)
+        const larger = new Float64Array(rows * 2)
         larger.set(starts)
         starts = larger
       }
@@ -57,6 +59,7 @@ export function blockRows(table: Table, limits: PartLimits = protocolPartLimits)
       rows++
     },
     rows: () => rows,
+    bytes: () => out.length,
     reset(ofPartition, atOffset) {
       out.reset()
       rows = 0

@@ -2,7 +2,7 @@
 import type { Clock } from '../../ports/clock.ts'
 import type { Store } from '../../ports/store.ts'
 import type { PartLimits } from './block-rows.ts'
-import { insertBlock, type BlockName, type PresentParts } from './insert.ts'
+import { insertBlock, type BlockName, type InsertHooks, type PresentParts } from './insert.ts'
 import { blockTables, type BlockTables } from './rows.ts'
 
 export type BlockWriterOptions = {
@@ -12,8 +12,10 @@ export type BlockWriterOptions = {
   limits: PartLimits | undefined
   abort: AbortSignal
   clock: Clock
-  onRetry(error: Error, attempt: number): void
-  onInserted(table: string, rows: number): void
+  onRetry: InsertHooks['onRetry']
+  onInserted: InsertHooks['onInserted']
+  /** A block is in the store, whole. */
+  onAcknowledged(): void
 }
 
 export type BlockWriter = {
@@ -25,17 +27,27 @@ export type BlockWriter = {
   acknowledged(): Promise<void>
   /** Waits for the same, whatever became of it. */
   settled(): Promise<void>
+  /** What no retry cures is told now, not when the next block ends. */
+  throwIfRefused(): void
+  /** When the insert that is under way began; undefined: none is. */
+  insertingSince(): number | undefined
+  /** Rows of the block under way and of the one that is being inserted. */
+  bytes(): number
 }
 
-export function blockWriter({ store, partition, present, limits, abort, ...hooks }: BlockWriterOptions): BlockWriter {
+export function blockWriter({ store, partition, present, limits, abort, onAcknowledged, ...hooks }: BlockWriterOptions): BlockWriter {
   let open = blockTables(limits)
   let spare = blockTables(limits)
   let inserting: Promise<void> = Promise.resolve()
   let insertError: Error | undefined
+  let insertingSince: number | undefined
 
+  function throwIfRefused(): void {
+    if (insertError !== undefined) throw insertError
+  }
   async function acknowledged(): Promise<void> {
     await inserting
-    if (insertError !== undefined) throw insertError
+    throwIfRefused()
   }
   return {
     begin(firstOffset) {
@@ -48,11 +60,23 @@ export function blockWriter({ store, partition, present, limits, abort, ...hooks
       const full = open
       open = spare
       spare = full
-      inserting = insertBlock(store, full, name, present, abort, hooks).catch((error: unknown) => {
-        insertError = error instanceof Error ? error : new Error(String(error))
-      })
+      insertingSince = hooks.clock.now()
+      inserting = insertBlock(store, full, name, present, abort, hooks).then(
+        () => {
+          insertingSince = undefined
+          onAcknowledged()
+        },
+        (error: unknown) => {
+          insertError = error instanceof Error ? error : new Error(String(error))
+        },
+      )
     },
     acknowledged,
     settled: () => inserting,
+    throwIfRefused,
+    insertingSince: () => insertingSince,
+    bytes: () => bytesOf(open) + (insertingSince === undefined ? 0 : bytesOf(spare)),
   }
 }
+
+const bytesOf = (block: BlockTables) => block.all.reduce((sum, rows) => sum + rows.bytes(), 0)

@@ -41,6 +41,8 @@ export type Checkpointer = {
   /** A clean stop has to say so, where the last checkpoint did not or something came after it. */
   needsCleanOne(): boolean
   lastAt(): number
+  /** Of the messages that wait for the next checkpoint. */
+  waitingBytes(): number
 }
 
 export function checkpointer(options: CheckpointerOptions): Checkpointer {
@@ -82,6 +84,7 @@ export function checkpointer(options: CheckpointerOptions): Checkpointer {
     },
     needsCleanOne: () => dirty || (!isClean && operator.clock() > -Infinity),
     lastAt: () => lastAt,
+    waitingBytes: () => outboxSize,
   }
 }
 

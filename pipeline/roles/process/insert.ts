@@ -11,8 +11,8 @@ export type PresentParts = ReadonlyMap<string, ReadonlySet<string>>
 
 export type InsertHooks = {
   clock: Clock
-  /** The store is away: told once for each try. */
-  onRetry(error: Error, attempt: number): void
+  /** The store is away: told once for each try. `what`: the table; empty: a query. */
+  onRetry(error: StoreAway, attempt: number, what: string): void
   onInserted(table: string, rows: number): void
 }
 
@@ -36,6 +36,7 @@ export async function untilAcknowledged(
   attempt: () => Promise<void>,
   signal: AbortSignal,
   hooks: Pick<InsertHooks, 'clock' | 'onRetry'>,
+  what = '',
 ): Promise<void> {
   for (let tries = 1; ; tries++) {
     signal.throwIfAborted()
@@ -43,7 +44,7 @@ export async function untilAcknowledged(
       return await attempt()
     } catch (error) {
       if (!(error instanceof StoreAway)) throw error
-      hooks.onRetry(error, tries)
+      hooks.onRetry(error, tries, what)
       await hooks.clock.sleep(Math.min(capMs, 100 * 2 ** Math.min(tries, 10)), signal)
     }
   }
@@ -51,7 +52,8 @@ export async function untilAcknowledged(
 
 /**
  * Inserts a block: its tables at the same time, a table's parts one after the other, and `kpi_deltas` last of all, so that
- * its clock row says that everything of the block is there.
+ * its clock row says that everything of the block is there. Where one table is refused for good the others are not tried again: nobody
+ * would stop them any more.
  */
 export async function insertBlock(
   store: Store,
@@ -61,10 +63,16 @@ export async function insertBlock(
   signal: AbortSignal,
   hooks: InsertHooks,
 ): Promise<void> {
-  // prettier-ignore
   const last = tables.kpiDeltas
-  await Promise.all(tables.all.filter((rows) => rows !== last).map((rows) => insertTable(store, rows, name, present, signal, hooks)))
-  await insertTable(store, last, name, present, signal, hooks)
+  const refused = new AbortController()
+  const stop = AbortSignal.any([signal, refused.signal])
+  try {
+    await Promise.all(tables.all.filter((rows) => rows !== last).map((rows) => insertTable(store, rows, name, present, stop, hooks)))
+    await insertTable(store, last, name, present, stop, hooks)
+  } catch (error) {
+    refused.abort()
+    throw error
+  }
 }
 
 async function insertTable(
@@ -81,7 +89,7 @@ async function insertTable(
   for (const part of rows.finish(name.blockAt)) {
     if (present.get(table)?.has(`${name.firstOffset}/${part.part}`) === true) continue
     const token = `${name.logId}/${name.topic}/${name.partition}/${name.firstOffset}-${name.nextOffset}/${table}/${part.part}`
-    await untilAcknowledged(() => store.insert({ table, columns, rows: part.bytes, token }), signal, hooks)
+    await untilAcknowledged(() => store.insert({ table, columns, rows: part.bytes, token }), signal, hooks, table)
     hooks.onInserted(table, part.rows)
   }
 }

@@ -7,17 +7,18 @@ import { operatorVersion, type OperatorSettings } from '../../../operators/setti
 import type { TierChange } from '../../../schemas/tables/tier-changes.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { Log, OutRecord, PartitionOwner, RecordBatch, TimestampType } from '../../ports/log.ts'
-import type { Store } from '../../ports/store.ts'
+import type { Store, StoreAway } from '../../ports/store.ts'
 import { blockCutter, type BlockLimits } from './block.ts'
 import type { PartLimits } from './block-rows.ts'
 import { blockWriter } from './block-writer.ts'
 import { logRecord } from './checkpoint.ts'
 import { checkpointer } from './checkpointer.ts'
-import { presentParts, untilAcknowledged, type PresentParts } from './insert.ts'
+import { presentParts, untilAcknowledged, type InsertHooks, type PresentParts } from './insert.ts'
 import type { OutboxTopics } from './outbox.ts'
 import { restorePartition, type Restored, type RestoreProgress } from './restore.ts'
 import { blockTables, rowSink } from './rows.ts'
 import { settingsHindrance } from './settings-kept.ts'
+import { storeWait } from './store-wait.ts'
 
 /** For tests: smaller blocks and parts than the protocol's. */
 export type PartitionLimits = { block?: BlockLimits; part?: PartLimits }
@@ -56,7 +57,15 @@ export type PartitionRunOptions = {
 /** Told after each batch and block; counts are since the owner began. */
 export type PartitionProgress = {
   partition: number
-  state: 'restoring' | 'running' | 'waiting for the store' | 'stopped'
+  state: 'restoring' | 'running' | 'waiting_for_store' | 'finished'
+  /** What the store said last, while it is waited for. */
+  storeError: StoreAway | undefined
+  /** Time waited for the store (ms). */
+  storeWaitMs: number
+  /** When the insert of a block that is under way began; undefined: none is. */
+  insertingSince: number | undefined
+  /** Rows and messages made and not yet given away for good (bytes). */
+  bufferedBytes: number
   /** Of the restore with which the owner began. */
   restore: RestoreProgress
   /** What lies before it is applied; 0 until the state is restored. */
@@ -106,7 +115,7 @@ async function runOwner(options: PartitionRunOptions, owner: PartitionOwner): Pr
   const operator = partitionOperator({ settings, partition, partitionCount, operators: 'all', sink: rows.sink, resolve: options.resolve })
   rows.bind(operator)
   const progress: Progress = {
-    partition, state: 'restoring', restore: { records: 0, ofRecords: 0, users: 0 }, nextOffset: 0, endOffset: 0, clock: operator.clock(),
+    partition, state: 'restoring', storeError: undefined, storeWaitMs: 0, insertingSince: undefined, bufferedBytes: 0, restore: { records: 0, ofRecords: 0, users: 0 }, nextOffset: 0, endOffset: 0, clock: operator.clock(),
     records: 0, events: 0, duplicates: 0, rejected: 0, blocks: 0, rows: {}, users: 0, usersByTier: operator.usersByRung, tierChanges: [],
     checkpointAt: clock.now(),
   } // prettier-ignore
@@ -128,16 +137,29 @@ async function runOwner(options: PartitionRunOptions, owner: PartitionOwner): Pr
   progress.nextOffset = firstOffset
   progress.endOffset = firstOffset
 
-  function storeAway(error: Error, attempt: number): void {
-    progress.state = 'waiting for the store'
+  const wait = storeWait(clock)
+  function storeAway(error: StoreAway, attempt: number, what: string): void {
+    wait.refused(what, error)
     if (attempt === 1 || attempt % 10 === 0)
       options.tell('warn', 'the store does not answer; waiting', { partition, attempt, error: error.message })
+    reportStore()
+  }
+  function storeTook(what: string): void {
+    if (!wait.taken(what)) return
+    options.tell('info', 'the store answers again', { partition, waited_ms: wait.totalMs() })
+    reportStore()
+  }
+  function reportStore(): void {
+    progress.storeError = wait.error()
+    progress.storeWaitMs = wait.totalMs()
+    progress.state = progress.storeError === undefined ? 'running' : 'waiting_for_store'
     options.report(progress)
   }
 
   const present = await findPresent(options, firstOffset, storeAway)
   if (present === undefined) return
-  await runBlocks({ options, owner, operator, rows, restored, logId, firstOffset, present, progress, storeAway })
+  storeTook('')
+  await runBlocks({ options, owner, operator, rows, restored, logId, firstOffset, present, progress, storeAway, storeTook })
 }
 
 /** The last checkpoint's partition count, settings and operator version must suit this run. */
@@ -166,7 +188,7 @@ const tableNames = blockTables().all.map((rows) => rows.table.name)
 async function findPresent(
   { store, target, abort, stop, clock }: PartitionRunOptions,
   fromOffset: number,
-  onRetry: (error: Error, attempt: number) => void,
+  onRetry: InsertHooks['onRetry'],
 ): Promise<PresentParts | undefined> {
   let present: PresentParts = new Map()
   const find = async () => {
@@ -191,7 +213,8 @@ type BlocksRun = {
   firstOffset: number
   present: PresentParts
   progress: Progress
-  storeAway(error: Error, attempt: number): void
+  storeAway: InsertHooks['onRetry']
+  storeTook(table: string): void
 }
 
 /** The partition's records, block by block, until the owner is stopped. */
@@ -213,8 +236,9 @@ async function runBlocks(run: BlocksRun): Promise<void> {
     onRetry: run.storeAway,
     onInserted(table, count) {
       inserted[table] = (inserted[table] ?? 0) + count
-      progress.state = 'running'
+      run.storeTook(table)
     },
+    onAcknowledged: report,
   }) // prettier-ignore
   const checkpoints = checkpointer({
     owner, operator, restored, partitionCount, settings, clock, source: target, topics: options.names.outbox,
@@ -235,6 +259,8 @@ async function runBlocks(run: BlocksRun): Promise<void> {
     progress.duplicates = operator.counters.duplicates
     progress.users = operator.users.count()
     progress.checkpointAt = checkpoints.lastAt()
+    progress.insertingSince = blocks.insertingSince()
+    progress.bufferedBytes = blocks.bytes() + checkpoints.waitingBytes()
     options.report(progress)
   }
 
@@ -249,12 +275,13 @@ async function runBlocks(run: BlocksRun): Promise<void> {
     const name = { logId, topic, partition, firstOffset: cutter.firstOffset(), nextOffset, blockAt: operator.clock() }
     checkpoints.keep(open.outbox, `${logId}/${topic}/${partition}/${name.firstOffset}`)
     progress.rejected += open.rejected.rows()
-    progress.tierChanges = open.outbox.flatMap((message) => (message.kind === 'tier_change' ? [message.change] : []))
+    const tierChanges = open.outbox.flatMap((message) => (message.kind === 'tier_change' ? [message.change] : []))
     await blocks.insert(name)
     progress.blocks++
     checkpoints.blockEnded()
     if (checkpoints.isDue() || checkpoints.isFull()) await checkpoints.checkpoint(nextOffset, false)
     beginBlock()
+    progress.tierChanges = tierChanges
     report()
     progress.tierChanges = []
   }
@@ -298,6 +325,7 @@ async function runBlocks(run: BlocksRun): Promise<void> {
   try {
     for (;;) {
       abort.throwIfAborted()
+      blocks.throwIfRefused()
       const stopping = stop.aborted
       if (stopping && cutter.records() === 0) break
       if (options.drainTo !== undefined && readTo >= options.drainTo) {
@@ -317,7 +345,7 @@ async function runBlocks(run: BlocksRun): Promise<void> {
     }
     await blocks.acknowledged()
     if (checkpoints.needsCleanOne()) await checkpoints.checkpoint(nextOffset, true)
-    progress.state = 'stopped'
+    progress.state = 'finished'
     report()
   } finally {
     await blocks.settled()

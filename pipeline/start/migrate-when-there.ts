@@ -1,0 +1,23 @@
+// Brings the tables to their form as soon as the store answers: who starts during an outage waits for its end, as who runs does.
+import { systemClock } from '../adapters/system-clock.ts'
+import { views } from '../../operators/views.ts'
+import { tables } from '../../schemas/tables/catalogue.ts'
+import type { Logger } from '../log/logger.ts'
+import type { Store } from '../ports/store.ts'
+import { untilAcknowledged } from '../roles/process/insert.ts'
+
+/** False where `signal` came first. */
+export async function migrateWhenThere(store: Store, signal: AbortSignal, logger: Pick<Logger, 'warn'>): Promise<boolean> {
+  try {
+    await untilAcknowledged(() => store.migrate(tables, views), signal, {
+      clock: systemClock,
+      onRetry(error, attempt) {
+        if (attempt === 1 || attempt % 10 === 0) logger.warn({ attempt, error: error.message }, 'the store does not answer; waiting')
+      },
+    })
+    return true
+  } catch (error) {
+    if (signal.aborted) return false
+    throw error
+  }
+}

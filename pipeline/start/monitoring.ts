@@ -1,0 +1,147 @@
+// What the program says of itself over HTTP, for any of its roles: /healthz, /readyz and /metrics.
+import { systemClock } from '../adapters/system-clock.ts'
+import { defaultPort, type ServeSettings } from '../config/groups.ts'
+import { probe, type Probe } from '../health/probe.ts'
+import { readiness, type Part, type PartState, type Readiness } from '../health/readiness.ts'
+import { CannotListen, json, openHttp, type HttpServer } from '../http/server.ts'
+import type { Logger } from '../log/logger.ts'
+import { processMetrics, type ProcessMetrics } from '../metrics/process-metrics.ts'
+import { metrics } from '../metrics/registry.ts'
+import type { Clock } from '../ports/clock.ts'
+import type { Log, TopicDescription } from '../ports/log.ts'
+import type { Store } from '../ports/store.ts'
+import type { PartitionProgress } from '../roles/process/partition-run.ts'
+import type { ProcessRole } from '../roles/process/process.ts'
+
+export type MonitoringOptions = {
+  serve: ServeSettings
+  logger: Pick<Logger, 'info' | 'warn'>
+  /** Go on without HTTP where the address cannot be listened on, even where a port was asked for. */
+  mayGoWithout?: boolean
+  clock?: Clock
+}
+
+export type Monitoring = {
+  /** Undefined: nothing listens. */
+  url(): string | undefined
+  /** The store is asked whether it answers from now on. */
+  watchStore(store: Store): void
+  /** A process role of the topic is about to start; it must use what comes back. */
+  beginProcess(neighbours: { log: Log; store: Store; topic: string }): MonitoredProcess
+  /** The state of a role without partitions. */
+  role(name: string): (state: PartState, error?: string) => void
+  /** From here on it is not ready: what is in flight lands. */
+  stopping(): void
+  look(): Promise<Readiness>
+  close(): Promise<void>
+}
+
+export type MonitoredProcess = {
+  log: Log
+  store: Store
+  report(progress: PartitionProgress): void
+  started(role: Pick<ProcessRole, 'status'>): void
+}
+
+/** Throws CannotListen where a port was asked for and cannot be had. */
+export async function openMonitoring(options: MonitoringOptions): Promise<Monitoring> {
+  const { logger, clock = systemClock } = options
+  const now = () => clock.now()
+  const startedAt = now()
+  const roles = new Map<string, () => readonly Part[]>()
+  const probes: Probe<unknown>[] = []
+  let stoppingAt: number | undefined
+
+  async function look(): Promise<Readiness> {
+    const neighbours = await Promise.all(probes.map((one) => one.look()))
+    const parts = [...roles.values()].flatMap((read) => read())
+    if (stoppingAt !== undefined) parts.push({ role: 'program', state: 'stopping', since: stoppingAt })
+    else if (parts.length === 0) parts.push({ role: 'program', state: 'starting', since: startedAt })
+    return readiness(parts, neighbours, now())
+  }
+
+  const { registry, answer } = metrics(async () => (await look()).ready)
+  const http = await listen(options, {
+    '/healthz': () => json(200, { alive: true }),
+    '/readyz': async () => {
+      const { ready, body } = await look()
+      return json(ready ? 200 : 503, body)
+    },
+    '/metrics': answer,
+  })
+  if (http !== undefined) logger.info({ url: http.url }, 'listening: /healthz, /readyz, /metrics')
+
+  function watchStore(store: Store): void {
+    const ask = async (): Promise<void> => {
+      if (!(await store.ping())) throw new Error('it does not answer a query')
+    }
+    probes.push(probe({ name: 'store', ask, now }))
+  }
+
+  return {
+    url: () => http?.url,
+    watchStore,
+    beginProcess({ log, store, topic }) {
+      let description: TopicDescription | undefined
+      const ask = async (): Promise<void> => {
+        description = await log.describeTopic(topic)
+        if (description === undefined) throw new Error(`topic ${topic} is not there`)
+      }
+      probes.push(probe({ name: 'log', ask, now }))
+      watchStore(store)
+      let role: Pick<ProcessRole, 'status'> | undefined
+      const status = () => role?.status() ?? []
+      const measured: ProcessMetrics = processMetrics({
+        registry,
+        now,
+        status,
+        ends: () => description?.partitions.map(({ end }) => end) ?? [],
+        isLive: () => description?.timestamps === 'append',
+      })
+      let since = startedAt
+      roles.set('process', () => {
+        if (role === undefined) return [{ role: 'process', state: 'starting', since }]
+        const parts = status().map((one) => ({ role: 'process', ...one }))
+        return parts.length === 0 ? [{ role: 'process', state: 'standby', since }] : parts
+      })
+      return {
+        log: measured.log(log),
+        store: measured.store(store),
+        report: measured.report,
+        started(of) {
+          role = of
+          since = now()
+        },
+      }
+    },
+    role(name) {
+      let part: Part = { role: name, state: 'starting', since: now() }
+      roles.set(name, () => [part])
+      return (state, error) => {
+        part = { role: name, state, since: part.state === state ? part.since : now(), ...(error === undefined ? {} : { error }) }
+      }
+    },
+    stopping() {
+      stoppingAt ??= now()
+    },
+    look,
+    async close() {
+      await http?.close()
+    },
+  }
+}
+
+/** Without a port asked for, a taken one stops nothing: several processes on one machine are usual, and events matter more. */
+async function listen(
+  { serve, logger, mayGoWithout = false }: MonitoringOptions,
+  routes: Parameters<typeof openHttp>[0]['routes'],
+): Promise<HttpServer | undefined> {
+  try {
+    const warn = (error: unknown) => logger.warn({ err: error }, 'an HTTP request failed')
+    return await openHttp({ host: serve.host, port: serve.port ?? defaultPort, routes, warn })
+  } catch (error) {
+    if (!(error instanceof CannotListen) || (serve.port !== undefined && !mayGoWithout)) throw error
+    logger.warn({ reason: error.message }, 'going on without /healthz, /readyz and /metrics')
+    return undefined
+  }
+}
