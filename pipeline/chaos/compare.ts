@@ -43,7 +43,7 @@ export async function compare(store: Store, log: Log, topic: string, ledger: Led
     "SELECT concat(toString(partition), '/', toString(offset)) AS place, groupUniqArray(toString(reason)) AS reasons FROM rejected_events GROUP BY place",
   )
   const reasons = new Map(rejected.map((row) => [row.place, row.reasons]))
-  const chain = await blockChain(store)
+  const chain = await blockChain(store, held.ends)
   const tierChanges = await messageIds(log, tierChangesTopicOf(topic))
   const rejectedMessages = await messageIds(log, rejectedTopicOf(topic))
   const changeRows = await one(store, 'SELECT count() AS n FROM tier_changes')
@@ -90,15 +90,17 @@ async function one(store: Store, sql: string): Promise<number> {
   return (await store.query<{ n: number }>(sql))[0]!.n
 }
 
-/** The load's records that the topic has: valid events, and by `partition/offset` what is wrong with the others. */
+/** The load's records that the topic has: valid events, by `partition/offset` what is wrong with the others, and how far they go. */
 async function heldByLog(log: Log, topic: string) {
   const events = new Set<string>()
   const serials = new Set<string>()
   const broken = new Map<string, string>()
+  const ends: number[] = []
   await readRecords(log, topic, ({ partition, offset, value, headers }) => {
     const serial = headers[serialHeader]
     if (serial === undefined) return // a tick
     serials.add(serial)
+    ends[partition] = offset + 1
     const fault = headers[faultHeader]
     if (fault === 'empty') return
     if (fault !== undefined) broken.set(`${partition}/${offset}`, fault)
@@ -107,7 +109,7 @@ async function heldByLog(log: Log, topic: string) {
       for (const { id } of read.events) events.add(eventKey(read.user, id))
     }
   })
-  return { events, serials, broken }
+  return { events, serials, broken, ends }
 }
 
 async function storedEvents(store: Store): Promise<Set<string>> {
@@ -131,20 +133,22 @@ async function repeatedRows(store: Store, table: string, key: string): Promise<s
   return rows.flatMap(({ row, n }) => Array.from({ length: n - 1 }, () => row))
 }
 
-/** By the clock rows: each partition's blocks follow each other from the log's beginning, with no offset in none or in two. */
-async function blockChain(store: Store): Promise<{ gaps: string[]; overlaps: string[] }> {
+/** By the clock rows: each partition's blocks follow each other from the log's beginning to `ends`, with no offset in none or in two. */
+async function blockChain(store: Store, ends: readonly number[]): Promise<{ gaps: string[]; overlaps: string[] }> {
   const rows = await store.query<{ partition: number; first_offset: number; next_offset: number }>(
     "SELECT DISTINCT partition, first_offset, next_offset FROM kpi_deltas WHERE dimension = 'clock' ORDER BY partition, first_offset, next_offset",
   )
   const gaps: string[] = []
   const overlaps: string[] = []
-  const ends = new Map<number, number>()
+  const reached: number[] = []
   for (const { partition, first_offset: first, next_offset: next } of rows) {
-    const end = ends.get(partition) ?? 0
+    const end = reached[partition] ?? 0
     if (first > end) gaps.push(`${partition}: ${end} to ${first}`)
     if (first < end) overlaps.push(`${partition}: ${first} to ${end}`)
-    ends.set(partition, Math.max(end, next))
+    reached[partition] = Math.max(end, next)
   }
+  for (const [partition, end] of ends.entries())
+    if ((reached[partition] ?? 0) < (end ?? 0)) gaps.push(`${partition}: ${reached[partition] ?? 0} to ${end}`)
   return { gaps, overlaps }
 }
 
