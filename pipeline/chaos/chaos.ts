@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url'
 import type { Log } from '../ports/log.ts'
 import { blocksReach, compare, sumOf, type Comparison } from './compare.ts'
 import { embeddedRig } from './embedded-rig.ts'
-import { kafkaRig } from './kafka-rig.ts'
+import { kafkaRig, NoBroker } from './kafka-rig.ts'
 import { startLoad } from './load.ts'
 import { describeRound, planRounds, type Mode, type Moment, type Part, type Round } from './plan.ts'
 import { readRecords } from './read-records.ts'
@@ -92,6 +92,10 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosFigures> {
       await keepTopics(log, directory)
     }
     return figures
+  } catch (error) {
+    kept = !(error instanceof NoBroker)
+    if (kept) note(`the run broke off; what there is is in ${directory}`)
+    throw error
   } finally {
     await rig?.close()
     if (!kept) rmSync(directory, { recursive: true, force: true })

@@ -15,15 +15,19 @@ import { blockSpanS, checkpointS, emitS, type PartHandle, type Rig } from './rig
 const entry = fileURLToPath(new URL('embedded-program.ts', import.meta.url))
 const topic = defaultTopic
 
+/** How long a program may be away before nobody waits for it (ms). */
+const patienceMs = 120_000
+
 type Unsent<T> = T extends unknown ? Omit<T, 'id'> : never
 
 export async function embeddedRig(directory: string): Promise<Rig> {
-  const client = channel()
+  const logFile = join(directory, 'program.log')
+  const client = channel(logFile)
   const whole = program({
     name: 'program',
     words: [entry, directory, topic, ...[blockSpanS, checkpointS, emitS].map(String)],
     env: {},
-    logFile: join(directory, 'program.log'),
+    logFile,
     onSpawn: client.follow,
   })
   const address = () => {
@@ -86,7 +90,7 @@ export async function embeddedRig(directory: string): Promise<Rig> {
 }
 
 /** Requests to the process that runs now; those under way when it ends are not known to be done. */
-function channel() {
+function channel(logFile: string) {
   let child: ChildProcess | undefined
   let lastId = 0
   const waiting = new Map<number, { resolve: (reply: Reply) => void; reject: (error: Error) => void }>()
@@ -106,7 +110,8 @@ function channel() {
       })
     },
     async ask(unsent: Unsent<Request>): Promise<Reply> {
-      while (child?.connected !== true) await sleep(20)
+      for (const until = performance.now() + patienceMs; child?.connected !== true; await sleep(20))
+        if (performance.now() > until) throw new Error(`no program runs for ${patienceMs / 1000} s: its messages are in ${logFile}`)
       const id = ++lastId
       return new Promise((resolve, reject) => {
         waiting.set(id, { resolve, reject })
