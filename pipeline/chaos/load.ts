@@ -41,6 +41,7 @@ export const eventKey = (user: string, idHex: string): string => `${user} ${idHe
 
 const sliceMs = 50
 const againMs = 100
+const burstMs = 5_000
 const faultShare = 0.03
 const repeatShare = 0.05
 /** Flushes that may be sent again: any of the run has the same chance. */
@@ -116,8 +117,8 @@ export function startLoad({ seed, eventsPerSecond, append }: LoadOptions): Load 
       taken.forEach(({ flush }, i) => promised(flush, records[i]!))
       ledger.flushes += taken.length
       ledger.repeats += taken.filter(({ repeat }) => repeat).length
-      // What an outage held up is not made up for.
-      dueAt = Math.max(dueAt + sliceMs, performance.now() - 1_000)
+      // What an outage held up comes as a burst, when everything has just begun again; but not more than so much of it.
+      dueAt = Math.max(dueAt + sliceMs, performance.now() - burstMs)
       await sleep(Math.max(0, dueAt - performance.now()))
     }
   }
