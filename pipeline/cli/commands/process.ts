@@ -37,9 +37,8 @@ Ctrl-C: what is in flight lands first, and the next start goes on from there. To
       { systemClock },
       { logger },
       { operatorSettingsOf },
-      { tables },
-      { views },
       { startProcess },
+      { migrateOnceThere },
       { knownFlushes, namesOf },
       { progressBoard },
       { summarize, summaryLines },
@@ -49,9 +48,8 @@ Ctrl-C: what is in flight lands first, and the next start goes on from there. To
       import('../../adapters/system-clock.ts'),
       import('../../log/logger.ts'),
       import('../../config/operator-settings.ts'),
-      import('../../../schemas/tables/catalogue.ts'),
-      import('../../../operators/views.ts'),
       import('../../roles/process/process.ts'),
+      import('../../start/migrate.ts'),
       import('../../start/roles.ts'),
       import('../../start/progress.ts'),
       import('../../start/summary.ts'),
@@ -69,7 +67,10 @@ Ctrl-C: what is in flight lands first, and the next start goes on from there. To
       }
       const store = await openStore(settings, { logger: messages })
       try {
-        await store.migrate(tables, views)
+        const there = await migrateOnceThere(store, systemClock, signal, (error) =>
+          messages.warn({ error: error.message }, 'the store does not answer; waiting'),
+        )
+        if (!there) return exitGood
         const startedAt = Date.now()
         const ends = await endsOf(log, topic)
         const board = progressBoard(Date.now)
