@@ -45,7 +45,12 @@ export async function kafkaRig(directory: string): Promise<Rig> {
     program({
       name,
       words: [bin, 'process', `--block-span-s=${blockSpanS}`, `--checkpoint-s=${checkpointS}`],
-      env: { ...environment, KAFKA_SESSION_TIMEOUT_S: String(sessionTimeoutMs / 1000), KAFKA_CLIENT_ID: name.replace(' ', '-') },
+      env: {
+        ...environment,
+        REELPULSE_PORT: '0',
+        KAFKA_SESSION_TIMEOUT_S: String(sessionTimeoutMs / 1000),
+        KAFKA_CLIENT_ID: name.replace(' ', '-'),
+      },
       logFile: join(directory, `${name.replace(' ', '-')}.log`),
     })
   const members = [member('member 1'), member('member 2')] as const

@@ -35,12 +35,14 @@ export function program(options: ProgramOptions): Program {
   let startedAt = -Infinity
   let gone: Promise<number | NodeJS.Signals | null> = Promise.resolve(0)
   let ready: Promise<void> = Promise.resolve()
+  let takesPart = false
   /** Its end is meant. */
   let ending = true
   const keep = (text: string) => appendFileSync(logFile, text)
 
   function launch(): void {
     ending = false
+    takesPart = false
     // A group of its own: a Ctrl-C at the terminal is for us, and we stop it in order. The channel ends it with us, however we end.
     const started = spawn(process.execPath, options.words, {
       detached: true,
@@ -67,7 +69,10 @@ export function program(options: ProgramOptions): Program {
       const lines = (tail + text).split('\n')
       tail = lines.pop()!
       for (const line of lines) {
-        if (line.includes('"msg":"processing"')) isReady()
+        if (line.includes('"msg":"processing"')) {
+          if (child === started) takesPart = true
+          isReady()
+        }
         if (line.includes('"level":"error"')) complaints.push(`${name}: ${line}`)
       }
     })
@@ -77,7 +82,7 @@ export function program(options: ProgramOptions): Program {
         keep(`--- ${new Date().toISOString()} ended: ${how}\n`)
         resolve(how)
         if (ending || child !== started) return
-        complaints.push(`${name} ended by itself (${how}): ${tail}`)
+        complaints.push(`${name} ended by itself with ${how}, process ${started.pid}: its last words are in ${logFile}`)
         setTimeout(() => {
           if (!ending) launch()
         }, againMs)
@@ -97,7 +102,8 @@ export function program(options: ProgramOptions): Program {
     }, stopWithinMs)
     const how = await gone
     clearTimeout(timer)
-    return how === 0 ? undefined : `${name} ended with ${how} after SIGTERM`
+    // Before it listens to signals, as Node still starts, it has nothing to finish.
+    return how === 0 || (how === 'SIGTERM' && !takesPart) ? undefined : `${name} ended with ${how} after SIGTERM`
   }
 
   return {
