@@ -9,14 +9,15 @@ import type { Log } from '../ports/log.ts'
 import { blocksReach, compare, sumOf, type Comparison } from './compare.ts'
 import { embeddedRig } from './embedded-rig.ts'
 import { kafkaRig, NoBroker } from './kafka-rig.ts'
-import { startLoad } from './load.ts'
-import { describeRound, planRounds, type Mode, type Moment, type Part, type Round } from './plan.ts'
+import { startLoad, type Ledger } from './load.ts'
+import { describeRound, type Mode, type Moment, type Part, type Round } from './plan.ts'
 import { readRecords } from './read-records.ts'
 import type { Rig } from './rig.ts'
 
 export type ChaosOptions = {
   mode: Mode
-  rounds: number
+  plan: readonly Round[]
+  /** Of the load. */
   seed: number
   eventsPerSecond: number
   /** Progress, line by line. */
@@ -40,6 +41,8 @@ export type ChaosFigures = {
   repeats: number
   /** Appends of which nobody knew whether the log had them. */
   unsure: number
+  /** How often a process found that its partitions were another's by now. */
+  sessionsLost: number
   /** What programs told that must not be: a partition that stopped, an end that nobody caused. */
   complaints: string[]
   /** Where everything is kept; undefined where all was right. */
@@ -50,7 +53,7 @@ export const isGood = ({ lost, doubled, differ, complaints }: ChaosFigures): boo
   lost === 0 && doubled === 0 && differ === 0 && complaints.length === 0
 
 export async function runChaos(options: ChaosOptions): Promise<ChaosFigures> {
-  const { mode, seed, note, signal } = options
+  const { mode, plan, seed, note, signal } = options
   const directory = mkdtempSync(join(tmpdir(), 'reelpulse-chaos-'))
   const startedAt = performance.now()
   let rig: Rig | undefined
@@ -58,16 +61,17 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosFigures> {
   try {
     rig = await (mode === 'kafka' ? kafkaRig(directory) : embeddedRig(directory))
     const load = startLoad({ seed, eventsPerSecond: options.eventsPerSecond, append: rig.append })
+    const { ledger } = load
     let rounds = 0
-    for (const round of planRounds(seed, options.rounds, mode)) {
+    for (const round of plan) {
       if (signal.aborted) break
-      note(`round ${rounds + 1} of ${options.rounds}: ${describeRound(round)}`)
-      await untilMoment(rig, round.moment)
+      note(`round ${rounds + 1} of ${plan.length}: ${describeRound(round)}`)
+      await untilMoment(rig, round.moment, ledger)
       await carryOut(rig, round)
       rounds++
     }
+    await untilLoaded(ledger, lastFlushes)
     await load.stop()
-    const { ledger } = load
     const ends = await rig.endsOf(rig.topic)
     note(`${ledger.flushes} flushes acknowledged; waiting until all is processed`)
     const drained = await untilProcessed(rig, ends, note)
@@ -83,7 +87,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosFigures> {
     const figures: ChaosFigures = {
       rounds, lost, doubled, differ, seed, mode, comparison, complaints, kept: undefined,
       seconds: Math.round((performance.now() - startedAt) / 1000), rowsCompared: verified.rowsCompared,
-      flushes: ledger.flushes, repeats: ledger.repeats, unsure: ledger.unsure,
+      flushes: ledger.flushes, repeats: ledger.repeats, unsure: ledger.unsure, sessionsLost: rig.sessionsLost(),
     } // prettier-ignore
     kept = !isGood(figures)
     if (kept) {
@@ -105,7 +109,20 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosFigures> {
 const startedWithinMs = 20_000
 const grownWithinMs = 5_000
 
-async function untilMoment(rig: Rig, { kind, waitMs }: Moment): Promise<void> {
+/** Acknowledged in a round before its deed, and after the last. */
+const roundFlushes = 50
+const lastFlushes = 200
+const loadedWithinMs = 60_000
+
+async function untilLoaded(ledger: Ledger, flushes: number): Promise<void> {
+  const until = performance.now() + loadedWithinMs
+  const wanted = ledger.flushes + flushes
+  while (ledger.flushes < wanted && performance.now() < until) await sleep(20)
+}
+
+async function untilMoment(rig: Rig, { kind, waitMs }: Moment, ledger: Ledger): Promise<void> {
+  // A start is interesting before the load is back, the others only with it.
+  if (kind !== 'start') await untilLoaded(ledger, roundFlushes)
   if (kind === 'start') await Promise.race([rig.started(), sleep(startedWithinMs)])
   if (kind === 'checkpoint') {
     const until = performance.now() + grownWithinMs

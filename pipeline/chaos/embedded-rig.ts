@@ -81,6 +81,7 @@ export async function embeddedRig(directory: string): Promise<Rig> {
     },
     environment: () => ({ REELPULSE_DATA: directory, REELPULSE_TOPIC: topic, REELPULSE_EMIT_S: String(emitS) }),
     complaints: whole.complaints,
+    sessionsLost: whole.sessionsLost,
     async close() {
       await whole.signal('SIGKILL')
       await log?.close()

@@ -92,6 +92,7 @@ export async function kafkaRig(directory: string): Promise<Rig> {
     },
     environment: () => environment,
     complaints: () => members.flatMap((one) => one.complaints()),
+    sessionsLost: () => members.reduce((sum, one) => sum + one.sessionsLost(), 0),
     async close() {
       await Promise.all(members.map((one) => one.signal('SIGKILL')))
       await log.close()

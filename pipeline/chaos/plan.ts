@@ -9,7 +9,7 @@ export type Part = 'member 1' | 'member 2' | 'program' | 'engine' | 'broker'
 export type Deed = 'kill' | 'pause' | 'stop'
 
 export type Moment =
-  /** So long after the round before. */
+  /** So long after the load flows again. */
   | { kind: 'random'; waitMs: number }
   /** So long after the program that was started last has joined: it claims its partitions and reads their state, the other one loses some. */
   | { kind: 'start'; waitMs: number }
@@ -58,7 +58,7 @@ function drawMoment(chance: Stream): Moment {
   const which = chance.unit()
   if (which < 0.3) return { kind: 'start', waitMs: between(0, 700)(chance) }
   if (which < 0.6) return { kind: 'checkpoint', waitMs: between(0, 40)(chance) }
-  return { kind: 'random', waitMs: between(50, 3_000)(chance) }
+  return { kind: 'random', waitMs: between(0, 2_500)(chance) }
 }
 
 function shuffled<T>(cards: readonly T[], chance: Stream): T[] {

@@ -8,6 +8,8 @@ export type Program = PartHandle & {
   startedAt(): number
   /** Resolves when it says that it takes part, or after some seconds. */
   ready(): Promise<void>
+  /** How often it woke up, or was heard again, after its partitions had become another's. */
+  sessionsLost(): number
   /** Ends that nobody here caused, and errors that it told. */
   complaints(): string[]
   /** Resolves with what was not right about the end: undefined where it ended with code 0. */
@@ -36,6 +38,7 @@ export function program(options: ProgramOptions): Program {
   let gone: Promise<number | NodeJS.Signals | null> = Promise.resolve(0)
   let ready: Promise<void> = Promise.resolve()
   let takesPart = false
+  let sessionsLost = 0
   /** Its end is meant. */
   let ending = true
   const keep = (text: string) => appendFileSync(logFile, text)
@@ -73,6 +76,7 @@ export function program(options: ProgramOptions): Program {
           if (child === started) takesPart = true
           isReady()
         }
+        if (line.includes('giving up partitions')) sessionsLost++
         if (line.includes('"level":"error"')) complaints.push(`${name}: ${line}`)
       }
     })
@@ -109,6 +113,7 @@ export function program(options: ProgramOptions): Program {
   return {
     startedAt: () => startedAt,
     ready: () => ready,
+    sessionsLost: () => sessionsLost,
     complaints: () => complaints,
     end,
     start() {

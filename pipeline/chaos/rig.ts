@@ -30,6 +30,8 @@ export type Rig = {
   environment(): Record<string, string>
   /** Told by the programs themselves, in their words: partitions that stopped, ends that nobody caused. */
   complaints(): string[]
+  /** How often a process found that the brokers had not heard of it for a session. */
+  sessionsLost(): number
   close(): Promise<void>
 }
 

@@ -30,14 +30,18 @@ its directory. The last line is "N rounds, L lost, D doubled, V differ". Exits 1
   }),
   json: true,
   async run({ flags, print, note, result, signal }) {
-    const { isGood, runChaos } = await import('../../chaos/chaos.ts')
-    const { NoBroker } = await import('../../chaos/kafka-rig.ts')
+    const [{ isGood, runChaos }, { NoBroker }, { planRounds }] = await Promise.all([
+      import('../../chaos/chaos.ts'),
+      import('../../chaos/kafka-rig.ts'),
+      import('../../chaos/plan.ts'),
+    ])
+    const mode = flags.embedded ? 'embedded' : 'kafka'
     const seed = flags.seed ?? Math.floor(Math.random() * 2 ** 32)
     note(`seed ${seed}`)
     try {
       const figures = await runChaos({
-        mode: flags.embedded ? 'embedded' : 'kafka',
-        rounds: flags.rounds,
+        mode,
+        plan: planRounds(seed, flags.rounds, mode),
         seed,
         eventsPerSecond: flags.rate,
         note,
