@@ -88,7 +88,7 @@ export function program(options: ProgramOptions): Program {
         if (ending || child !== started) return
         complaints.push(`${name} ended by itself with ${how}, process ${started.pid}: its last words are in ${logFile}`)
         setTimeout(() => {
-          if (!ending) launch()
+          if (!ending && child === started) launch()
         }, againMs)
       }
       // Not 'close': an orphan of it may hold its pipes.
