@@ -12,7 +12,7 @@ import { kafkaRig, NoBroker } from './kafka-rig.ts'
 import { startLoad, type Ledger } from './load.ts'
 import { describeRound, type Mode, type Moment, type Part, type Round } from './plan.ts'
 import { readRecords } from './read-records.ts'
-import type { Rig } from './rig.ts'
+import { surroundings, type Rig } from './rig.ts'
 
 export type ChaosOptions = {
   mode: Mode
@@ -187,7 +187,7 @@ async function verifyAll(environment: Readonly<Record<string, string>>): Promise
   const bin = fileURLToPath(new URL('../cli/bin.js', import.meta.url))
   const child = spawn(process.execPath, [bin, 'verify', '--all', '--json'], {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, ...environment },
+    env: { ...surroundings(), ...environment },
   })
   let out = ''
   let err = ''

@@ -1,7 +1,7 @@
 // One program as a process of its own: started, killed, paused, stopped; its messages kept in a file. Started again where it ends by itself.
 import { spawn, type ChildProcess } from 'node:child_process'
 import { appendFileSync } from 'node:fs'
-import type { PartHandle } from './rig.ts'
+import { surroundings, type PartHandle } from './rig.ts'
 
 export type Program = PartHandle & {
   /** Of its latest process (performance.now). */
@@ -51,7 +51,7 @@ export function program(options: ProgramOptions): Program {
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       serialization: 'advanced',
-      env: { ...process.env, ...options.env, REELPULSE_LAUNCHED: '1', NODE_OPTIONS: '' },
+      env: { ...surroundings(), ...options.env, REELPULSE_LAUNCHED: '1' },
     })
     child = started
     startedAt = performance.now()

@@ -39,3 +39,9 @@ export type Rig = {
 export const blockSpanS = 0.5
 export const checkpointS = 1
 export const emitS = 2
+
+/** Ours, without settings of the program: a run has its own, whatever the shell says. */
+export const surroundings = (): NodeJS.ProcessEnv =>
+  Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => !/^(REELPULSE|KAFKA|CLICKHOUSE)_|^(NODE_OPTIONS|LOG_LEVEL)$/.test(name)),
+  )
