@@ -28,7 +28,7 @@ export type OpenOptions = {
 /** Throws WrongSetting where the settings cannot hold together. */
 export async function openLog(place: LogPlace, options: OpenOptions = {}): Promise<Log> {
   const { logger } = options
-  const { brokers, clientId, ssl } = place.log
+  const { brokers, clientId, ssl, sessionTimeoutS } = place.log
   if (brokers.length === 0) {
     const { embeddedLog } = await import('./embedded-log.ts')
     return embeddedLog(stateDirectory(place.data, 'log', options), { readOnly: options.look === true })
@@ -40,6 +40,7 @@ export async function openLog(place: LogPlace, options: OpenOptions = {}): Promi
     clientId,
     ssl,
     ...(options.look === true ? { patienceMs: lookPatienceMs } : {}),
+    sessionTimeoutMs: sessionTimeoutS * 1000,
     ...(sasl === undefined ? {} : { sasl }),
     ...(logger === undefined ? {} : { log: (level, message, fields) => logger[level](fields, message) }),
   })

@@ -75,6 +75,11 @@ export const logSettings = settingGroup('Log (Kafka; without brokers the embedde
     flag: 'kafka-client-id',
     schema: z.string().min(1, 'a name').default('reelpulse').describe('Name at the brokers.'),
   },
+  sessionTimeoutS: {
+    env: 'KAFKA_SESSION_TIMEOUT_S',
+    flag: 'kafka-session-timeout-s',
+    schema: seconds(1, 30, 'A process that the brokers do not hear of for so long loses its partitions.'),
+  },
 })
 
 export const storeSettings = settingGroup('Store (ClickHouse; without a URL the embedded engine)', {

@@ -51,7 +51,15 @@ afterAll(async () => {
 
 const settingsOf = (topic: string, data = dataDir): DoctorSettings => ({
   data: { dir: data },
-  log: { brokers: [], clientId: 'doctor', ssl: false, saslMechanism: undefined, saslUsername: undefined, saslPassword: undefined },
+  log: {
+    brokers: [],
+    clientId: 'doctor',
+    ssl: false,
+    saslMechanism: undefined,
+    saslUsername: undefined,
+    saslPassword: undefined,
+    sessionTimeoutS: 30,
+  },
   store: { url: undefined, user: 'default', password: '' },
   topic: { topic, group: 'reelpulse' },
   process: { blockSpanS: 5, checkpointS: 10 },

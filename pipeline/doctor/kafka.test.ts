@@ -41,6 +41,7 @@ describe.skipIf(missing)('the doctor on a Kafka broker', () => {
         saslMechanism: undefined,
         saslUsername: undefined,
         saslPassword: undefined,
+        sessionTimeoutS: 30,
       },
       store: { url: undefined, user: 'default', password: '' },
       topic: { topic, group: 'reelpulse' },

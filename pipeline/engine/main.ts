@@ -93,6 +93,9 @@ let stopping = false
 async function shutDown(): Promise<void> {
   if (stopping) return
   stopping = true
+  // Still opening: an orderly exit tears the engine's memory down under its running threads, which then crash, or wait for each other
+  // for ever and keep the directory. Nothing has been acknowledged that a kill could take.
+  if (stop === undefined) process.kill(process.pid, 'SIGKILL')
   await stop?.()
   // Native threads may outlive the sessions.
   process.exit(0)

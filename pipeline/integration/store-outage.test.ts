@@ -29,7 +29,7 @@ let faults: StoreFaults
 const whole = new Map<string, string[]>()
 
 beforeAll(async () => {
-  engine = await openEmbeddedEngine({ dataDir: join(dir, 'data'), fsync: false })
+  engine = await openEmbeddedEngine({ dataDir: join(dir, 'data'), fsync: 'nothing' })
   log = await embeddedLog(join(dir, 'log'))
   faults = await storeFaults(() => ({ socketPath: engine.url().slice('unix:'.length) }))
   await writeTraffic(log, topic, {
