@@ -124,18 +124,22 @@ export function userStateReader(state: PartitionState) {
       reserve(Math.ceil(Math.max(users + values, Math.min(users * part * 1.02, capacity * 16))))
     },
     /**
-     * Puts back the user whose id is the rest of `key` from `idStart`. False where the user belongs to another partition and is passed over: what moves users between partitions leaves the old
-     * values behind until it is done. Throws a RangeError where the value is broken or of an unknown version.
+     * Puts back the user whose id is the rest of `key` from `idStart`. 'foreign': the user belongs to another partition and is passed
+     * over, since what moves users between partitions leaves the old values behind until it is done. 'known': the user was put already,
+     * and is only replaced where `replace` says so. Throws a RangeError where the value is broken or of an unknown version.
      */
-    put(key: Uint8Array, idStart: number, value: Uint8Array): boolean {
+    put(key: Uint8Array, idStart: number, value: Uint8Array, replace: boolean): 'put' | 'foreign' | 'known' {
       const length = key.length - idStart
       const hash = murmur2(key, idStart, length)
-      if (!state.belongs(hash)) return false
-      const current = open(value, from)
-      if (!current) from.bytes = upgradeOf(value).user(value, state.otherCodes)
+      if (!state.belongs(hash)) return 'foreign'
       const known = state.users.count()
       const slot = state.users.intern(key, idStart, length, hash)
-      if (slot < known) state.clear(slot)
+      if (slot < known) {
+        if (!replace) return 'known'
+        state.clear(slot)
+      }
+      const current = open(value, from)
+      if (!current) from.bytes = upgradeOf(value).user(value, state.otherCodes)
       if (slot >= capacity) reserve(slot * 2)
       const flags = from.bytes[from.at++]!
       if (!((flags & RUNG) < tiers.length)) throw new RangeError(`it says rung ${flags & RUNG} of ${tiers.length}: it is broken`)
@@ -149,7 +153,7 @@ export function userStateReader(state: PartitionState) {
       if (from.at < from.bytes.length) throw new RangeError(`${from.bytes.length - from.at} bytes follow its end: it is broken`)
       // Not for long is there more than one version in a changelog: what an older one wrote is written anew.
       if (!current) state.markChanged(slot)
-      return true
+      return 'put'
     },
     /** Slot of the user who was put already, or −1. */
     slotOf(key: Uint8Array, idStart: number): number {

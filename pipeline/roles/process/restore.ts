@@ -34,7 +34,7 @@ export function restorer(state: PartitionState) {
   function putLater(): void {
     for (const { key, idStart, value, offset } of later.values()) {
       try {
-        reader.put(key, idStart, value)
+        reader.put(key, idStart, value, true)
       } catch (error) {
         throw brokenValue(error, offset, key)
       }
@@ -45,15 +45,18 @@ export function restorer(state: PartitionState) {
 
   const { take, head } = changelogReader({
     user(key, idStart, value, offset) {
-      const slot = reader.slotOf(key, idStart)
       if (value === null) {
+        const slot = reader.slotOf(key, idStart)
         if (slot >= 0) reader.remove(slot)
         later.delete(slot)
-      } else if (slot >= 0) {
-        later.set(slot, { key: copyOf(key), idStart, value: copyOf(value), offset })
-        laterBytes += value.length
-        if (laterBytes > laterLimit) putLater()
-      } else if (!reader.put(key, idStart, value)) passedOver++
+        return
+      }
+      const outcome = reader.put(key, idStart, value, false)
+      if (outcome === 'foreign') passedOver++
+      if (outcome !== 'known') return
+      later.set(reader.slotOf(key, idStart), { key: copyOf(key), idStart, value: copyOf(value), offset })
+      laterBytes += value.length
+      if (laterBytes > laterLimit) putLater()
     },
     ids(at, value, offset) {
       if (value === null) ids.delete(at.key)
