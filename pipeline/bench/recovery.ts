@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { changelogOf } from '../config/names.ts'
-import { median } from './bench.ts'
+import { measure, median, type Engine } from './bench.ts'
 import { brokersFor, eventsPerSecond, prepareLogs } from './logs.ts'
 import { runProcess, runRestore, type ChangelogFigures, type RestoreFigures } from './runs.ts'
 
@@ -61,35 +61,33 @@ export async function measureRestore(users: number, { brokers: named, rounds, no
 }
 
 export type CheckpointsMeasured = {
-  /** CPU-seconds per million events. */
+  /** CPU-seconds per million events, as the slope between two lengths. */
   on: number
   off: number
+  /** Of the longer log, in the last round. */
   checkpoints: number
   eventsPerSecond: number
-  /** Of each round, (on − off) ÷ off: the median. */
+  /** (on − off) ÷ off. */
   share: number
 }
 
 /** At the rate of the simulated logs, by log time, one checkpoint of each partition every ten seconds. */
 export async function measureCheckpoints(flushes: number, { brokers, rounds, note }: Wish): Promise<CheckpointsMeasured> {
   const logs = await prepareLogs({ brokers, flushes, rig: undefined, note })
+  let checkpoints = 0
+  const engine = (steady: 'on' | 'off'): Engine => ({
+    name: `checkpoints ${steady}`,
+    says: '',
+    async run(topic) {
+      const figures = await runProcess(logs.brokers, topic, 'null', [steady, String(eventsPerSecond)])
+      if (steady === 'on') checkpoints = figures.checkpoints ?? 0
+      return figures
+    },
+  })
   try {
-    const costs: Record<'on' | 'off', number[]> = { on: [], off: [] }
-    let checkpoints = 0
-    for (let round = 1; round <= rounds; round++)
-      for (const steady of ['on', 'off'] as const) {
-        const figures = await runProcess(logs.brokers, logs.topics[1], 'null', [steady, String(eventsPerSecond)])
-        costs[steady].push((figures.cpuSeconds * 1e6) / figures.events)
-        if (steady === 'on') checkpoints = figures.checkpoints ?? 0
-        note(`round ${round} of ${rounds}: checkpoints ${steady}: ${costs[steady].at(-1)!.toFixed(2)} CPU s per million events`)
-      }
-    return {
-      on: median(costs.on),
-      off: median(costs.off),
-      checkpoints,
-      eventsPerSecond,
-      share: median(costs.on.map((on, i) => on / costs.off[i]! - 1)),
-    }
+    const measured = await measure([engine('on'), engine('off')], logs.topics, rounds, note)
+    const [on, off] = measured.map((one) => one.cpuSecondsPerMillionEvents) as [number, number]
+    return { on, off, checkpoints, eventsPerSecond, share: on / off - 1 }
   } finally {
     await logs.close()
   }
