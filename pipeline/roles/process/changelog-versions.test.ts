@@ -135,7 +135,7 @@ describe('a checkpoint record', () => {
     }
     const { operator } = restored(changelogOf(2), { dimensions: longer })
     const names = (slot: number) => operator.dictionaries.region.names[operator.lives.region(slot)]
-    const regions = Array.from({ length: operator.users.count() }, (_, slot) => names(slot))
+    const regions = Array.from({ length: operator.users.count() }, (_, slot) => names(slot)!)
     expect(regions.toSorted()).toEqual(frozen.figures.map(({ region }) => region).toSorted())
     expect(regions).toContain('other')
   })
