@@ -420,12 +420,8 @@ test.skipIf(missing)(
     expect(Number(configs.get('segment.bytes'))).toBeLessThanOrEqual(128 * 1024 * 1024)
     expect(configs.get('min.cleanable.dirty.ratio')).toBe('0.3')
     // As small as a broker lets segments be, so that the test need not write hundreds of megabytes.
-    const configEntries = [
-      ...['cleanup.policy', 'min.cleanable.dirty.ratio', 'message.timestamp.type', 'max.message.bytes'].map((name) => ({
-        name,
-        value: configs.get(name)!,
-      })),
-    ]
+    const kept = ['cleanup.policy', 'min.cleanable.dirty.ratio', 'message.timestamp.type', 'max.message.bytes']
+    const configEntries = kept.map((name) => ({ name, value: configs.get(name)! }))
     configEntries.push({ name: 'segment.bytes', value: '1048576' })
     await admin.alterConfigs({ validateOnly: false, resources: [{ ...resource, configEntries }] })
     await admin.disconnect()

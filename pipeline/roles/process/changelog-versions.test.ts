@@ -134,9 +134,10 @@ describe('a checkpoint record', () => {
       category: [...settings.dimensions.category, 'chess'],
     }
     const { operator } = restored(changelogOf(2), { dimensions: longer })
-    const names = (slot: number) => operator.dictionaries.region.names[operator.lives.region(slot)]
-    const regions = Array.from({ length: operator.users.count() }, (_, slot) => names(slot)!)
-    expect(regions.toSorted()).toEqual(frozen.figures.map(({ region }) => region).toSorted())
+    const names = (slot: number) => operator.dictionaries.region.names[operator.lives.region(slot)]!
+    const regions: string[] = Array.from({ length: operator.users.count() }, (_, slot) => names(slot))
+    const byName = (a: string, b: string) => a.localeCompare(b)
+    expect(regions.toSorted(byName)).toEqual(frozen.figures.map(({ region }) => region).toSorted(byName))
     expect(regions).toContain('other')
   })
 })
