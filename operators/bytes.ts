@@ -1,21 +1,27 @@
 // State at rest as bytes: a cursor over a buffer, and functions that move it. No closure and no object for a number, since a restore
 // reads a hundred million of them.
-import { grown } from './users/registry.ts'
+/** What is being written is [start, at). */
+export type ByteWriter = { bytes: Uint8Array; start: number; at: number }
 
-export type ByteWriter = { bytes: Uint8Array; at: number }
+const chunkBytes = 1 << 16
 
-export const byteWriter = (): ByteWriter => ({ bytes: new Uint8Array(1 << 16), at: 0 })
+export const byteWriter = (): ByteWriter => ({ bytes: new Uint8Array(chunkBytes), start: 0, at: 0 })
 
 /** Sees that `length` more bytes fit. A number takes at most 8. */
 export function room(to: ByteWriter, length: number): void {
-  if (to.at + length > to.bytes.length) to.bytes = grown(to.bytes, Math.max(to.bytes.length * 2, to.at + length))
+  if (to.at + length <= to.bytes.length) return
+  const written = to.bytes.subarray(to.start, to.at)
+  to.bytes = new Uint8Array(Math.max(chunkBytes, (written.length + length) * 2))
+  to.bytes.set(written)
+  to.start = 0
+  to.at = written.length
 }
 
-/** What was written, as a copy; the writer begins anew. */
+/** What was written since the last call. Many share a buffer, which is never written over: an allocation for each would cost more. */
 export function taken(from: ByteWriter): Uint8Array {
-  const copy = from.bytes.slice(0, from.at)
-  from.at = 0
-  return copy
+  const written = from.bytes.subarray(from.start, from.at)
+  from.start = from.at
+  return written
 }
 
 /** A whole number from 0 to 2⁵³: seven bits a byte, the lowest first. There must be room. */

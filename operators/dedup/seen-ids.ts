@@ -18,6 +18,8 @@ export type SeenIds = {
   has(slot: number, low: number, high: number): boolean
   /** Remembers, in the present hour, an id that `has` does not know. O(1), amortised. */
   add(slot: number, low: number, high: number): void
+  /** Makes room at once for `counts[slot]` ids of each user who has none yet. */
+  reserve(counts: Int32Array): void
   /** Makes room for slots below `users`. */
   resize(users: number): void
   /** Ids remembered. */
@@ -155,6 +157,24 @@ export function seenIds(keepHours: number, initialUsers: number): SeenIds {
       room[slot]!--
       lastHours[slot] = hourNow
       size++
+    },
+    reserve(counts) {
+      const placesFor = (count: number) => {
+        let places = 8
+        while ((places * 3) / 4 < count) places *= 2
+        return places
+      }
+      let wanted = slabUsed
+      for (let slot = 0; slot < counts.length; slot++) if (counts[slot] !== 0 && masks[slot] === 0) wanted += placesFor(counts[slot]!) * 2
+      if (wanted > slab.length) slab = grown(slab, wanted, slabUsed)
+      for (let slot = 0; slot < counts.length; slot++) {
+        if (counts[slot] === 0 || masks[slot] !== 0) continue
+        const places = placesFor(counts[slot]!)
+        offsets[slot] = slabUsed
+        masks[slot] = places - 1
+        room[slot] = (places * 3) / 4
+        slabUsed += places * 2
+      }
     },
     resize(users) {
       offsets = grown(offsets, users)

@@ -57,7 +57,7 @@ export type PartitionState = {
   markChanged(slot: number): void
 }
 
-/** Writes users' values. One writer serves many users; each value is a copy. */
+/** Writes users' values. One writer serves many users. */
 export function userStateWriter(state: PartitionState): (slot: number) => Uint8Array {
   const { schedule, lives, tastes, windows } = state
   const to = byteWriter()
@@ -93,6 +93,12 @@ export function userStateReader(state: PartitionState) {
   let pendingAts = new Float64Array(1024)
   let waitingAts = new Float64Array(1024)
   let capacity = 1024
+  // Of each run of ids, in the order of the generations, the user's slot; and how many ids each user has.
+  let runSlots = new Int32Array(1024)
+  let runs = 0
+  let runsPut = 0
+  let recentCounts: Int32Array | undefined
+  let lastingCounts: Int32Array | undefined
 
   function planDecay(slot: number, waitingAt: number): void {
     if (waitingAt > state.clock) return state.schedule.restoreWaiting(slot, waitingAt)
@@ -124,18 +130,22 @@ export function userStateReader(state: PartitionState) {
       reserve(Math.ceil(Math.max(users + values, Math.min(users * part * 1.02, capacity * 16))))
     },
     /**
-     * Puts back the user whose id is the rest of `key` from `idStart`. False where the user belongs to another partition and is passed over: what moves users between partitions leaves the old
-     * values behind until it is done. Throws a RangeError where the value is broken or of an unknown version.
+     * Puts back the user whose id is the rest of `key` from `idStart`. 'foreign': the user belongs to another partition and is passed
+     * over, since what moves users between partitions leaves the old values behind until it is done. 'known': the user was put already,
+     * and is only replaced where `replace` says so. Throws a RangeError where the value is broken or of an unknown version.
      */
-    put(key: Uint8Array, idStart: number, value: Uint8Array): boolean {
+    put(key: Uint8Array, idStart: number, value: Uint8Array, replace: boolean): 'put' | 'foreign' | 'known' {
       const length = key.length - idStart
       const hash = murmur2(key, idStart, length)
-      if (!state.belongs(hash)) return false
-      const current = open(value, from)
-      if (!current) from.bytes = upgradeOf(value).user(value, state.otherCodes)
+      if (!state.belongs(hash)) return 'foreign'
       const known = state.users.count()
       const slot = state.users.intern(key, idStart, length, hash)
-      if (slot < known) state.clear(slot)
+      if (slot < known) {
+        if (!replace) return 'known'
+        state.clear(slot)
+      }
+      const current = open(value, from)
+      if (!current) from.bytes = upgradeOf(value).user(value, state.otherCodes)
       if (slot >= capacity) reserve(slot * 2)
       const flags = from.bytes[from.at++]!
       if (!((flags & RUNG) < tiers.length)) throw new RangeError(`it says rung ${flags & RUNG} of ${tiers.length}: it is broken`)
@@ -149,7 +159,7 @@ export function userStateReader(state: PartitionState) {
       if (from.at < from.bytes.length) throw new RangeError(`${from.bytes.length - from.at} bytes follow its end: it is broken`)
       // Not for long is there more than one version in a changelog: what an older one wrote is written anew.
       if (!current) state.markChanged(slot)
-      return true
+      return 'put'
     },
     /** Slot of the user who was put already, or −1. */
     slotOf(key: Uint8Array, idStart: number): number {
@@ -164,22 +174,46 @@ export function userStateReader(state: PartitionState) {
       waitingAts[slot] = 0
     },
     /**
-     * Puts a generation's ids back, after the last user. Generations must come in the order of their hours. Ids of users who are
-     * not there are passed over: they were erased, or belong to another partition.
+     * Looks through a generation of ids, after the last user: each must be looked through before the first is put, so that every user's
+     * room is made once. Ids of users who are not there are passed over: they were erased, or belong to another partition.
      */
-    putIds(generation: IdGeneration): void {
-      const ids = generation.lasting ? state.lastingIds : state.recentIds
-      ids.advance(generation.hour)
-      if (!open(generation.ids, from)) from.bytes = upgradeOf(generation.ids).ids(generation.ids)
-      const { bytes } = from
+    expectIds(generation: IdGeneration): void {
+      const current = open(generation.ids, from)
+      if (!current) generation.ids = upgradeOf(generation.ids).ids(generation.ids)
+      const { ids: bytes } = generation
+      from.bytes = bytes
+      from.at = 1
+      const counts = (generation.lasting ? lastingCounts : recentCounts) ?? new Int32Array(state.users.count())
+      if (generation.lasting) lastingCounts = counts
+      else recentCounts = counts
       while (from.at < bytes.length) {
         const idLength = takeUint(from)
         checkCount(from, idLength)
-        const id = from.at
-        const slot = state.users.find(bytes, id, idLength, murmur2(bytes, id, idLength))
+        const slot = state.users.find(bytes, from.at, idLength, murmur2(bytes, from.at, idLength))
         from.at += idLength
         const count = takeUint(from)
         checkCount(from, count * 8)
+        from.at += count * 8
+        if (slot >= 0) counts[slot]! += count
+        if (runs === runSlots.length) runSlots = grown(runSlots, runs * 2)
+        runSlots[runs++] = slot
+      }
+    },
+    /** Puts a generation's ids back, in the order in which they were looked through, which must be that of their hours. */
+    putIds({ lasting, hour, ids: bytes }: IdGeneration): void {
+      const ids = lasting ? state.lastingIds : state.recentIds
+      const counts = lasting ? lastingCounts : recentCounts
+      if (counts !== undefined) ids.reserve(counts)
+      if (lasting) lastingCounts = undefined
+      else recentCounts = undefined
+      ids.advance(hour)
+      from.bytes = bytes
+      from.at = 1
+      while (from.at < bytes.length) {
+        const idLength = takeUint(from)
+        from.at += idLength
+        const count = takeUint(from)
+        const slot = runSlots[runsPut++]!
         if (slot >= 0) for (let i = 0, at = from.at; i < count; i++, at += 8) ids.add(slot, int32(bytes, at), int32(bytes, at + 4))
         from.at += count * 8
       }
@@ -245,14 +279,14 @@ export function takeNewIds(state: PartitionState): IdGeneration[] {
   for (const lasting of [false, true]) {
     let hourNow = NaN
     const take = () => {
-      if (to.at > 0) generations.push({ hour: hourNow, lasting, ids: taken(to) })
+      if (to.at > to.start) generations.push({ hour: hourNow, lasting, ids: taken(to) })
     }
     ;(lasting ? state.lastingIds : state.recentIds).drainNew((hour, slot, entries, from, count) => {
-      if (hour !== hourNow || to.at > generationBytes) take()
+      if (hour !== hourNow || to.at - to.start > generationBytes) take()
       hourNow = hour
       const idLength = state.users.idLength(slot)
       room(to, 17 + idLength + count * 8)
-      if (to.at === 0) to.bytes[to.at++] = versionByte
+      if (to.at === to.start) to.bytes[to.at++] = versionByte
       putUint(to, idLength)
       putBytes(to, state.users.ids(), state.users.idStart(slot), idLength)
       putUint(to, count)

@@ -171,6 +171,23 @@ test('compaction keeps the latest of each key at its offset, and a deletion for 
   expect((await readSome(log, 't', 0, 5)).map(({ offset }) => offset)).toEqual([5, 12, 13])
 })
 
+test('a changelog whose users are written again and again stays as large as its users', async () => {
+  const log = await open({ dirtyBytes: 100_000 })
+  await log.createTopic({ topic: 't', partitions: 1, timestamps: 'append' })
+  const owner = await log.claim({ group: 'g', topic: 't', partition: 0, changelogTopic: 't.state' })
+  const users = 200
+  for (let n = 0; n < 60; n++) {
+    const changelog = Array.from({ length: users }, (_, user) => record(`user/${user}`, `${n}/${user}/${'x'.repeat(200)}`))
+    await owner.commit({ changelog, outbox: [] })
+    await log.maintain()
+  }
+  const seen = await readSome(log, 't.state', 0)
+  // What is not worth another compaction is less than half of the partition, or less than dirtyBytes.
+  expect(seen.length).toBeLessThan(5 * users)
+  const latest = new Map(seen.map(({ key, value }) => [key, value]))
+  for (let user = 0; user < users; user++) expect(latest.get(`user/${user}`)).toMatch(`59/${user}/`)
+})
+
 test('compaction under readers and writers loses nothing that is the latest', async () => {
   const log = await open()
   await log.createTopic({ topic: 't', partitions: 1, timestamps: 'append', compacted: true })

@@ -402,6 +402,53 @@ describe.skipIf(missing)('the Kafka log over a broker that dies', () => {
   })
 })
 
+test.skipIf(missing)(
+  'a changelog whose users are written again and again stays as large as its users',
+  async () => {
+    const brokers = await sharedKafka()
+    const log = open(brokers)
+    const topic = newName()
+    const changelogTopic = `${topic}.state`
+    await log.createTopic({ topic, partitions: 1, timestamps: 'append' })
+    await log.createTopic({ topic: changelogTopic, partitions: 1, timestamps: 'append', compacted: true })
+    const admin = new kafkajs.Kafka({ brokers: [brokers], logLevel: kafkajs.logLevel.NOTHING }).admin()
+    await admin.connect()
+    const resource = { type: kafkajs.ConfigResourceTypes.TOPIC, name: changelogTopic }
+    const described = await admin.describeConfigs({ resources: [resource], includeSynonyms: false })
+    const configs = new Map(described.resources[0]!.configEntries.map(({ configName, configValue }) => [configName, configValue]))
+    // A segment that is written to is not compacted: of a gigabyte, as is the default, a restart would read all.
+    expect(Number(configs.get('segment.bytes'))).toBeLessThanOrEqual(128 * 1024 * 1024)
+    expect(configs.get('min.cleanable.dirty.ratio')).toBe('0.3')
+    // As small as a broker lets segments be, so that the test need not write hundreds of megabytes.
+    const kept = ['cleanup.policy', 'min.cleanable.dirty.ratio', 'message.timestamp.type', 'max.message.bytes']
+    const configEntries = kept.map((name) => ({ name, value: configs.get(name)! }))
+    configEntries.push({ name: 'segment.bytes', value: '1048576' })
+    await admin.alterConfigs({ validateOnly: false, resources: [{ ...resource, configEntries }] })
+    await admin.disconnect()
+
+    const owner = await log.claim({ group: topic, topic, partition: 0, changelogTopic })
+    const users = 1_000
+    const checkpoints = 80
+    for (let n = 0; n < checkpoints; n++) {
+      const value = (user: number) => bytes(`${n}/${user}/${'x'.repeat(200)}`)
+      await owner.commit({
+        changelog: Array.from({ length: users }, (_, user) => ({ key: bytes(`user/${user}`), value: value(user) })),
+        outbox: [],
+      })
+    }
+    await owner.close()
+    // One segment that is still written to, and what the ratio lets lie: a few thousand records of the eighty thousand.
+    let seen = await readSome(log, changelogTopic, 0)
+    while (seen.length > 12 * users) {
+      await new Promise((resolve) => setTimeout(resolve, 500))
+      seen = await readSome(log, changelogTopic, 0)
+    }
+    const latest = new Map(seen.map(({ key, value }) => [key, value]))
+    for (let user = 0; user < users; user++) expect(latest.get(`user/${user}`)).toMatch(`${checkpoints - 1}/${user}/`)
+  },
+  120_000,
+)
+
 test.skipIf(missing)('a login is taken over SASL, and a wrong one is told', async () => {
   const login = { username: 'reel', password: 'secret' }
   const kafka = await startKafka({ login })

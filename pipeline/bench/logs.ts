@@ -1,12 +1,23 @@
 // The two logs that the benchmark reads, on a real broker.
 import { kafkaLog } from '../adapters/kafka-log.ts'
 import { writeTraffic } from '../traffic/write-traffic.ts'
-import { kafkaBackend, type RunningKafka } from '../testing/kafka-broker.ts'
+import { kafkaBackend } from '../testing/kafka-broker.ts'
 import type { Sizes } from './bench.ts'
 import type { Rig } from './runs.ts'
 
+/** The brokers that are named, or one of our own until `close`. */
+export async function brokersFor(named: string | undefined): Promise<{ brokers: string; close(): Promise<void> }> {
+  if (named !== undefined) return { brokers: named, close: async () => {} }
+  const backend = await kafkaBackend()
+  if ('missing' in backend) throw new Error(`the benchmark reads from a real broker: ${backend.missing}, or --brokers`)
+  const kafka = await backend.start()
+  return { brokers: kafka.brokers, close: () => kafka.stop() }
+}
+
 export type BenchLogs = { brokers: string; topics: Sizes; close(): Promise<void> }
 
+/** Of the simulated logs, in log time. */
+export const eventsPerSecond = 8_000
 /** A simulated flush holds about so many events. */
 const eventsPerFlush = 4
 
@@ -18,13 +29,7 @@ export async function prepareLogs(wish: {
   note: (line: string) => void
 }): Promise<BenchLogs> {
   const { flushes, rig, note } = wish
-  let kafka: RunningKafka | undefined
-  if (wish.brokers === undefined) {
-    const backend = await kafkaBackend()
-    if ('missing' in backend) throw new Error(`the benchmark reads from a real broker: ${backend.missing}, or --brokers`)
-    kafka = await backend.start()
-  }
-  const brokers = wish.brokers ?? kafka!.brokers
+  const { brokers, close } = await brokersFor(wish.brokers)
   const kind = rig === undefined ? 'simulated' : 'rolling'
   const names = [flushes, flushes * 2].map((count) => ({ topic: `bench-${kind}-${count}`, count }))
   const log = kafkaLog({ brokers: brokers.split(','), clientId: 'reelpulse-bench' })
@@ -37,7 +42,7 @@ export async function prepareLogs(wish: {
         await writeTraffic(log, topic, {
           seed: 1,
           fromMs: Date.UTC(2026, 9, 31, 15, 59),
-          eventsPerSecond: 8_000,
+          eventsPerSecond,
           rhythm: false,
           events: count * eventsPerFlush,
         })
@@ -48,8 +53,6 @@ export async function prepareLogs(wish: {
   return {
     brokers,
     topics: [names[0]!.topic, names[1]!.topic],
-    async close() {
-      await kafka?.stop()
-    },
+    close,
   }
 }

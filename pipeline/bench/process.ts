@@ -1,20 +1,25 @@
 // One run of the benchmark's other figures, as a process of its own: the shipped process role, every operator, blocks and
 // checkpoints on, over a topic of a real broker; into a store that takes rows and forgets them, or into the embedded engine.
 //
-//   node pipeline/bench/process.ts <brokers> <topic> null|engine <data dir>
+// With `on` or `off` it measures checkpoints as they are in steady state: the wall clock of a run that drains a backlog would make too few, so
+// the role's clock is the log's time, and blocks end as ticks would end them. `off` makes none at all.
+//
+//   node pipeline/bench/process.ts <brokers> <topic> null|engine <data dir> [on|off <events per second>]
 import { systemClock } from '../adapters/system-clock.ts'
 import { defaultSettings } from '../../operators/settings.ts'
 import { views } from '../../operators/views.ts'
 import { tables } from '../../schemas/tables/catalogue.ts'
 import { openEmbeddedEngine } from '../adapters/embedded-store.ts'
 import { kafkaLog } from '../adapters/kafka-log.ts'
+import type { Clock } from '../ports/clock.ts'
 import type { Store } from '../ports/store.ts'
+import { protocolLimits } from '../roles/process/block.ts'
 import { startProcess } from '../roles/process/process.ts'
 import type { PartitionProgress } from '../roles/process/partition-run.ts'
 import { cpuSecondsOf } from '../start/process-cpu.ts'
 import { knownFlushes, namesOf } from '../start/roles.ts'
 
-const [brokers = '', topic = '', into = 'null', dataDir = ''] = process.argv.slice(2)
+const [brokers = '', topic = '', into = 'null', dataDir = '', steady, rate] = process.argv.slice(2)
 
 const log = kafkaLog({ brokers: brokers.split(','), clientId: 'reelpulse-bench' })
 const description = await log.describeTopic(topic)
@@ -43,18 +48,29 @@ const before = process.cpuUsage()
 const engineBefore = engineCpuSeconds()
 const startedAt = performance.now()
 const progress = new Map<number, PartitionProgress>()
+const blockSpanMs = 5_000
+let logClock = 0
+const logTime: Clock = { now: () => logClock, sleep: systemClock.sleep }
+const blockEvents = (Number(rate) / description.partitions.length) * (blockSpanMs / 1000)
+let checkpoints = 0
 const group = `bench-${process.pid}-${Date.now()}`
 const role = await startProcess({
-  clock: systemClock,
+  clock: steady === undefined ? systemClock : logTime,
   log,
   store,
   topic,
   names: namesOf(topic, group),
   settings: defaultSettings,
-  blockSpanMs: 5_000,
-  checkpointMs: 10_000,
+  blockSpanMs,
+  checkpointMs: steady === 'off' ? Infinity : 10_000,
+  ...(steady === undefined ? {} : { limits: { block: { events: blockEvents, bytes: protocolLimits.bytes } } }),
   resolve: knownFlushes(),
-  onProgress: (of) => progress.set(of.partition, { ...of, rows: { ...of.rows } }),
+  onProgress(of) {
+    if (of.clock > logClock) logClock = of.clock
+    const before = progress.get(of.partition)
+    if (before !== undefined && of.checkpointAt !== before.checkpointAt) checkpoints++
+    progress.set(of.partition, { ...of, rows: { ...of.rows } })
+  },
   tell: (level, message, facts) => level !== 'info' && process.stderr.write(`${message} ${JSON.stringify(facts)}\n`),
   drainTo: description.partitions.map(({ end }) => end),
 })
@@ -76,6 +92,7 @@ process.stdout.write(
     rssMb: Math.round(process.resourceUsage().maxRSS / 1024),
     events: total('events') + total('duplicates') + total('rejected'),
     rows,
+    checkpoints,
     stopped,
     operators: [
       'decoding',

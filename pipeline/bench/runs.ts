@@ -16,6 +16,7 @@ export type Figures = {
   /** Events read, duplicates included. */
   events: number
   rows: Readonly<Record<string, number>>
+  checkpoints?: number
   operators: readonly string[]
 }
 
@@ -27,10 +28,15 @@ export async function runRolling(brokers: string, topic: string, sumsFile?: stri
   return lastLine((await run(process.execPath, args, longest)).stdout)
 }
 
-export async function runProcess(brokers: string, topic: string, into: 'null' | 'engine'): Promise<Figures> {
+export async function runProcess(
+  brokers: string,
+  topic: string,
+  into: 'null' | 'engine',
+  steady: readonly string[] = [],
+): Promise<Figures> {
   const data = mkdtempSync(join(tmpdir(), 'reelpulse-bench-'))
   try {
-    const running = run(process.execPath, [join(root, 'pipeline/bench/process.ts'), brokers, topic, into, data], longest)
+    const running = run(process.execPath, [join(root, 'pipeline/bench/process.ts'), brokers, topic, into, data, ...steady], longest)
     running.child.stderr?.pipe(process.stderr)
     return lastLine((await running).stdout)
   } finally {
@@ -43,6 +49,16 @@ export type MemoryFigures = { users: number; busyUsers: number; events: number; 
 export async function runMemory(): Promise<MemoryFigures> {
   const { stdout } = await run(process.execPath, ['--expose-gc', join(root, 'pipeline/bench/memory.ts')], longest)
   return JSON.parse(stdout) as MemoryFigures
+}
+
+export type RestoreFigures = { wallSeconds: number; cpuSeconds: number; records: number; users?: number; rssMb?: number }
+export type ChangelogFigures = { users: number; records: number; bytes: number; bytesPerUser: number }
+
+/** A step of pipeline/bench/restore.ts, or of its baseline. */
+export async function runRestore<T = RestoreFigures>(script: 'restore' | 'kafka-restore', args: readonly string[]): Promise<T> {
+  const heap = ['--no-warnings', '--max-old-space-size=8192']
+  const { stdout } = await run(process.execPath, [...heap, join(root, `pipeline/bench/${script}.ts`), ...args], longest)
+  return JSON.parse(stdout.trimEnd().split('\n').at(-1)!) as T
 }
 
 /** The rig with the other engines, copied out so that it finds our kafkajs and avsc beside it. */

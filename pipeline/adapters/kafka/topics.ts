@@ -193,6 +193,18 @@ class NotYet extends Error {
   readonly retriable = true
 }
 
+/**
+ * Kafka compacts no segment that is still written to, and by default that is a gigabyte or a week: a restart would read all of it. A
+ * tombstone stays for a day, so that whoever began to read before it was written still meets it.
+ */
+const compaction = {
+  'segment.bytes': String(128 * 1024 * 1024),
+  'segment.ms': '3600000',
+  'min.cleanable.dirty.ratio': '0.3',
+  'max.compaction.lag.ms': '86400000',
+  'delete.retention.ms': '86400000',
+}
+
 /** Kafka 4 refuses CreateTime timestamps more than an hour ahead, and deletes those longer past than its default retention. */
 function configOf(spec: TopicSpec): { name: string; value: string }[] {
   const settings: Record<string, string> = {
@@ -202,6 +214,7 @@ function configOf(spec: TopicSpec): { name: string; value: string }[] {
     'retention.bytes': '-1',
     'max.message.bytes': String((spec.maxMessageBytes ?? defaultMaxMessageBytes) + framingBytes),
   }
+  if (spec.compacted) Object.assign(settings, compaction)
   if (spec.timestamps === 'create') settings['message.timestamp.after.max.ms'] = '9223372036854775807'
   return Object.entries(settings).map(([name, value]) => ({ name, value }))
 }

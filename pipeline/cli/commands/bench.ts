@@ -17,6 +17,8 @@ With --topic it reads that topic once, appends nothing to it, and writes the che
     ['bench', 'All figures; some minutes.'],
     ['bench --memory', "A million users' state."],
     ['bench --durability', 'What it costs to sync before acknowledging, in the embedded log and engine.'],
+    ['bench --restore', "How fast a million users' state comes back, beside kafkajs alone on the same topic."],
+    ['bench --checkpoints', 'What checkpoints take of the CPU in steady state.'],
     ['bench --brokers 127.0.0.1:9092 --topic bench-events --sums sums.txt', "One run over a topic, and its rows' sums."],
   ],
   flags: z.object({
@@ -31,6 +33,9 @@ With --topic it reads that topic once, appends nothing to it, and writes the che
       .describe('Of the shorter log; the longer has twice as many.'),
     memory: z.boolean().default(false).describe('Only what a million users weigh, 2 % of them busy.'),
     durability: z.boolean().default(false).describe('Only what it costs to sync before acknowledging.'),
+    restore: z.boolean().default(false).describe('Only how fast state comes back from a changelog.'),
+    users: z.int('a whole number').min(100, 'at least 100').default(1_000_000).describe('Of --restore.'),
+    checkpoints: z.boolean().default(false).describe('Only what checkpoints cost, on against off, every ten seconds of log time.'),
     rounds: z.int('a whole number').min(1, 'at least 1').max(20, 'at most 20').default(2).describe('Runs of each.'),
   }),
   json: true,
@@ -50,6 +55,37 @@ With --topic it reads that topic once, appends nothing to it, and writes the che
           `${part.padEnd(6)} ${setting.padEnd(16)} ${String(size).padStart(6)}  p50 ${p50Ms.toFixed(2)} ms (× ${p50Ratio.toFixed(2)})  p99 ${p99Ms.toFixed(2)} ms  CPU ${cpuMs.toFixed(2)} ms (× ${cpuRatio.toFixed(2)})`,
         )
       result({ figures })
+      return exitGood
+    }
+    if (flags.restore || flags.checkpoints) {
+      const { measureRestore, measureCheckpoints } = await import('../../bench/recovery.ts')
+      const wish = { brokers: flags.brokers, rounds: flags.rounds, note }
+      if (flags.restore) {
+        const measured = await measureRestore(flags.users, wish)
+        print(
+          `${measured.users} users, ${measured.bytesPerUser.toFixed(0)} bytes each; ${measured.records} records, ${Math.round(measured.bytes / 1e6)} MB`,
+        )
+        const says = { ours: 'restored from Kafka', embedded: 'restored from the embedded log', kafkajs: 'read by kafkajs alone' } as const
+        for (const name of ['ours', 'embedded', 'kafkajs'] as const) {
+          const { recordsPerSecond, usersPerSecond, cpuSeconds } = measured[name]
+          print(
+            `${Math.round(recordsPerSecond)} records/s, ${Math.round(usersPerSecond)} users/s, ${cpuSeconds.toFixed(2)} CPU s  ${says[name]}`,
+          )
+        }
+        print(
+          `a restore goes at ${measured.ratio.toFixed(2)} times the rate of kafkajs alone, at ${measured.cpuRatio.toFixed(2)} by CPU; ${measured.rssMb} MB`,
+        )
+        result(measured)
+      } else {
+        const measured = await measureCheckpoints(flags.flushes, wish)
+        print(
+          `${measured.on.toFixed(2)} CPU-s per million events with checkpoints, ${measured.off.toFixed(2)} without, at ${measured.eventsPerSecond} events/s`,
+        )
+        print(
+          `${measured.checkpoints} checkpoints, one every 10 s of log time and partition: ${(measured.share * 100).toFixed(1)} % of CPU`,
+        )
+        result(measured)
+      }
       return exitGood
     }
     if (flags.topic !== undefined) {

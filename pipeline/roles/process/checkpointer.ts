@@ -19,6 +19,7 @@ export type CheckpointerOptions = {
   restored: Restored
   partitionCount: number
   settings: OperatorSettings
+  /** Infinity, for benchmarks: never, not even at the end. */
   checkpointMs: number
   clock: Clock
   source: { topic: string; partition: number }
@@ -67,6 +68,7 @@ export function checkpointer(options: CheckpointerOptions): Checkpointer {
     },
     isDue: () => dirty && clock.now() - lastAt >= options.checkpointMs,
     isFull() {
+      if (options.checkpointMs === Infinity) return false
       const changedBytes = operator.state.changed().length * userStateBytes + (operator.counters.events - keptEvents) * idBytes
       return outboxSize >= checkpointBytes || changedBytes >= checkpointBytes
     },
@@ -82,7 +84,7 @@ export function checkpointer(options: CheckpointerOptions): Checkpointer {
       lastAt = clock.now()
       keptEvents = operator.counters.events
     },
-    needsCleanOne: () => dirty || (!isClean && operator.clock() > -Infinity),
+    needsCleanOne: () => options.checkpointMs !== Infinity && (dirty || (!isClean && operator.clock() > -Infinity)),
     lastAt: () => lastAt,
     waitingBytes: () => outboxSize,
   }

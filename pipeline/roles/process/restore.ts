@@ -34,7 +34,7 @@ export function restorer(state: PartitionState) {
   function putLater(): void {
     for (const { key, idStart, value, offset } of later.values()) {
       try {
-        reader.put(key, idStart, value)
+        reader.put(key, idStart, value, true)
       } catch (error) {
         throw brokenValue(error, offset, key)
       }
@@ -45,15 +45,18 @@ export function restorer(state: PartitionState) {
 
   const { take, head } = changelogReader({
     user(key, idStart, value, offset) {
-      const slot = reader.slotOf(key, idStart)
       if (value === null) {
+        const slot = reader.slotOf(key, idStart)
         if (slot >= 0) reader.remove(slot)
         later.delete(slot)
-      } else if (slot >= 0) {
-        later.set(slot, { key: copyOf(key), idStart, value: copyOf(value), offset })
-        laterBytes += value.length
-        if (laterBytes > laterLimit) putLater()
-      } else if (!reader.put(key, idStart, value)) passedOver++
+        return
+      }
+      const outcome = reader.put(key, idStart, value, false)
+      if (outcome === 'foreign') passedOver++
+      if (outcome !== 'known') return
+      later.set(reader.slotOf(key, idStart), { key: copyOf(key), idStart, value: copyOf(value), offset })
+      laterBytes += value.length
+      if (laterBytes > laterLimit) putLater()
     },
     ids(at, value, offset) {
       if (value === null) ids.delete(at.key)
@@ -75,13 +78,16 @@ export function restorer(state: PartitionState) {
       if (checkpoint === undefined && (state.users.count() > 0 || ids.size > 0))
         throw new RangeError('the changelog holds state and no checkpoint: was a repartition interrupted? Run it again')
       const held = [...ids.values()].toSorted((a, b) => a.at.hour - b.at.hour)
-      for (const { at, value, offset } of held) {
+      const generations = held.map(({ at, value, offset }) => {
+        const generation = { hour: at.hour, lasting: at.lasting, ids: value }
         try {
-          reader.putIds({ hour: at.hour, lasting: at.lasting, ids: value })
+          reader.expectIds(generation)
         } catch (error) {
           throw brokenValue(error, offset, at.key)
         }
-      }
+        return generation
+      })
+      for (const generation of generations) reader.putIds(generation)
       if (checkpoint !== undefined) reader.done(checkpoint.clock)
       return { ...head, idKeys: held.map(({ at }) => at), users: state.users.count(), passedOver }
     },
