@@ -90,6 +90,14 @@ export const plants: Readonly<Record<string, Plant>> = {
       },
     ],
   },
+  'acknowledgement-believed': {
+    says: 'nobody asks whether what was acknowledged is there',
+    seeds: 50,
+    changes: [
+      { file: 'pipeline/roles/process/partition-run.ts', find: '      await blocks.confirm()', replace: '' },
+      { file: 'pipeline/roles/process/insert.ts', find: 'if (tries === 1 && !hooks.isDoubtful()) break', replace: 'break' },
+    ],
+  },
   'seen-ids-not-restored': {
     says: 'a new owner does not get back which ids were accepted',
     seeds: 50,

@@ -87,7 +87,7 @@ export async function simulate(seed: number, tell?: (line: string) => void): Pro
     if (!calm && faults.is(0.2)) life.skew(faults.between(-7_200_000, 7_200_000))
     const ports = {
       log: simulatedLog(room, brokers, life, net, clients, () => faultOf(scenario.logFaults)),
-      store: simulatedStore(store, life, net, storeFault),
+      store: simulatedStore(store, life, net, storeFault, () => !calm && faults.is(scenario.storeDeaths)),
       clock: life.clock,
     }
     const role = startProcess({

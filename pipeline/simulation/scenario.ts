@@ -18,6 +18,8 @@ export type Scenario = {
   /** Probability that a call fails in one of the ways of world.ts. */
   logFaults: number
   storeFaults: number
+  /** Probability that the server dies inside an insert, with the token kept and the part lost. */
+  storeDeaths: number
   /** How often a member hears late of the partitions that it gained and lost. */
   slowTidings: number
   /** Mean time between (ms); Infinity: never. */
@@ -47,6 +49,7 @@ export function drawScenario(draw: Chance): Scenario {
     windowBlocks: 1_000,
     logFaults: draw.one([0, 0, 0.003, 0.02]),
     slowTidings: draw.one([0.05, 0.3, 0.8]),
+    storeDeaths: draw.one([0, 0, 0.01, 0.05]),
     storeFaults: draw.one([0, 0.02, 0.15]),
     every: {
       kill: sometimes(0.7, 2_000, 15_000),

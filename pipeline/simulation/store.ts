@@ -29,6 +29,12 @@ export function storeServer(windowBlocks: number) {
         rows: rows.slice(),
       })
     },
+    /** Killed between the token and the part: the token is known, and the part is not there. */
+    dieInsideInsert({ table, token }: InsertBlock): void {
+      const known = tokens.get(table) ?? []
+      tokens.set(table, known)
+      if (!known.includes(token)) known.push(token)
+    },
     presentParts(table: string, partition: number, from: number) {
       return this.parts(table)
         .filter((stored) => stored.partition === partition && stored.firstOffset >= from)
@@ -50,12 +56,19 @@ export function storeServer(windowBlocks: number) {
 
 const away = (why: string) => new StoreAway(`store: ${why}`)
 
-export function simulatedStore(server: StoreServer, host: Host, network: Network, faultOf: (call: 'insert' | 'query') => CallFault): Store {
+export function simulatedStore(
+  server: StoreServer,
+  host: Host,
+  network: Network,
+  faultOf: (call: 'insert' | 'query') => CallFault,
+  diesInsideInsert: () => boolean,
+): Store {
   return {
     async migrate() {},
     insert: (block) => {
       // What was sent is what arrives, whatever the caller does with its buffer meanwhile.
       const sent = { ...block, rows: block.rows.slice() }
+      if (diesInsideInsert()) return network.call(host, 'reply lost', () => server.dieInsideInsert(sent), away)
       return network.call(host, faultOf('insert'), () => server.insert(sent), away)
     },
     async query<T>(sql: string, params: Readonly<Record<string, unknown>> = {}): Promise<T[]> {

@@ -1,4 +1,5 @@
 // What a run of `verify` will look at: how far the log's blocks are whole, everything or a sample, cut into stretches that fit memory.
+import { kpiDeltasKeptDays } from '../../schemas/tables/kpi-deltas.ts'
 import type { Store } from '../ports/store.ts'
 import { correctedMs, ms } from './facts.ts'
 import { bucketOf, inCut, integer, sampleBuckets, type Cut, type PartitionCut, type Scope, type Users } from './scope.ts'
@@ -45,15 +46,12 @@ const recordsPerPiece = 2_000_000
 
 const blockTables = ['events', 'rejected_events', 'user_features', 'tier_changes', 'kpi_deltas']
 
-/** `kpi_deltas` forgets a block's clock row after this long (schemas/tables/kpi-deltas.ts): older blocks count as whole. */
-const clockRowsKeptDays = 40
-
 /**
  * A block is whole once its clock row, the last one inserted, is there. Where clock rows have expired, or a partition has
- * none, what is there counts as whole.
+ * none, what is there counts as whole: `kpi_deltas` forgets them.
  */
 export async function findCut(store: Store): Promise<Cut> {
-  const expired = `block_at <= now() - INTERVAL ${clockRowsKeptDays} DAY`
+  const expired = `block_at <= now() - INTERVAL ${kpiDeltasKeptDays} DAY`
   const blocks = blockTables.map(
     (table) => `SELECT DISTINCT partition, first_offset, ${ms('block_at')} AS clock_ms, ${expired} AS is_old FROM ${table}`,
   )

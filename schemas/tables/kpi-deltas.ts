@@ -17,6 +17,9 @@ export const kpiMeasures = [
 ] as const // prettier-ignore
 export type KpiMeasure = (typeof kpiMeasures)[number]
 
+/** By block_at: longer than an event may be late. */
+export const kpiDeltasKeptDays = 40
+
 export const kpiDeltasTable = table({
   name: 'kpi_deltas',
   record: fieldTable('KpiDelta', {
@@ -45,6 +48,6 @@ export const kpiDeltasTable = table({
   engine: { kind: 'append' },
   orderBy: ['dimension', 'value', 'grain', 'bucket_at'],
   partitionBy: byMonth,
-  ttl: 'toDateTime(block_at) + INTERVAL 40 DAY',
+  ttl: `toDateTime(block_at) + INTERVAL ${kpiDeltasKeptDays} DAY`,
 })
 export type KpiDeltaRow = Row<typeof kpiDeltasTable.record>

@@ -2,7 +2,8 @@
 import type { Clock } from '../../ports/clock.ts'
 import type { Store } from '../../ports/store.ts'
 import type { PartLimits } from './block-rows.ts'
-import { insertBlock, type BlockName, type InsertHooks, type PresentParts } from './insert.ts'
+import type { Table } from '../../../schemas/table.ts'
+import { insertBlock, isLasting, presentParts, untilAcknowledged, type BlockName, type InsertHooks, type PresentParts } from './insert.ts'
 import { blockTables, type BlockTables } from './rows.ts'
 
 export type BlockWriterOptions = {
@@ -14,6 +15,7 @@ export type BlockWriterOptions = {
   clock: Clock
   onRetry: InsertHooks['onRetry']
   onInserted: InsertHooks['onInserted']
+  isDoubtful: InsertHooks['isDoubtful']
   /** A block is in the store, whole. */
   onAcknowledged(): void
 }
@@ -25,6 +27,11 @@ export type BlockWriter = {
   insert(name: BlockName): Promise<void>
   /** Waits for the last block that `insert` was given; its error is this partition's. */
   acknowledged(): Promise<void>
+  /**
+   * Asks the store whether all that it acknowledged since the last call is there. Throws where something is not: a new owner inserts it again.
+   * That is how a server that knew a token without having its part is found out (docs/decisions/lost-acknowledgements.md).
+   */
+  confirm(): Promise<void>
   /** Waits for the same, whatever became of it. */
   settled(): Promise<void>
   /** What no retry cures is told now, not when the next block ends. */
@@ -41,6 +48,7 @@ export function blockWriter({ store, partition, present, limits, abort, onAcknow
   let inserting: Promise<void> = Promise.resolve()
   let insertError: Error | undefined
   let insertingSince: number | undefined
+  let unconfirmed: Acknowledged[] = []
 
   function throwIfRefused(): void {
     if (insertError !== undefined) throw insertError
@@ -61,9 +69,11 @@ export function blockWriter({ store, partition, present, limits, abort, onAcknow
       open = spare
       spare = full
       insertingSince = hooks.clock.now()
+      const parts = full.all.map((rows) => ({ table: rows.table, parts: rows.finish(name.blockAt).length }))
       inserting = insertBlock(store, full, name, present, abort, hooks).then(
         () => {
           insertingSince = undefined
+          unconfirmed.push({ name, parts })
           onAcknowledged()
         },
         (error: unknown) => {
@@ -72,11 +82,39 @@ export function blockWriter({ store, partition, present, limits, abort, onAcknow
       )
     },
     acknowledged,
+    async confirm() {
+      const first = unconfirmed[0]
+      if (first === undefined) return
+      const since = { partition, fromOffset: first.name.firstOffset, clock: first.name.blockAt }
+      const lasting = (table: Table) => isLasting(table, first.name.blockAt, hooks.clock.now())
+      const tables = open.all
+        .map((rows) => rows.table)
+        .filter((table) => lasting(table) && unconfirmed.some((block) => block.parts.some((of) => of.table === table && of.parts > 0)))
+      let there: PresentParts = new Map()
+      const look = async () => {
+        there = await presentParts(
+          store,
+          tables.map(({ name }) => name),
+          since,
+        )
+      }
+      await untilAcknowledged(look, abort, hooks)
+      for (const { name, parts } of unconfirmed)
+        for (const { table, parts: count } of parts.filter((of) => tables.includes(of.table)))
+          for (let part = 0; part < count; part++)
+            if (!there.get(table.name)!.has(`${name.firstOffset}/${part}`))
+              throw new Error(
+                `the store acknowledged part ${part} of the block at offset ${name.firstOffset} in ${table.name}, and does not have it`,
+              )
+      unconfirmed = []
+    },
     settled: () => inserting,
     throwIfRefused,
     insertingSince: () => insertingSince,
     bytes: () => bytesOf(open) + (insertingSince === undefined ? 0 : bytesOf(spare)),
   }
 }
+
+type Acknowledged = { name: BlockName; parts: { table: Table; parts: number }[] }
 
 const bytesOf = (block: BlockTables) => block.all.reduce((sum, rows) => sum + rows.bytes(), 0)

@@ -42,6 +42,8 @@ export type Checkpointer = {
   /** A clean stop has to say so, where the last checkpoint did not or something came after it. */
   needsCleanOne(): boolean
   lastAt(): number
+  /** Whether this owner has made one. */
+  hasKept(): boolean
   /** Of the messages that wait for the next checkpoint. */
   waitingBytes(): number
 }
@@ -54,6 +56,7 @@ export function checkpointer(options: CheckpointerOptions): Checkpointer {
   let lastAt = clock.now()
   let keptEvents = 0
   let dirty = false
+  let kept = false
   let isClean = restored.checkpoint?.clean === true
 
   return {
@@ -80,12 +83,14 @@ export function checkpointer(options: CheckpointerOptions): Checkpointer {
       outbox = []
       outboxSize = 0
       dirty = false
+      kept = true
       isClean = clean
       lastAt = clock.now()
       keptEvents = operator.counters.events
     },
     needsCleanOne: () => options.checkpointMs !== Infinity && (dirty || (!isClean && operator.clock() > -Infinity)),
     lastAt: () => lastAt,
+    hasKept: () => kept,
     waitingBytes: () => outboxSize,
   }
 }

@@ -13,7 +13,7 @@ import type { PartLimits } from './block-rows.ts'
 import { blockWriter } from './block-writer.ts'
 import { logRecord } from './checkpoint.ts'
 import { checkpointer } from './checkpointer.ts'
-import { presentParts, untilAcknowledged, type InsertHooks, type PresentParts } from './insert.ts'
+import { presentParts, untilAcknowledged, type InsertHooks, type PartsSince, type PresentParts } from './insert.ts'
 import type { OutboxTopics } from './outbox.ts'
 import { restorePartition, type Restored, type RestoreProgress } from './restore.ts'
 import { blockTables, rowSink } from './rows.ts'
@@ -156,7 +156,7 @@ async function runOwner(options: PartitionRunOptions, owner: PartitionOwner): Pr
     options.report(progress)
   }
 
-  const present = await findPresent(options, firstOffset, storeAway)
+  const present = await findPresent(options, { partition, fromOffset: firstOffset, clock: operator.clock() }, storeAway)
   if (present === undefined) return
   storeTook('')
   await runBlocks({ options, owner, operator, rows, restored, logId, firstOffset, present, progress, storeAway, storeTook })
@@ -186,13 +186,13 @@ const tableNames = blockTables().all.map((rows) => rows.table.name)
 
 /** The parts that are there already; undefined where the owner was stopped meanwhile: nothing is in flight yet that a stop would wait for. */
 async function findPresent(
-  { store, target, abort, stop, clock }: PartitionRunOptions,
-  fromOffset: number,
+  { store, abort, stop, clock }: PartitionRunOptions,
+  since: PartsSince,
   onRetry: InsertHooks['onRetry'],
 ): Promise<PresentParts | undefined> {
   let present: PresentParts = new Map()
   const find = async () => {
-    present = await presentParts(store, tableNames, target.partition, fromOffset)
+    present = await presentParts(store, tableNames, since)
   }
   try {
     await untilAcknowledged(find, AbortSignal.any([abort, stop]), { clock, onRetry })
@@ -239,6 +239,7 @@ async function runBlocks(run: BlocksRun): Promise<void> {
       run.storeTook(table)
     },
     onAcknowledged: report,
+    isDoubtful: () => !checkpoints.hasKept(),
   }) // prettier-ignore
   const checkpoints = checkpointer({
     owner, operator, restored, partitionCount, settings, clock, source: target, topics: options.names.outbox,
@@ -246,6 +247,7 @@ async function runBlocks(run: BlocksRun): Promise<void> {
     async inserted() {
       await blocks.acknowledged()
       abort.throwIfAborted()
+      await blocks.confirm()
     },
   }) // prettier-ignore
   const reader = await log.read(topic, partition, nextOffset)
