@@ -25,7 +25,7 @@ test('an engine whose parent goes while it opens the directory ends at once, and
     port: undefined,
     spoolDirectories: spoolDirectoriesOf(dataDir),
     maxBodyBytes: 1_000_000,
-    fsync: true,
+    fsync: 'all',
     ...credentialsOf(undefined),
   }
   for (const laterMs of [0, 20, 40]) {
