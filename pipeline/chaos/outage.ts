@@ -32,8 +32,9 @@ export type OutageOptions = {
 export type OutageFigures = {
   log: 'kafka' | 'embedded'
   seconds: number
-  /** Events a second that were really written, from the outage's beginning until all was caught up. */
+  /** Events a second that were really written while the store was away, and while the role caught up. */
   rate: number
+  catchUpRate: number
   events: number
   lost: number
   doubled: number
@@ -143,7 +144,6 @@ async function measure(options: OutageOptions, program: Program, faults: StoreFa
   const caughtUp = (last: Sample) => last.ready && last.lagRecords <= (rate * caughtUpS) / eventsPerFlush
   await watch((last, elapsedS) => elapsedS >= options.beforeS && caughtUp(last), 'before')
   const before = samples.at(-1)!
-  const startedAt = performance.now()
 
   faults.begin({ kind: 'refuse' })
   note(`the store is away for ${seconds} s`)
@@ -156,10 +156,14 @@ async function measure(options: OutageOptions, program: Program, faults: StoreFa
   note(`the store is back; ${atReturn.lagRecords} records wait`)
   const back = await watch(caughtUp, 'catching up')
   const after = samples.at(-1)!
+  // Events a record are those of the whole run: while nothing is processed only records can be counted.
+  const writtenASecond = (from: Sample, to: Sample, seconds: number) =>
+    Math.round(((to.records + to.lagRecords - from.records - from.lagRecords) * (after.events / after.records)) / seconds)
   const mb = (of: readonly Sample[], key: 'rssMb' | 'bufferedMb') => of.reduce((most, sample) => Math.max(most, sample[key]), 0)
   return {
     seconds: Math.round(away.lasted),
-    rate: Math.round(((after.events - before.events) * 1_000) / (performance.now() - startedAt)),
+    rate: writtenASecond(before, atReturn, away.lasted),
+    catchUpRate: writtenASecond(atReturn, after, back.lasted),
     rssBeforeMb: before.rssMb,
     rssAwayMb: mb(awaySamples, 'rssMb'),
     rssCatchUpMb: mb(samples.slice(back.from), 'rssMb'),

@@ -8,6 +8,8 @@ export type Sample = {
   ready: boolean
   rssMb: number
   lagRecords: number
+  /** Processed. */
+  records: number
   /** Accepted, and duplicates. */
   events: number
   bufferedMb: number
@@ -60,6 +62,7 @@ export async function startProgram(words: readonly string[], env: Readonly<Recor
         ready: sum('reelpulse_ready') === 1,
         rssMb: Math.round(sum('reelpulse_process_resident_memory_bytes') / 2 ** 20),
         lagRecords: sum('reelpulse_lag_records'),
+        records: sum('reelpulse_records_total'),
         events: sum('reelpulse_events_total') + sum('reelpulse_duplicates_total'),
         bufferedMb: Math.round(sum('reelpulse_buffered_bytes') / 2 ** 20),
       }

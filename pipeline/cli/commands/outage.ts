@@ -10,7 +10,7 @@ engine behind a proxy, lets the proxy refuse connections for a while, and waits 
 Prints the role's memory before, meanwhile and after, how long it took to catch up, and what was lost or doubled: the distinct event ids of
 the topic against table events, and verify. Everything it starts and writes is its own, and is removed.
 
-The last line is: away S s at R events/s: L lost, D doubled, V differ, peak P MB (+Q MB), caught up in T s. R is what was really written. Exit
+The last line is: away S s at R events/s: L lost, D doubled, V differ, peak P MB (+Q MB), caught up in T s. R is what was really written meanwhile. Exit
 code 1 where something was lost or doubled, or differs.`,
   examples: [
     ['outage', 'Five minutes at 20,000 events a second.'],
@@ -27,12 +27,14 @@ code 1 where something was lost or doubled, or differs.`,
     const { outageLine, runOutage } = await import('../../chaos/outage.ts')
     const { seconds, rate, before, embedded } = flags
     const figures = await runOutage({ seconds, rate, beforeS: before, embedded, note, signal })
-    const { toldAfterS, lagRecords, rssBeforeMb, rssAwayMb, rssCatchUpMb, rssAfterMb, bufferedAwayMb, rowsCompared, events } = figures
+    const { toldAfterS, lagRecords, rssBeforeMb, rssAwayMb, rssCatchUpMb, rssAfterMb, bufferedAwayMb, rowsCompared, events, catchUpRate } =
+      figures
     print(`log                    ${figures.log}`)
     print(`events in the topic    ${events}`)
     print(`rows verified          ${rowsCompared}`)
     print(`/readyz said 503 after ${toldAfterS === undefined ? 'never' : `${toldAfterS} s`}`)
     print(`records waiting at its return ${lagRecords}`)
+    print(`load while catching up ${catchUpRate} events/s`)
     print(`buffered while away    ${bufferedAwayMb} MB at most`)
     print(
       `memory (RSS)           ${rssBeforeMb} MB before, ${rssAwayMb} MB at most while away, ${rssCatchUpMb} MB while catching up, ${rssAfterMb} MB after`,
