@@ -27,11 +27,16 @@ export async function prepareLogs(wish: {
   flushes: number
   rig: Rig | undefined
   note: (line: string) => void
+  /** Of the simulated logs; four where it is not said. */
+  partitions?: number
 }): Promise<BenchLogs> {
-  const { flushes, rig, note } = wish
+  const { flushes, rig, note, partitions = 4 } = wish
   const { brokers, close } = await brokersFor(wish.brokers)
   const kind = rig === undefined ? 'simulated' : 'rolling'
-  const names = [flushes, flushes * 2].map((count) => ({ topic: `bench-${kind}-${count}`, count }))
+  const names = [flushes, flushes * 2].map((count) => ({
+    topic: `bench-${kind}-${count}${partitions === 4 ? '' : `-${partitions}`}`,
+    count,
+  }))
   const log = kafkaLog({ brokers: brokers.split(','), clientId: 'reelpulse-bench' })
   try {
     for (const { topic, count } of names) {
@@ -43,6 +48,7 @@ export async function prepareLogs(wish: {
           seed: 1,
           fromMs: Date.UTC(2026, 9, 31, 15, 59),
           eventsPerSecond,
+          partitions,
           rhythm: false,
           events: count * eventsPerFlush,
         })

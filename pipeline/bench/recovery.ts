@@ -71,9 +71,12 @@ export type CheckpointsMeasured = {
   share: number
 }
 
-/** At the rate of the simulated logs, by log time, one checkpoint of each partition every ten seconds. */
+/**
+ * At the rate of the simulated logs, a checkpoint every ten seconds of log time. One partition, for the role has one clock: of several that
+ * are drained one is always ahead of the others, and the clock with it.
+ */
 export async function measureCheckpoints(flushes: number, { brokers, rounds, note }: Wish): Promise<CheckpointsMeasured> {
-  const logs = await prepareLogs({ brokers, flushes, rig: undefined, note })
+  const logs = await prepareLogs({ brokers, flushes, rig: undefined, note, partitions: 1 })
   let checkpoints = 0
   const engine = (steady: 'on' | 'off'): Engine => ({
     name: `checkpoints ${steady}`,
