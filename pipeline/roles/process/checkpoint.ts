@@ -4,6 +4,7 @@
 //   log                          log_id (JSON): which log this is; the first record that an owner writes
 //   user/<user_id>               the user's state (operators/partition/state.ts)
 //   ids/<kind>/<hour>/<offset>/<n>  ids accepted in that hour and first kept at that checkpoint; a tombstone once the hour expired
+//   hole/<from>                  offsets of the input that were passed over (JSON), by `reelpulse skip`
 //   checkpoint                   where to go on (JSON), the last record of its transaction
 //
 // Owner records (header `reelpulse: owner`) are the log adapter's.
@@ -26,6 +27,9 @@ export type CheckpointRecord = {
   clean: boolean
 }
 
+/** Offsets [from, to) of the input partition that were given up; `at`: when (ms). */
+export type Hole = { from: number; to: number; at: number }
+
 const text = (value: string) => new TextEncoder().encode(value)
 const json = (value: unknown) => text(JSON.stringify(value))
 const parse = <T>(value: Uint8Array) => JSON.parse(new TextDecoder().decode(value)) as T
@@ -38,6 +42,8 @@ export const checkpointRecord = (checkpoint: CheckpointRecord): OutRecord => ({
   key: text('checkpoint'),
   value: json({ version: checkpointVersion, ...checkpoint }),
 })
+
+export const holeRecord = (hole: Hole): OutRecord => ({ key: text(`hole/${hole.from}`), value: json(hole) })
 
 export function userRecord(userId: Uint8Array, value: Uint8Array): OutRecord {
   const key = new Uint8Array(userPrefix.length + userId.length)
@@ -100,6 +106,8 @@ export type ChangelogHead = {
   logId: string | undefined
   /** The last one: what was read is as it was then. */
   checkpoint: CheckpointRecord | undefined
+  /** In the order in which they were given up; one that begins where an earlier one did has taken its place. */
+  holes: Hole[]
 }
 
 /**
@@ -108,14 +116,17 @@ export type ChangelogHead = {
  * and a RangeError, which says the offset, where a handler does.
  */
 export function changelogReader(handlers: ChangelogHandlers): { take(batch: RecordBatch): void; head: ChangelogHead } {
-  const head: ChangelogHead = { logId: undefined, checkpoint: undefined }
+  const head: ChangelogHead = { logId: undefined, checkpoint: undefined, holes: [] }
 
   function takeNamed(name: string, value: Uint8Array | null, offset: number): void {
     const [first, kind, hour] = name.split('/')
     if (first === 'ids' && (kind === 'recent' || kind === 'lasting') && Number.isInteger(Number(hour)))
       return handlers.ids({ lasting: kind === 'lasting', hour: Number(hour), key: name }, value, offset)
     if (name === 'checkpoint' && value !== null) head.checkpoint = checkpointOf(value, offset)
-    else if (name === 'log' && value !== null) head.logId = parse<{ logId: string }>(value).logId
+    else if (first === 'hole' && value !== null) {
+      const hole = parse<Hole>(value)
+      head.holes = [...head.holes.filter(({ from }) => from !== hole.from), hole]
+    } else if (name === 'log' && value !== null) head.logId = parse<{ logId: string }>(value).logId
     else
       throw new UnknownChangelog(
         `changelog offset ${offset} has the unknown key '${name.slice(0, 40)}': was it written by a newer version?`,
