@@ -163,8 +163,12 @@ async function runOwner(options: PartitionRunOptions, owner: PartitionOwner): Pr
     options.report(progress)
   }
 
-  const present = await findPresent(options, firstOffset, storeAway)
+  // Without a checkpoint every row there is was inserted beyond it, also before where the log begins now.
+  const present = await findPresent(options, restored.checkpoint === undefined ? 0 : firstOffset, storeAway)
   if (present === undefined) return
+  const lost = firstBlockBefore(present, firstOffset)
+  if (lost !== undefined)
+    throw new OffsetGone(`${topic}/${partition}: a block that began at offset ${lost} was inserted before the first checkpoint, and the log begins at ${firstOffset} now`)
   storeTook('')
   await runBlocks({ options, owner, operator, rows, restored, logId, firstOffset, present, progress, storeAway, storeTook })
 }
@@ -218,6 +222,12 @@ async function findPresent(
     throw error
   }
   return present
+}
+
+/** Where a block began that is there in part at least, and that the log can not give again. */
+function firstBlockBefore(present: PresentParts, offset: number): number | undefined {
+  for (const parts of present.values()) for (const part of parts) if (Number.parseInt(part) < offset) return Number.parseInt(part)
+  return undefined
 }
 
 type BlocksRun = {
