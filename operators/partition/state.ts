@@ -299,3 +299,28 @@ export function takeNewIds(state: PartitionState): IdGeneration[] {
   }
   return generations
 }
+
+/** A generation's ids by where `placeOf` puts their user (of that murmur2), each place's a value of its own; undefined: left out. */
+export function splitIds(ids: Uint8Array, placeOf: (hash: number) => number | undefined): Map<number, Uint8Array> {
+  const from = numberReader(ids)
+  const version = from.next()
+  if (version !== stateVersion) throw new RangeError(`seen ids of version ${version}; this program knows ${stateVersion}`)
+  const places = new Map<number, ReturnType<typeof numberWriter>>()
+  while (!from.ended()) {
+    const userId = from.bytes(from.next())
+    const count = from.next()
+    const halves = from.bytes(count * 8)
+    const place = placeOf(murmur2(userId))
+    if (place === undefined) continue
+    let out = places.get(place)
+    if (out === undefined) {
+      places.set(place, (out = numberWriter()))
+      out.push(version)
+    }
+    out.push(userId.length)
+    out.bytes(userId)
+    out.push(count)
+    out.bytes(halves)
+  }
+  return new Map([...places].map(([place, out]) => [place, out.take()]))
+}

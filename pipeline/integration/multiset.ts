@@ -5,10 +5,12 @@ import type { Store } from '../ports/store.ts'
 
 /** What may differ between two logs of the same records: where a record lies, and how the log was cut. */
 const placed = ['offset', 'first_offset', 'part', 'block_at']
+/** … and of another number of partitions. */
+export const placedElsewhere = [...placed, 'partition']
 
 /** Each row as one number with its copies, in order; without the columns that say where it lay. FINAL: as if it were merged. */
-export async function multiset(store: Store, table: string, modifier: '' | 'FINAL' = ''): Promise<string[]> {
-  const fields = Object.keys(blockTables.find(({ name }) => name === table)!.record.fields).filter((name) => !placed.includes(name))
+export async function multiset(store: Store, table: string, modifier: '' | 'FINAL' = '', without = placed): Promise<string[]> {
+  const fields = Object.keys(blockTables.find(({ name }) => name === table)!.record.fields).filter((name) => !without.includes(name))
   const rows = await store.query<{ row: string; copies: number }>(
     `SELECT toString(cityHash64(tuple(${fields.map((name) => `toString(${name})`).join(', ')}))) AS row, count() AS copies FROM ${table} ${modifier} GROUP BY row ORDER BY row`,
   )

@@ -3,7 +3,8 @@
 //   key                          value
 //   log                          log_id (JSON): which log this is; the first record that an owner writes
 //   user/<user_id>               the user's state (operators/partition/state.ts)
-//   ids/<kind>/<hour>/<offset>/<n>  ids accepted in that hour and first kept at that checkpoint; a tombstone once the hour expired
+//   ids/<kind>/<hour>/<offset>/<n>  ids accepted in that hour and first kept at that checkpoint; a tombstone once the hour expired.
+//                                `repartition` puts `<from>to<to>-<partition>/` before <offset>: where they were moved from
 //   hole/<from>                  offsets of the input that were passed over (JSON), by `reelpulse skip`
 //   checkpoint                   where to go on (JSON), the last record of its transaction
 //
@@ -54,9 +55,9 @@ export function userRecord(userId: Uint8Array, value: Uint8Array): OutRecord {
 
 export type IdsKey = { lasting: boolean; hour: number; key: string }
 
-/** `n`: place of the value among the checkpoint's. */
-export function idsRecord({ lasting, hour, ids }: IdGeneration, nextOffset: number, n: number): { record: OutRecord; at: IdsKey } {
-  const key = `ids/${lasting ? 'lasting' : 'recent'}/${hour}/${nextOffset}/${n}`
+/** `name`: unlike that of any other value of the hour, and the same in every replay. */
+export function idsRecord({ lasting, hour, ids }: IdGeneration, name: string): { record: OutRecord; at: IdsKey } {
+  const key = `ids/${lasting ? 'lasting' : 'recent'}/${hour}/${name}`
   return { record: { key: text(key), value: ids }, at: { lasting, hour, key } }
 }
 
@@ -75,7 +76,7 @@ export function checkpointWriter(state: PartitionState, kept: readonly IdsKey[])
     for (const slot of state.changed()) records.push(userRecord(state.users.id(slot), writeUser(slot)))
     state.clearChanged()
     for (const [n, generation] of takeNewIds(state).entries()) {
-      const { record, at } = idsRecord(generation, checkpoint.nextOffset, n)
+      const { record, at } = idsRecord(generation, `${checkpoint.nextOffset}/${n}`)
       records.push(record)
       idKeys.push(at)
     }

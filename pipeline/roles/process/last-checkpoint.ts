@@ -3,9 +3,13 @@ import type { Log, RecordBatch } from '../../ports/log.ts'
 import { readChangelog, type CheckpointRecord } from './checkpoint.ts'
 
 const firstLook = 1_000
-const waitMs = 500
+const waitMs = 200
+const triesAtMost = 20
 
-/** A checkpoint is the last record of its transaction, so only owners' records follow the newest, and a short look at the end finds it. */
+/**
+ * A checkpoint is the last record of its transaction, so mostly only owners' records follow the newest, and a short look at the end
+ * finds it; behind what an interrupted `repartition` moved in, a longer one. Of a transaction that is still open nothing is seen.
+ */
 export async function lastCheckpoint(log: Log, changelog: string, partition: number): Promise<CheckpointRecord | undefined> {
   const range = (await log.describeTopic(changelog))?.partitions[partition]
   if (range === undefined) return undefined
@@ -19,10 +23,9 @@ export async function lastCheckpoint(log: Log, changelog: string, partition: num
 async function* batches(log: Log, topic: string, partition: number, from: number, to: number): AsyncGenerator<RecordBatch> {
   const reader = await log.read(topic, partition, from)
   try {
-    for (let next = from; next < to;) {
+    for (let next = from, tries = 0; next < to && tries < triesAtMost; tries++) {
       const batch = await reader.next(waitMs)
-      // Nothing came: only transaction markers, or records of a transaction that is still open, are left.
-      if (batch.count === 0) return
+      if (batch.nextOffset > next) tries = 0
       next = batch.nextOffset
       yield batch
     }
