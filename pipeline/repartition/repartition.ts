@@ -26,9 +26,11 @@ export async function repartition(place: Place): Promise<Repartitioned> {
   const result: Repartitioned = { from: count, to: count, users: 0, wrongPartition: 0 }
   const changelog = (await log.describeTopic(names.changelog))?.partitions.length
   if (changelog !== undefined && changelog > count) throw new RepartitionRefused(partitionsChanged(topic, changelog, count))
+  await raise(log, names.changelog, count)
+  await raise(log, names.outbox.rejected, count)
   for (let first = true; ; first = false) {
     const checkpoints: (CheckpointRecord | undefined)[] = []
-    for (let partition = 0; partition < (changelog === undefined ? 0 : Math.max(changelog, result.to)); partition++)
+    for (let partition = 0; partition < (changelog === undefined ? 0 : count); partition++)
       checkpoints.push(await lastCheckpoint(log, names.changelog, partition))
     const counts = checkpoints.flatMap((checkpoint) => checkpoint?.partitionCount ?? [])
     const from = Math.min(count, ...counts)
@@ -49,9 +51,7 @@ export async function repartition(place: Place): Promise<Repartitioned> {
 }
 
 async function move(place: Place, from: number, to: number): Promise<number> {
-  const { log, topic, names } = place
-  await raise(log, names.changelog, to)
-  await raise(log, names.outbox.rejected, to)
+  const { topic } = place
   const clock = await bringToOneClock(place, from)
   let users = 0
   await asOwners(place, to, async (owners) => {
