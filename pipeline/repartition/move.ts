@@ -16,14 +16,14 @@ async function readLeaving(owner: PartitionOwner, partition: number, from: numbe
   const leaving: Holding['leaving'] = new Map()
   const ids = new Map<string, Holding['ids'][number]>()
   const head = await readChangelog(owner.restore(), {
-    user(id, value) {
-      const hash = murmur2(id)
+    user(key, idStart, value) {
+      const hash = murmur2(key, idStart, key.length - idStart)
       if (partitionOfHash(hash, from) === partition && partitionOfHash(hash, to) !== partition)
-        leaving.set(latin1(id), value === null ? null : value.slice())
+        leaving.set(latin1(key.subarray(idStart)), value === null ? null : new Uint8Array(value))
     },
     ids(at, value) {
       if (value === null) ids.delete(at.key)
-      else ids.set(at.key, { at, value: value.slice() })
+      else ids.set(at.key, { at, value: new Uint8Array(value) })
     },
   })
   return { head, leaving, ids: [...ids.values()] }
@@ -76,10 +76,11 @@ const movedName = ({ key }: IdsKey, partition: number, from: number, to: number)
 export async function forgetLeft(owner: PartitionOwner, partition: number, count: number): Promise<number> {
   const left = new Set<string>()
   await readChangelog(owner.restore(), {
-    user(id, value) {
-      if (partitionOfHash(murmur2(id), count) === partition) return
-      if (value === null) left.delete(latin1(id))
-      else left.add(latin1(id))
+    user(key, idStart, value) {
+      if (partitionOfHash(murmur2(key, idStart, key.length - idStart), count) === partition) return
+      const id = latin1(key.subarray(idStart))
+      if (value === null) left.delete(id)
+      else left.add(id)
     },
     ids() {},
   })

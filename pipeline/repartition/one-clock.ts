@@ -4,7 +4,7 @@ import type { OperatorSettings } from '../../operators/settings.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Log } from '../ports/log.ts'
 import type { Store } from '../ports/store.ts'
-import { lastCheckpoint } from '../roles/process/last-checkpoint.ts'
+import { lastCheckpoint } from '../doctor/read-checkpoint.ts'
 import { runPartition, type PartitionLimits, type PartitionNames } from '../roles/process/partition-run.ts'
 import { moveClock } from '../ticks.ts'
 
@@ -25,6 +25,7 @@ export type Place = {
 /** Under LogAppendTime the common instant lies so far ahead that the ticks which bring it are appended before it (ms). */
 const aheadMs = 10_000
 const roundsAtMost = 5
+const yearMs = 365 * 86_400_000
 
 /** It cannot be done as things are; says what to do. */
 export class RepartitionRefused extends Error {
@@ -58,13 +59,13 @@ export async function bringToOneClock(place: Place, count: number): Promise<numb
         stop: never,
         until: { offset: ranges[partition]!.end + 1, clock: to },
         // Only a full outbox or much changed state makes one before the end.
-        checkpointMs: Infinity,
-        blockSpanMs: Infinity,
+        checkpointMs: yearMs,
+        blockSpanMs: yearMs,
         report: () => {},
       })
     }
     clocks = await clocksOf()
-    if (clocks.every((clock) => clock === clocks[0])) return clocks[0]!
+    if (clocks.every((clock) => clock === clocks[0] && clock >= to)) return clocks[0]!
   }
   throw new RepartitionRefused(
     `the partitions of topic ${topic} do not come to the same clock, since what is written into it moves their clocks: stop its producers, and run this again`,

@@ -12,7 +12,7 @@ import { kpiSums, multiset, placedElsewhere } from '../integration/multiset.ts'
 import { dieBeyondCheckpoint, prepareStore, processAll } from '../integration/process-harness.ts'
 import type { Log, TimestampType } from '../ports/log.ts'
 import type { Store } from '../ports/store.ts'
-import { lastCheckpoint } from '../roles/process/last-checkpoint.ts'
+import { lastCheckpoint } from '../doctor/read-checkpoint.ts'
 import { startProcess } from '../roles/process/process.ts'
 import { knownFlushes, namesOf } from '../start/roles.ts'
 import { copiedRecords, withoutOffset, type Copied } from '../testing/copied-records.ts'
@@ -78,7 +78,7 @@ async function expectVerified(store: Store): Promise<void> {
 type Rows = Record<string, string[]>
 async function rowsOf(store: Store): Promise<Rows> {
   const rows: Rows = { kpi_deltas: await kpiSums(store) }
-  for (const table of ['events', 'user_features', 'tier_changes']) rows[table] = await multiset(store, table, placedElsewhere)
+  for (const table of ['events', 'user_features', 'tier_changes']) rows[table] = await multiset(store, table, '', placedElsewhere)
   for (const [table, found] of Object.entries(rows)) expect(found.length, table).toBeGreaterThan(3)
   return rows
 }

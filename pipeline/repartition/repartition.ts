@@ -1,8 +1,7 @@
 // Moves users' states to where they belong once a topic has more partitions (docs/decisions/repartition.md).
-import { operatorVersion } from '../../operators/settings.ts'
 import type { Log, PartitionOwner } from '../ports/log.ts'
 import { checkpointRecord, readChangelog, type CheckpointRecord, type ChangelogHead } from '../roles/process/checkpoint.ts'
-import { lastCheckpoint } from '../roles/process/last-checkpoint.ts'
+import { lastCheckpoint } from '../doctor/read-checkpoint.ts'
 import { partitionsChanged } from '../roles/process/partition-run.ts'
 import { moveClock } from '../ticks.ts'
 import { forgetLeft, moveLeaving } from './move.ts'
@@ -94,14 +93,14 @@ async function commitCounts(
   to: number,
 ): Promise<void> {
   const { partitions } = (await log.describeTopic(topic))!
-  const { clock } = checkpoints[0]!
+  const first = checkpoints[0]!
   // Under CreateTime nobody else would bring new partitions time, and no bucket of KPIs would close before a record comes.
-  await moveClock(log, topic, clock, { partitions: Array.from({ length: to - from }, (_, i) => from + i) })
+  await moveClock(log, topic, first.clock, { partitions: Array.from({ length: to - from }, (_, i) => from + i) })
   const commit = async (partition: number, checkpoint: CheckpointRecord) =>
     owners[partition]!.commit({ changelog: [checkpointRecord({ ...checkpoint, partitionCount: to })], outbox: [] })
   for (let partition = from; partition < to; partition++) {
     if (checkpoints[partition]?.partitionCount === to) continue
-    await commit(partition, { nextOffset: partitions[partition]!.begin, clock, operatorVersion, partitionCount: to, clean: true })
+    await commit(partition, { ...first, nextOffset: partitions[partition]!.begin, clean: true })
   }
   for (let partition = 0; partition < from; partition++)
     if (checkpoints[partition]!.partitionCount !== to) await commit(partition, checkpoints[partition]!)

@@ -7,7 +7,7 @@ import type { OperatorSettings } from '../../operators/settings.ts'
 import type { Log, OutRecord, PartitionOwner } from '../ports/log.ts'
 import type { Store } from '../ports/store.ts'
 import { checkpointRecord, holeRecord, logRecord, userRecord, type CheckpointRecord } from '../roles/process/checkpoint.ts'
-import { lastCheckpoint } from '../roles/process/last-checkpoint.ts'
+import { lastCheckpoint } from '../doctor/read-checkpoint.ts'
 import { restorer, type Restored } from '../roles/process/restore.ts'
 import { rowSink } from '../roles/process/rows.ts'
 import { countOrphans, deleteOrphans, firstBlock, usersOfOrphans, type Orphans } from './orphans.ts'
@@ -62,7 +62,12 @@ export async function findGap(place: SkipPlace, partition: number, to?: number):
   return { partition, from, to: target, orphans: await countOrphans(store, partition, from), checkpoint }
 }
 
-export type SkipOptions = { settings: OperatorSettings; newId(): string; now(): number }
+export type SkipOptions = {
+  /** Where the checkpoint does not say with which its state was made. */
+  settings: OperatorSettings
+  newId(): string
+  now(): number
+}
 
 /**
  * Does it, as a new owner, so that whoever has the partition is fenced. Killed at any point and begun again with `findGap`, it comes to
@@ -73,7 +78,7 @@ export async function skip(place: SkipPlace, gap: Gap, options: SkipOptions): Pr
   const { partition, from, to } = gap
   const owner = await log.claim({ group, topic, partition, changelogTopic: changelog })
   try {
-    const { operator, restored } = await restoredOperator(owner, partition, gap.checkpoint?.partitionCount ?? 1, options.settings)
+    const { operator, restored } = await restoredOperator(owner, partition, gap.checkpoint?.partitionCount ?? 1, gap.checkpoint?.settings ?? options.settings)
     const checkpoint = restored.checkpoint
     if (checkpoint?.nextOffset !== gap.checkpoint?.nextOffset)
       throw new SkipRefused(`${topic}/${partition}: its owner made another checkpoint meanwhile. Stop every process of the group, and look again`)

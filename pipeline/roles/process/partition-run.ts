@@ -168,22 +168,31 @@ async function runOwner(options: PartitionRunOptions, owner: PartitionOwner): Pr
   if (present === undefined) return
   const lost = firstBlockBefore(present, firstOffset)
   if (lost !== undefined)
-    throw new OffsetGone(`${topic}/${partition}: a block that began at offset ${lost} was inserted before the first checkpoint, and the log begins at ${firstOffset} now`)
+    throw new OffsetGone(
+      `${topic}/${partition}: a block that began at offset ${lost} was inserted before the first checkpoint, and the log begins at ${firstOffset} now`,
+    )
+  tellUpgrade(restored, present, options)
   storeTook('')
   await runBlocks({ options, owner, operator, rows, restored, logId, firstOffset, present, progress, storeAway, storeTook })
 }
 
-/** The last checkpoint's partition count, settings and operator version must suit this run. */
-function checkRestored({ checkpoint }: Restored, { target, settings, tell }: PartitionRunOptions): void {
+/** The last checkpoint's partition count and settings must suit this run. */
+function checkRestored({ checkpoint }: Restored, { target, settings }: PartitionRunOptions): void {
   if (checkpoint === undefined) return
-  const { topic, partition, partitionCount } = target
+  const { topic, partitionCount } = target
   if (checkpoint.partitionCount !== partitionCount)
     throw new PartitionStopped(partitionsChanged(topic, checkpoint.partitionCount, partitionCount))
   const hindrance = checkpoint.settings && settingsHindrance(checkpoint.settings, settings)
   if (hindrance !== undefined) throw new PartitionStopped(hindrance)
-  if (checkpoint.operatorVersion !== operatorVersion && !checkpoint.clean)
+}
+
+/** A clean checkpoint is none any more once a later owner of the older version has inserted beyond it, and was killed. */
+function tellUpgrade({ checkpoint }: Restored, present: PresentParts, { target, tell }: PartitionRunOptions): void {
+  if (checkpoint === undefined || checkpoint.operatorVersion === operatorVersion) return
+  const inserted = [...present.values()].some((parts) => parts.size > 0)
+  if (!checkpoint.clean || inserted)
     tell('warn', 'an upgrade after an unclean stop: rows of the blocks beyond the checkpoint may be of the older version', {
-      partition,
+      partition: target.partition,
       was: checkpoint.operatorVersion,
       is: operatorVersion,
     })
