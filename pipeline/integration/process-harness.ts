@@ -22,6 +22,8 @@ export type ProcessedOptions = {
   checkpointMs?: number
   /** Undefined: the schemas that came with the program. */
   resolve?: PartitionOptions['resolve']
+  /** Hears what the role tells people, besides errors. */
+  onTold?: (message: string, facts: Readonly<Record<string, unknown>>) => void
 }
 
 /** Processes all that the topic holds when it is called, with all members at once; stops them cleanly. Throws where a partition stops. */
@@ -46,6 +48,7 @@ export async function processAll(options: ProcessedOptions): Promise<PartitionPr
         onProgress: (of) => progress.set(of.partition, { ...of, rows: { ...of.rows } }),
         tell: (level, message, facts) => {
           if (level === 'error') errors.push(`${message} ${JSON.stringify(facts)}`)
+          else options.onTold?.(message, facts)
         },
         ...(options.limits === undefined ? {} : { limits: options.limits }),
       }),

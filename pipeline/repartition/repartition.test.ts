@@ -14,6 +14,7 @@ import type { Log, TimestampType } from '../ports/log.ts'
 import type { Store } from '../ports/store.ts'
 import { lastCheckpoint } from '../doctor/read-checkpoint.ts'
 import { startProcess } from '../roles/process/process.ts'
+import { replay } from '../replay/replay.ts'
 import { knownFlushes, namesOf } from '../start/roles.ts'
 import { copiedRecords, withoutOffset, type Copied } from '../testing/copied-records.ts'
 import { Died, dyingAfter } from '../testing/dying.ts'
@@ -83,8 +84,10 @@ async function rowsOf(store: Store): Promise<Rows> {
   return rows
 }
 
-/** Rows of a log with as many partitions from its beginning, processed without a stop. */
-async function rowsFromTheFirst(place: Place): Promise<Rows> {
+const rowsFromTheFirst = async (place: Place): Promise<Rows> => rowsOf(await twinOf(place))
+
+/** The tables of a log with as many partitions from its beginning, processed without a stop. */
+async function twinOf(place: Place): Promise<Store> {
   const partitions = await countOf(place, place.topic)
   const twin = await newPlace(partitions)
   const records = (await allRecords(place)).toSorted((a, b) => a.timestampMs! - b.timestampMs!)
@@ -92,7 +95,7 @@ async function rowsFromTheFirst(place: Place): Promise<Rows> {
   await twin.log.append(twin.topic, flushes.map(withoutOffset)) // by their keys
   await moveClock(twin.log, twin.topic, clockOf(records))
   await processed(twin)
-  return rowsOf(twin.store)
+  return twin.store
 }
 
 /** The last hour's flushes once more, as SDKs do that got no answer. */
@@ -204,6 +207,19 @@ describe('a topic that gets more partitions', () => {
       rejected.push(...(await copiedRecords(place.log, place.names.outbox.rejected, partition)))
     const reasons = rejected.map(({ headers }) => new TextDecoder().decode(headers!['reason']))
     expect(reasons.filter((reason) => reason === 'wrong_partition')).toHaveLength(done.wrongPartition)
+
+    const { log, store, topic, names, settings, resolve, clock, signal } = place
+    const { figures } = await replay({
+      log, store, topic, settings, resolve, clock, signal, dryRun: false, waitMs: undefined,
+      names: { changelog: names.changelog, rejected: names.outbox.rejected },
+      source: { kind: 'rejected', filter: { reasons: new Set(['wrong_partition']), sinceMs: -Infinity, untilMs: Infinity } },
+    }) // prettier-ignore
+    expect(figures).toMatchObject({ records: done.wrongPartition, stillRejected: {}, notReplayable: {} })
+    await processed(place)
+    await expectVerified(place.store)
+    const ids = 'SELECT DISTINCT toString(event_id) AS event_id FROM events ORDER BY event_id'
+    const twin = await twinOf(place)
+    expect(await place.store.query(ids)).toEqual(await twin.query(ids))
   }, 120_000)
 
   test('under LogAppendTime too every partition comes to one clock, and the rows are exact', async () => {
