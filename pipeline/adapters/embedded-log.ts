@@ -25,7 +25,16 @@ import type { BatchWrite, PartitionRow, WriterReply, WriterRequest, WriterStart 
 import { batchesTable, lookInto, openDatabase, type BatchRow, type Synchronous } from './embedded/schema.ts'
 import { assignPartitions } from './shared/assignment.ts'
 import { recordColumns } from './shared/record-columns.ts'
-import { checkRecords, checkSpec, mustGrow, ownerRecord, ownershipId, recordBytes, refuseMismatch, type TopicRules } from './shared/topic-rules.ts'
+import {
+  checkRecords,
+  checkSpec,
+  mustGrow,
+  ownerRecord,
+  ownershipId,
+  recordBytes,
+  refuseMismatch,
+  type TopicRules,
+} from './shared/topic-rules.ts'
 
 export type EmbeddedLogOptions = {
   /** The log's clock, for LogAppendTime and retention. */

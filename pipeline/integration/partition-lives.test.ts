@@ -35,7 +35,8 @@ test('a quiet partition gets time from ticks: its users get their rows and its b
   await prepareStore(store)
   await log.createTopic({ topic, partitions: 2, timestamps: 'append' })
   const quiet = userOf(1)
-  const sent = (user: string) => log.append(topic, [{ key: utf8(user), value: encode(flush(user, [event({ occurred_at: Date.now() })], { sent_at: Date.now() })) }])
+  const sent = (user: string) =>
+    log.append(topic, [{ key: utf8(user), value: encode(flush(user, [event({ occurred_at: Date.now() })], { sent_at: Date.now() })) }])
   await sent(quiet)
   const blocks = new Map<number, number>()
   let changed = () => {}

@@ -159,7 +159,10 @@ describe('a topic that gets more partitions', () => {
       if (!isThrough) await expect(processed(place)).rejects.toThrow(/reelpulse repartition/)
       await repartition(place)
       await append(place, second)
-      await append(place, first.slice(-40).map((record) => ({ ...record, timestampMs: endMs }))) // duplicates
+      await append(
+        place,
+        first.slice(-40).map((record) => ({ ...record, timestampMs: endMs })),
+      ) // duplicates
       await moveClock(embedded, place.topic, endMs)
       await processed(place)
       wanted ??= await rowsFromTheFirst(place)

@@ -45,5 +45,6 @@ export async function usersOfOrphans(store: Store, partition: number, from: numb
 export async function deleteOrphans(store: Store, partition: number, from: number): Promise<void> {
   const orphans = await countOrphans(store, partition, from)
   for (const table of tableNames)
-    if (orphans[table]! > 0) await store.command(`ALTER TABLE ${table} DELETE WHERE ${beyond} SETTINGS mutations_sync = 2`, { partition, from })
+    if (orphans[table]! > 0)
+      await store.command(`ALTER TABLE ${table} DELETE WHERE ${beyond} SETTINGS mutations_sync = 2`, { partition, from })
 }

@@ -78,10 +78,17 @@ export async function skip(place: SkipPlace, gap: Gap, options: SkipOptions): Pr
   const { partition, from, to } = gap
   const owner = await log.claim({ group, topic, partition, changelogTopic: changelog })
   try {
-    const { operator, restored } = await restoredOperator(owner, partition, gap.checkpoint?.partitionCount ?? 1, gap.checkpoint?.settings ?? options.settings)
+    const { operator, restored } = await restoredOperator(
+      owner,
+      partition,
+      gap.checkpoint?.partitionCount ?? 1,
+      gap.checkpoint?.settings ?? options.settings,
+    )
     const checkpoint = restored.checkpoint
     if (checkpoint?.nextOffset !== gap.checkpoint?.nextOffset)
-      throw new SkipRefused(`${topic}/${partition}: its owner made another checkpoint meanwhile. Stop every process of the group, and look again`)
+      throw new SkipRefused(
+        `${topic}/${partition}: its owner made another checkpoint meanwhile. Stop every process of the group, and look again`,
+      )
 
     // The newest row of a user may have taken the place of an older one, and goes now. So each of them gets a row, at the end
     // of the present interval. This comes first: once the rows are deleted, nobody knows whose they were.

@@ -165,7 +165,8 @@ export function kafkaTopics(client: KafkaClient, fetcher: Fetcher): Topics {
         await (await admin()).createPartitions({ topicPartitions: [{ topic, count }] })
       })
       await persist(patience, async () => {
-        if (((await describe(topic))?.partitions.length ?? 0) < count) throw new NotYet(`not every broker knows of ${topic}'s new partitions`)
+        if (((await describe(topic))?.partitions.length ?? 0) < count)
+          throw new NotYet(`not every broker knows of ${topic}'s new partitions`)
       })
     },
 

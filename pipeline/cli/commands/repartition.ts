@@ -21,7 +21,12 @@ pipeline runs with. Killed, it can be run again, and until it is through \`proce
     ['repartition --partitions 8', 'Raise it to 8 partitions, and move the users.'],
   ],
   flags: z.object({
-    partitions: z.int('a whole number').min(1, 'at least 1').max(1_000, 'at most 1000').optional().describe('Raise the topic to so many first.'),
+    partitions: z
+      .int('a whole number')
+      .min(1, 'at least 1')
+      .max(1_000, 'at most 1000')
+      .optional()
+      .describe('Raise the topic to so many first.'),
   }),
   settings: {
     data: dataSettings,
@@ -78,7 +83,10 @@ pipeline runs with. Killed, it can be run again, and until it is through \`proce
           tell: (level, message, facts) => messages[level](facts, message),
         })
         if (from === to) print(`${topic}: has ${to} partitions, as at the last checkpoints; every user is where they belong`)
-        else print(`${topic}: from ${from} to ${to} partitions, ${users.toLocaleString('en-US')} users moved. Start \`reelpulse process\` again`)
+        else
+          print(
+            `${topic}: from ${from} to ${to} partitions, ${users.toLocaleString('en-US')} users moved. Start \`reelpulse process\` again`,
+          )
         if (wrongPartition > 0)
           print(
             `  ${wrongPartition.toLocaleString('en-US')} records lie in rejected_events as wrong_partition; \`reelpulse replay --topic ${topic} --reason wrong_partition\` sends them to where they belong`,

@@ -62,7 +62,9 @@ the settings that the pipeline runs with. Killed, it can be run again.`,
         for (const { partition, from, to, orphans } of gaps) {
           const rows = Object.entries(orphans).filter(([, n]) => n > 0)
           const total = rows.reduce((sum, [, n]) => sum + n, 0)
-          print(`${topic}/${partition}: offsets ${from} to ${to}, ${number(to - from)} of them, ${flags.yes ? 'are' : 'would be'} passed over`)
+          print(
+            `${topic}/${partition}: offsets ${from} to ${to}, ${number(to - from)} of them, ${flags.yes ? 'are' : 'would be'} passed over`,
+          )
           if (total > 0)
             print(
               `  ${number(total)} rows inserted beyond the last checkpoint ${flags.yes ? 'are' : 'would be'} deleted: ${rows.map(([table, n]) => `${table} ${number(n)}`).join(', ')}`,
@@ -79,7 +81,13 @@ the settings that the pipeline runs with. Killed, it can be run again.`,
         result({
           topic,
           skipped: flags.yes,
-          partitions: gaps.map(({ partition, from, to, orphans }) => ({ partition, from, to, lost_offsets: to - from, rows_deleted: orphans })),
+          partitions: gaps.map(({ partition, from, to, orphans }) => ({
+            partition,
+            from,
+            to,
+            lost_offsets: to - from,
+            rows_deleted: orphans,
+          })),
         })
         return gaps.length === 0 || flags.yes ? exitGood : exitFinding
       } catch (error) {
