@@ -100,7 +100,7 @@ async function commitCounts(
     owners[partition]!.commit({ changelog: [checkpointRecord({ ...checkpoint, partitionCount: to })], outbox: [] })
   for (let partition = from; partition < to; partition++) {
     if (checkpoints[partition]?.partitionCount === to) continue
-    await commit(partition, { ...first, nextOffset: partitions[partition]!.begin, clean: true })
+    await commit(partition, { ...first, nextOffset: partitions[partition]!.begin, clean: true, holes: undefined })
   }
   for (let partition = 0; partition < from; partition++)
     if (checkpoints[partition]!.partitionCount !== to) await commit(partition, checkpoints[partition]!)

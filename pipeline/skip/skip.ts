@@ -6,7 +6,7 @@ import { userStateWriter } from '../../operators/partition/state.ts'
 import type { OperatorSettings } from '../../operators/settings.ts'
 import type { Log, OutRecord, PartitionOwner } from '../ports/log.ts'
 import type { Store } from '../ports/store.ts'
-import { checkpointRecord, holeRecord, logRecord, userRecord, type CheckpointRecord } from '../roles/process/checkpoint.ts'
+import { checkpointRecord, logRecord, mostHoles, userRecord, type CheckpointRecord } from '../roles/process/checkpoint.ts'
 import { lastCheckpoint } from '../doctor/read-checkpoint.ts'
 import { restorer, type Restored } from '../roles/process/restore.ts'
 import { rowSink } from '../roles/process/rows.ts'
@@ -109,8 +109,11 @@ export async function skip(place: SkipPlace, gap: Gap, options: SkipOptions): Pr
 
     // A block behind the hole may have the bounds of one that was deleted, and not its rows: under the old log_id its token
     // would be known, and the block dropped without a word.
-    const records: OutRecord[] = [logRecord(options.newId()), holeRecord({ from, to, at: options.now() })]
-    if (checkpoint !== undefined) records.push(checkpointRecord({ ...checkpoint, nextOffset: to, clean: true }))
+    const records: OutRecord[] = [logRecord(options.newId())]
+    if (checkpoint !== undefined) {
+      const holes = [...(checkpoint.holes ?? []), { from, to, at: options.now() }].slice(-mostHoles)
+      records.push(checkpointRecord({ ...checkpoint, nextOffset: to, clean: true, holes }))
+    }
     await owner.commit({ changelog: records, outbox: [] })
     await owner.reportProgress(to)
   } finally {

@@ -5,7 +5,6 @@
 //   user/<user_id>               the user's state (operators/partition/state.ts)
 //   ids/<kind>/<hour>/<offset>/<n>  ids accepted in that hour and first kept at that checkpoint; a tombstone once the hour expired.
 //                                `repartition` puts `<from>to<to>-<partition>/` before <offset>: where they were moved from
-//   hole/<from>                  offsets of the input that were passed over (JSON), by `reelpulse skip`
 //   checkpoint                   where to go on (JSON), the last record of its transaction
 //
 // Owner records (header `reelpulse: owner`) are the log adapter's.
@@ -26,7 +25,11 @@ export type CheckpointRecord = {
   settings: OperatorSettings | undefined
   /** Nothing was inserted beyond it: another operator version may go on from here. */
   clean: boolean
+  /** What `reelpulse skip` passed over, the newest last; no more than `mostHoles`. Each checkpoint carries it on. */
+  holes?: readonly Hole[] | undefined
 }
+
+export const mostHoles = 20
 
 /** Offsets [from, to) of the input partition that were given up; `at`: when (ms). */
 export type Hole = { from: number; to: number; at: number }
@@ -43,8 +46,6 @@ export const checkpointRecord = (checkpoint: CheckpointRecord): OutRecord => ({
   key: text('checkpoint'),
   value: json({ version: checkpointVersion, ...checkpoint }),
 })
-
-export const holeRecord = (hole: Hole): OutRecord => ({ key: text(`hole/${hole.from}`), value: json(hole) })
 
 export function userRecord(userId: Uint8Array, value: Uint8Array): OutRecord {
   const key = new Uint8Array(userPrefix.length + userId.length)
@@ -107,8 +108,6 @@ export type ChangelogHead = {
   logId: string | undefined
   /** The last one: what was read is as it was then. */
   checkpoint: CheckpointRecord | undefined
-  /** In the order in which they were given up; one that begins where an earlier one did has taken its place. */
-  holes: Hole[]
 }
 
 /**
@@ -117,17 +116,14 @@ export type ChangelogHead = {
  * and a RangeError, which says the offset, where a handler does.
  */
 export function changelogReader(handlers: ChangelogHandlers): { take(batch: RecordBatch): void; head: ChangelogHead } {
-  const head: ChangelogHead = { logId: undefined, checkpoint: undefined, holes: [] }
+  const head: ChangelogHead = { logId: undefined, checkpoint: undefined }
 
   function takeNamed(name: string, value: Uint8Array | null, offset: number): void {
     const [first, kind, hour] = name.split('/')
     if (first === 'ids' && (kind === 'recent' || kind === 'lasting') && Number.isInteger(Number(hour)))
       return handlers.ids({ lasting: kind === 'lasting', hour: Number(hour), key: name }, value, offset)
     if (name === 'checkpoint' && value !== null) head.checkpoint = checkpointOf(value, offset)
-    else if (first === 'hole' && value !== null) {
-      const hole = parse<Hole>(value)
-      head.holes = [...head.holes.filter(({ from }) => from !== hole.from), hole]
-    } else if (name === 'log' && value !== null) head.logId = parse<{ logId: string }>(value).logId
+    else if (name === 'log' && value !== null) head.logId = parse<{ logId: string }>(value).logId
     else
       throw new UnknownChangelog(
         `changelog offset ${offset} has the unknown key '${name.slice(0, 40)}': was it written by a newer version?`,
@@ -157,7 +153,7 @@ const ignored: ChangelogHandlers = { user() {}, ids() {} }
 
 function checkpointOf(value: Uint8Array, offset: number): CheckpointRecord {
   const found = parse<Partial<CheckpointRecord> & { version?: number }>(value)
-  const { version = 1, nextOffset, clock, partitionCount, operatorVersion = 1, settings, clean = false } = found
+  const { version = 1, nextOffset, clock, partitionCount, operatorVersion = 1, settings, clean = false, holes } = found
   if (version > checkpointVersion)
     throw new UnknownChangelog(
       `changelog offset ${offset} has a checkpoint of version ${version}; this program knows ${checkpointVersion}: run the version that wrote it, or a newer one`,
@@ -166,7 +162,7 @@ function checkpointOf(value: Uint8Array, offset: number): CheckpointRecord {
     throw new UnknownChangelog(
       `changelog offset ${offset} has a checkpoint that does not say where to go on: was it written by a newer version?`,
     )
-  return { nextOffset, clock, operatorVersion, partitionCount, settings, clean }
+  return { nextOffset, clock, operatorVersion, partitionCount, settings, clean, ...(holes === undefined ? {} : { holes }) }
 }
 
 /** What is wrong with a value, and where it stands; any other error is as it was. */
