@@ -299,3 +299,28 @@ export function takeNewIds(state: PartitionState): IdGeneration[] {
   }
   return generations
 }
+
+/** A generation's ids by where `placeOf` puts their user (of that murmur2), each place's a value of its own; undefined: left out. */
+export function splitIds(ids: Uint8Array, placeOf: (hash: number) => number | undefined): Map<number, Uint8Array> {
+  const from: ByteReader = { bytes: ids, at: 1 }
+  if (!open(ids, from)) from.bytes = upgradeOf(ids).ids(ids)
+  const { bytes } = from
+  const places = new Map<number, ByteWriter>()
+  while (from.at < bytes.length) {
+    const start = from.at
+    const idLength = takeUint(from)
+    checkCount(from, idLength)
+    const place = placeOf(murmur2(bytes, from.at, idLength))
+    from.at += idLength
+    const count = takeUint(from)
+    checkCount(from, count * 8)
+    from.at += count * 8
+    if (place === undefined) continue
+    let to = places.get(place)
+    if (to === undefined) places.set(place, (to = byteWriter()))
+    room(to, 1 + from.at - start)
+    if (to.at === to.start) to.bytes[to.at++] = versionByte
+    putBytes(to, bytes, start, from.at - start)
+  }
+  return new Map([...places].map(([place, to]) => [place, taken(to)]))
+}

@@ -25,7 +25,16 @@ import type { BatchWrite, PartitionRow, WriterReply, WriterRequest, WriterStart 
 import { batchesTable, lookInto, openDatabase, type BatchRow, type Synchronous } from './embedded/schema.ts'
 import { assignPartitions } from './shared/assignment.ts'
 import { recordColumns } from './shared/record-columns.ts'
-import { checkRecords, checkSpec, ownerRecord, ownershipId, recordBytes, refuseMismatch, type TopicRules } from './shared/topic-rules.ts'
+import {
+  checkRecords,
+  checkSpec,
+  mustGrow,
+  ownerRecord,
+  ownershipId,
+  recordBytes,
+  refuseMismatch,
+  type TopicRules,
+} from './shared/topic-rules.ts'
 
 export type EmbeddedLogOptions = {
   /** The log's clock, for LogAppendTime and retention. */
@@ -216,6 +225,18 @@ export async function embeddedLog(directory: string, options: EmbeddedLogOptions
         if (!made) throw error
         refuseMismatch(spec, made)
       }
+    },
+
+    async addPartitions(name, count) {
+      const topic = topicNamed(name)
+      if (!mustGrow(name, topic.partitions.length, count)) return
+      const { created = [] } = await writer.ask({ kind: 'grow', topic: name, count })
+      for (const row of created) {
+        const partition = livePartition(row)
+        byId.set(partition.id, partition)
+        topic.partitions.push(partition)
+      }
+      topic.rules.partitions = topic.partitions.length
     },
 
     async describeTopic(name): Promise<TopicDescription | undefined> {

@@ -51,6 +51,7 @@ export function kafkaLog(options: KafkaLogOptions): Log {
 
   return {
     createTopic: topics.create,
+    addPartitions: topics.addPartitions,
     describeTopic: topics.describe,
     listTopics: topics.list,
     describeCluster: topics.describeCluster,

@@ -1,12 +1,13 @@
 // Checks of the rows themselves: each once, none missing between two blocks, none missing that a checkpoint stands for.
 import type { LogFacts, Place, StoreFacts } from './facts.ts'
+import type { Hole } from '../roles/process/checkpoint.ts'
 import { clockRowsDays } from './gather-rows.ts'
 import { count, findingsOf, type Finding } from './finding.ts'
 
 const anew = 'reelpulse verify says what is wrong; process the topic anew (docs/guide/running.md)'
 
 export function checkRows(store: Place<StoreFacts>, log: Place<LogFacts>, nowMs: number): Finding[] {
-  const looked = store.state === 'found' ? [...checkCopies(store.facts), ...checkContiguous(store.facts)] : []
+  const looked = store.state === 'found' ? [...checkCopies(store.facts), ...checkContiguous(store.facts, log)] : []
   return [...looked, ...checkBehindCheckpoint(store, log, nowMs)]
 }
 
@@ -22,18 +23,30 @@ function checkCopies({ rows }: StoreFacts): Finding[] {
   })
 }
 
-function checkContiguous({ rows }: StoreFacts): Finding[] {
+/** What `reelpulse skip` passed over, by partition. */
+function holesIn(log: Place<LogFacts>): Map<number, readonly Hole[]> {
+  if (log.state !== 'found') return new Map()
+  return new Map(
+    log.facts.partitions.map(({ partition, checkpoint }) => [partition, ('value' in checkpoint && checkpoint.value?.holes) || []]),
+  )
+}
+
+function checkContiguous({ rows }: StoreFacts, log: Place<LogFacts>): Finding[] {
   const say = findingsOf('rows', 'blocks join', 'each block begins where the one before ended')
   if ('unknown' in rows.clocks) return [say.unchecked(rows.clocks.unknown)]
-  const found = rows.clocks.value.flatMap(({ partition, gaps, gapFrom, gapTo, overlaps, overlapAt }): Finding[] => {
+  const holes = holesIn(log)
+  const found = rows.clocks.value.flatMap(({ partition, gaps, gapsFrom, gapsTo, overlaps, overlapAt }): Finding[] => {
     const name = `partition ${partition}`
+    const each = gapsFrom.map((from, i) => ({ from, to: gapsTo[i]! })).toSorted((a, b) => a.from - b.from)
+    const known = each.filter(({ from, to }) => holes.get(partition)?.some((hole) => hole.from === from && hole.to === to))
+    const first = each.find((gap) => !known.includes(gap))
     return [
-      ...(gaps === 0
+      ...(first === undefined
         ? []
         : [
             say.problem(
-              `${count(gaps)} gaps, the first from offset ${gapFrom} to ${gapTo}: rows are missing`,
-              `where reelpulse skip went over it, all is as it should be; else ${anew}`,
+              `${count(gaps - known.length)} gaps, the first from offset ${first.from} to ${first.to}: rows are missing`,
+              log.state === 'found' ? anew : `where reelpulse skip went over it, all is as it should be; else ${anew}`,
               name,
             ),
           ]),

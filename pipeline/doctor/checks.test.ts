@@ -152,7 +152,15 @@ const cases: Case[] = [
   // rows
   ['rows twice', ({ store }) => (store.rows = { ...store.rows, copies: [{ table: 'events', found: { value: copies } }] }), 'problem', 'once', 'events', '3 in partition 1 from offset 4'],
   ['rows that take too long', ({ store }) => (store.rows = { ...store.rows, copies: [{ table: 'events', found: { unknown: 'too long' } }] }), 'unchecked', 'once', 'events', 'too long'],
-  ['a hole between blocks', clocks({ gaps: 1, gapFrom: 10, gapTo: 20 }), 'problem', 'blocks join', 'partition 0', 'from offset 10 to 20'],
+  ['a hole between blocks', clocks({ gaps: 1, gapsFrom: [10], gapsTo: [20] }), 'problem', 'blocks join', 'partition 0', 'from offset 10 to 20'],
+  ['a hole that skip passed over', (made) => {
+    clocks({ gaps: 1, gapsFrom: [10], gapsTo: [20] })(made)
+    checkpoint(0, { holes: [{ from: 10, to: 20, at: nowMs }] })(made)
+  }, 'ok', 'blocks join', undefined, 'blocks of the last'],
+  ['a hole besides one that skip passed over', (made) => {
+    clocks({ gaps: 2, gapsFrom: [10, 30], gapsTo: [20, 35] })(made)
+    checkpoint(0, { holes: [{ from: 10, to: 20, at: nowMs }] })(made)
+  }, 'problem', 'blocks join', 'partition 0', '1 gaps, the first from offset 30 to 35'],
   ['blocks that overlap', clocks({ overlaps: 2, overlapAt: 10 }), 'problem', 'blocks join', 'partition 0', 'at offset 10'],
   ['a database that was dropped', ({ store }) => {
     store.tables = { value: [] }

@@ -104,10 +104,11 @@ export type ClockRowFacts = {
   partition: number
   blocks: number
   nextOffset: number
-  /** Places where a block begins after the end of the one before; the first of them, as offsets [from, to). */
+  /** Places where a block begins after the end of the one before. */
   gaps: number
-  gapFrom: number
-  gapTo: number
+  /** Where each begins and ends, offsets [from, to), in no order; no more than a hundred. */
+  gapsFrom: readonly number[]
+  gapsTo: readonly number[]
   /** Places where a block begins before the end of the one before. */
   overlaps: number
   overlapAt: number

@@ -7,6 +7,8 @@ import { known, type Known } from './finding.ts'
 export const clockRowsDays = 39
 /** Of each partition. */
 const mostBlocks = 200_000
+/** Of each partition: so many gaps are told one by one. */
+const mostGaps = 100
 /** Of each partition: rows of blocks in the newest so many offsets. */
 const newestOffsets = 100_000
 
@@ -35,8 +37,9 @@ async function findClocks(store: Store): Promise<ClockRowFacts[]> {
   return store.query<ClockRowFacts>(
     `
     SELECT partition, count() AS blocks, max(next_offset) AS nextOffset,
-      countIf(first_offset > previous) AS gaps, minIf(assumeNotNull(previous), first_offset > previous) AS gapFrom,
-      minIf(first_offset, first_offset > previous) AS gapTo,
+      countIf(first_offset > previous) AS gaps,
+      groupArrayIf(${mostGaps})(assumeNotNull(previous), first_offset > previous) AS gapsFrom,
+      groupArrayIf(${mostGaps})(first_offset, first_offset > previous) AS gapsTo,
       countIf(first_offset < previous) AS overlaps, minIf(first_offset, first_offset < previous) AS overlapAt
     FROM (
       SELECT partition, first_offset, next_offset,

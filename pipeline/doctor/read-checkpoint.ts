@@ -26,7 +26,7 @@ export async function readCheckpoint(
   let lookedFrom = end
   for (const length of looks) {
     const from = Math.max(begin, end - length)
-    const found = await lastCheckpoint(log, topic, partition, from, lookedFrom)
+    const found = await lastIn(log, topic, partition, from, lookedFrom)
     if (found !== undefined) return found
     if (from === begin) return undefined
     lookedFrom = from
@@ -34,7 +34,7 @@ export async function readCheckpoint(
   return undefined
 }
 
-async function lastCheckpoint(
+async function lastIn(
   log: Pick<Log, 'read'>,
   topic: string,
   partition: number,
@@ -59,4 +59,14 @@ async function lastCheckpoint(
     await reader.close()
   }
   return found
+}
+
+/** The same of a changelog that need not be there. Takes the partition from nobody. */
+export async function lastCheckpoint(
+  log: Pick<Log, 'read' | 'describeTopic'>,
+  changelog: string,
+  partition: number,
+): Promise<FoundCheckpoint | undefined> {
+  const range = (await log.describeTopic(changelog))?.partitions[partition]
+  return range === undefined ? undefined : readCheckpoint(log, changelog, partition, range)
 }

@@ -7,7 +7,7 @@ import { views } from '../../operators/views.ts'
 import { tables } from '../../schemas/tables/catalogue.ts'
 import type { Log } from '../ports/log.ts'
 import type { Store } from '../ports/store.ts'
-import type { PartitionLimits, PartitionProgress } from '../roles/process/partition-run.ts'
+import { runPartition, type PartitionLimits, type PartitionProgress } from '../roles/process/partition-run.ts'
 import { startProcess } from '../roles/process/process.ts'
 import { knownFlushes, namesOf } from '../start/roles.ts'
 
@@ -22,6 +22,8 @@ export type ProcessedOptions = {
   checkpointMs?: number
   /** Undefined: the schemas that came with the program. */
   resolve?: PartitionOptions['resolve']
+  /** Hears what the role tells people, besides errors. */
+  onTold?: (message: string, facts: Readonly<Record<string, unknown>>) => void
 }
 
 /** Processes all that the topic holds when it is called, with all members at once; stops them cleanly. Throws where a partition stops. */
@@ -46,6 +48,7 @@ export async function processAll(options: ProcessedOptions): Promise<PartitionPr
         onProgress: (of) => progress.set(of.partition, { ...of, rows: { ...of.rows } }),
         tell: (level, message, facts) => {
           if (level === 'error') errors.push(`${message} ${JSON.stringify(facts)}`)
+          else options.onTold?.(message, facts)
         },
         ...(options.limits === undefined ? {} : { limits: options.limits }),
       }),
@@ -54,6 +57,42 @@ export async function processAll(options: ProcessedOptions): Promise<PartitionPr
   await Promise.all(roles.map((role) => role.stop()))
   if (errors.length > 0) throw new Error(errors.join('\n'))
   return [...progress.values()]
+}
+
+/**
+ * Owners that apply all that the topic holds now, make no checkpoint, and are killed: what they inserted lies beyond the last one,
+ * the last block perhaps only in part.
+ */
+export async function dieBeyondCheckpoint({ topic, members, group = 'reelpulse', limits, settings }: ProcessedOptions): Promise<void> {
+  const { log, store } = members[0]!
+  const { partitions, timestamps } = (await log.describeTopic(topic))!
+  for (const [partition, { end }] of partitions.entries()) {
+    const killed = new AbortController()
+    const run = runPartition({
+      clock: systemClock,
+      log,
+      store,
+      target: { topic, partition, partitionCount: partitions.length, timestamps },
+      names: namesOf(topic, group),
+      settings: { ...defaultSettings, ...settings },
+      blockSpanMs: 1e9,
+      checkpointMs: 1e9,
+      resolve: knownFlushes(),
+      abort: killed.signal,
+      stop: new AbortController().signal,
+      report({ nextOffset }) {
+        if (nextOffset >= end) killed.abort(new Error('killed'))
+      },
+      tell: () => {},
+      ...(limits === undefined ? {} : { limits }),
+    })
+    await run.then(
+      () => Promise.reject(new Error(`partition ${partition} was to be killed, and returned`)),
+      (error: unknown) => {
+        if (!killed.signal.aborted) throw error
+      },
+    )
+  }
 }
 
 /** Tables and views; rows of `user_features` stay as they were inserted, so that all can be compared. */

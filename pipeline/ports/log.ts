@@ -131,6 +131,8 @@ export type ClaimOptions = {
 export type Log = {
   /** Does nothing where the topic exists as specified; throws a TopicMismatch where it differs. */
   createTopic(spec: TopicSpec): Promise<void>
+  /** Raises a topic to so many partitions; what is in the old ones stays. Does nothing where it has them; throws a TopicMismatch where it has more. */
+  addPartitions(topic: string, count: number): Promise<void>
   describeTopic(topic: string): Promise<TopicDescription | undefined>
   listTopics(): Promise<string[]>
   /** Absent where the log is no cluster. */

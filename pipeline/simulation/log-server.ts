@@ -161,6 +161,11 @@ export function logServer(world: World, chance: Chance, sessionTimeoutMs: number
       })) // prettier-ignore
       topics.set(topic, { timestamps, compacted, partitions })
     },
+    grow(topic: string, count: number): void {
+      const { partitions } = topics.get(topic)!
+      for (let partition = partitions.length; partition < count; partition++)
+        partitions.push({ topic, partition, records: [], end: 0, open: new Set(), wake: new Set() })
+    },
     append(records: readonly Addressed[]): void {
       for (const { topic, partition, record } of records) store(partitionOf(topic, partition), record)
       for (const { topic, partition } of records) wake(partitionOf(topic, partition))

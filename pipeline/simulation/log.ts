@@ -75,6 +75,9 @@ export function simulatedLog(world: World, server: LogServer, host: Host, networ
     async createTopic({ topic, partitions, timestamps, compacted = false }) {
       await call('read', () => server.create(topic, partitions, timestamps, compacted))
     },
+    async addPartitions(topic, count) {
+      await call('read', () => server.grow(topic, count))
+    },
     async describeTopic(topic) {
       return call('read', () => {
         const stored = server.topics.get(topic)

@@ -160,6 +160,36 @@ export function logContract(name: string, open: () => Promise<LogFixture>): void
       expect(cluster.maxTransactionTimeoutMs).toBeGreaterThanOrEqual(cluster.transactionTimeoutMs)
     })
 
+    test('a topic is raised to more partitions: what it holds stays, and the new ones are written and read', async () => {
+      const topic = await newTopic({ partitions: 2 })
+      await log.append(topic, [record('a', 'old', { partition: 1 })])
+      await log.addPartitions(topic, 5)
+      await log.addPartitions(topic, 5)
+      expect((await log.describeTopic(topic))?.partitions).toHaveLength(5)
+      await log.append(topic, [record('b', 'new', { partition: 4 })])
+      expect((await readSome(log, topic, 1, 0, 1)).map(({ value }) => value)).toEqual(['old'])
+      expect((await readSome(log, topic, 4, 0, 1)).map(({ value }) => value)).toEqual(['new'])
+      await expect(log.addPartitions(topic, 4)).rejects.toThrow(/has 5 partitions, which is more than 4/)
+      await expect(log.addPartitions(`${topic}-unknown`, 2)).rejects.toThrow(`${topic}-unknown`)
+    })
+
+    test('a partition that was added can be owned, with its state and its member', async () => {
+      const claim = await claimOf(1)
+      const before = await log.claim(claim)
+      await before.close()
+      await log.addPartitions(claim.topic, 2)
+      await log.addPartitions(claim.changelogTopic, 2)
+      const owner = await log.claim({ ...claim, partition: 1 })
+      await owner.commit({ changelog: [record('u', 's')], outbox: [] })
+      await owner.close()
+      const next = await log.claim({ ...claim, partition: 1 })
+      expect((await restored(next)).filter((seen) => !seen.owner)).toEqual([{ key: 'u', value: 's', owner: false }])
+      await next.close()
+      const member = await joined(log, claim.group, claim.topic)
+      await member.until((owned) => owned.size === 2)
+      await member.close()
+    })
+
     test('a topic is described and listed; an unknown one is undefined', async () => {
       const topic = await newTopic({ partitions: 2, timestamps: 'create' })
       await log.append(topic, [record('a', '1', { partition: 1, timestampMs: 5 })])

@@ -17,11 +17,18 @@ export const listed = (column: string, list: string) => `if(has({${list}:Array(S
 /** t = min(received_at, record_at) − max(0, sent_at − occurred_at), ms. */
 export const correctedMs = `least(${ms('received_at')}, ${ms('record_at')}) - greatest(toInt64(0), ${ms('sent_at')} - ${ms('occurred_at')})`
 
-/** `partition`, `offset`, `clock_ms`, `t_ms`, `day` and whatever else is asked for, of each accepted event of the scope. */
+/**
+ * The order of a user's records, also where a repartition moved the user: it brings every partition to a clock that none of their
+ * records had, so what came before the move has an earlier one.
+ */
+export const seqOf = (clockMs: string) => `(toInt128(${clockMs}) * ${2 ** 53} + offset)`
+
+/** `partition`, `offset`, `seq`, `clock_ms`, `t_ms`, `day` and whatever else is asked for, of each accepted event of the scope. */
 export function events(scope: Scope, more: readonly string[] = []): string {
   return `
     SELECT user_id, partition, offset, ordinal, behavior,
       ${ms('clock_at')} AS clock_ms,
+      ${seqOf('clock_ms')} AS seq,
       ${correctedMs} AS t_ms,
       ${zoneDay('t_ms')} AS day,
       if(behavior = 'purchase', ifNull(amount_minor, 0), 0) AS spent

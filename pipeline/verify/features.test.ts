@@ -21,7 +21,7 @@ afterAll(() => store.close())
 
 const scope: Scope = {
   users: { kind: 'stretch', from: '', to: undefined, share: sampleBuckets },
-  cut: [{ partition: 0, lastBlock: 0, clockMs: 0 }],
+  cut: [{ partition: 0, lastBlock: 0, clockMs: 0, partitions: 0 }],
   rowsPerUser: Infinity,
 }
 

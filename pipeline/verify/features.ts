@@ -68,10 +68,10 @@ function windowFigure(measure: (typeof measures)[number], behavior: string | und
 }
 
 const lifetimeFigures: readonly Figure[] = [
-  { name: 'platform', expression: 'argMax(platform, offset)' },
-  { name: 'channel', expression: 'argMax(channel_counted, offset)' },
-  { name: 'region', expression: 'argMax(region_counted, offset)' },
-  { name: 'app_version', expression: 'argMax(app_version_counted, offset)' },
+  { name: 'platform', expression: 'argMax(platform, seq)' },
+  { name: 'channel', expression: 'argMax(channel_counted, seq)' },
+  { name: 'region', expression: 'argMax(region_counted, seq)' },
+  { name: 'app_version', expression: 'argMax(app_version_counted, seq)' },
   { name: 'first_seen_at', expression: 'min(t_ms)' },
   { name: 'registered_at', expression: `minOrNullIf(t_ms, behavior = 'register')` },
   { name: 'last_seen_at', expression: 'max(t_ms)' },

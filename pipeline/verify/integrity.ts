@@ -2,7 +2,7 @@
 import { maxAmountMinor, tooOldMs } from '../../schemas/limits.ts'
 import { windows } from '../../schemas/measures.ts'
 import { correctedMs, floorDiv, ms } from './facts.ts'
-import { clockAtCut, inCut, integer, usersAre, type Cut, type Scope, type VerifySettings } from './scope.ts'
+import { homeClockAtCut, inCut, integer, usersAre, type Cut, type Scope, type VerifySettings } from './scope.ts'
 
 /** A check gives a row for each finding: at most `examples` lines, and how many there are in all. */
 export type Finding = { findings: number; examples: string[] }
@@ -70,7 +70,7 @@ export function repeatedRows(scope: Scope): string {
 
 /** An event id that its user had accepted in the clock's hour or the 24 before; 744 after a purchase or register. */
 export function repeatedIds(scope: Scope): string {
-  const window = 'PARTITION BY user_id, event_id ORDER BY offset, ordinal ROWS BETWEEN 1 PRECEDING AND CURRENT ROW'
+  const window = 'PARTITION BY user_id, event_id ORDER BY clock_at, offset, ordinal ROWS BETWEEN 1 PRECEDING AND CURRENT ROW'
   return findings(
     `concat(${place}, ': event_id ', toString(event_id), ' of user ', user_id, ' had been accepted')`,
     `FROM (
@@ -78,7 +78,7 @@ export function repeatedIds(scope: Scope): string {
         lagInFrame(toNullable(hour), 1, NULL) OVER (${window}) AS earlier_hour,
         lagInFrame(behavior IN ('purchase', 'register'), 1) OVER (${window}) AS earlier_lasts
       FROM (
-        SELECT user_id, event_id, partition, offset, ordinal, behavior, ${floorDiv(ms('clock_at'), 3_600_000)} AS hour
+        SELECT user_id, event_id, partition, offset, ordinal, behavior, clock_at, ${floorDiv(ms('clock_at'), 3_600_000)} AS hour
         FROM events WHERE ${usersAre(scope.users)} AND ${inCut(scope.cut)}))
     WHERE earlier_hour IS NOT NULL AND hour - earlier_hour <= if(earlier_lasts, 744, 24)`,
   )
@@ -123,7 +123,7 @@ export function missingFeatures(scope: Scope, settings: VerifySettings): string 
     `FROM (
       SELECT user_id, max(arrayMax([${due.join(', ')}])) AS due_ms
       FROM (
-        SELECT user_id, ${ms('clock_at')} AS clock_ms, ${clockAtCut(scope.cut)} AS until_ms,
+        SELECT user_id, ${ms('clock_at')} AS clock_ms, ${homeClockAtCut(scope.cut)} AS until_ms,
           ${windows.map((w) => `${floorDiv(correctedMs, w.hopMs)} AS tile_${w.name}`).join(', ')}
         FROM events WHERE ${usersAre(scope.users)} AND ${inCut(scope.cut)})
       GROUP BY user_id) AS e

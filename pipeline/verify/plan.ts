@@ -57,7 +57,8 @@ export async function findCut(store: Store): Promise<Cut> {
   )
   const clocks = `SELECT partition, first_offset, true AS has_clock FROM kpi_deltas WHERE dimension = 'clock'`
   return store.query<PartitionCut>(`
-    SELECT partition, max(first_offset) AS lastBlock, argMax(clock_ms, first_offset) AS clockMs
+    SELECT partition, max(first_offset) AS lastBlock, argMax(clock_ms, first_offset) AS clockMs,
+      (SELECT max(partition_count) FROM kpi_deltas WHERE dimension = 'clock') AS partitions
     FROM (
       SELECT *, max(is_whole) OVER (PARTITION BY partition) AS any_whole
       FROM (

@@ -19,6 +19,8 @@ export type PartitionCut = {
   readonly lastBlock: number
   /** The partition's clock at that block's end, ms. */
   readonly clockMs: number
+  /** Partitions of the topic when the last block ended; 0: not known any more. */
+  readonly partitions: number
 }
 
 export type Scope = {
@@ -50,6 +52,14 @@ export function inCut(cut: Cut): string {
 /** The partition's clock at the cut, as an expression over `partition`. */
 export function clockAtCut(cut: Cut): string {
   return ofPartition(cut, (one) => one.clockMs, 0)
+}
+
+/** The same of the partition to which `user_id` belongs now; their events may lie in another, from before a repartition. */
+export function homeClockAtCut(cut: Cut): string {
+  const partitions = Math.max(0, ...cut.map((one) => one.partitions))
+  if (partitions <= Math.max(...cut.map((one) => one.partition))) return clockAtCut(cut)
+  const clocks = Array.from({ length: partitions }, (_, home) => cut.find(({ partition }) => partition === home)?.clockMs ?? 0)
+  return `CAST([${clocks.map(integer).join(',')}], 'Array(Int64)')[toUInt32(kafkaMurmurHash(user_id) % ${integer(partitions)}) + 1]`
 }
 
 // Written out, not bound: parameters travel in the URL, and a topic may have a thousand partitions.

@@ -4,7 +4,7 @@ import { rungFigures } from '../../operators/tiers/ladder.ts'
 import { tiers } from '../../schemas/tiers.ts'
 import { events, zoneDay } from './facts.ts'
 import { rfmScores } from './features.ts'
-import { clockAtCut, type Scope } from './scope.ts'
+import { homeClockAtCut, type Scope } from './scope.ts'
 
 /** A rung's name. */
 export const tierName = (rung: string) => `[${tiers.map((tier) => `'${tier}'`).join(', ')}][${rung} + 1]`
@@ -18,34 +18,34 @@ const monthStarts = (after: string, until: string) => {
 }
 
 /**
- * Where a tier is decided: `at_ms` (facts are those before it), `monthly`, and `through`, the user's last offset that
+ * Where a tier is decided: `at_ms` (facts are those before it), `monthly`, and `through`, the user's last record (its `seq`) that
  * counts. A record's own instant is 1 ms after its clock; the order at one instant is (at_ms, monthly, through).
  */
 function decisions(scope: Scope): string {
-  const records = `SELECT user_id, partition, offset, any(clock_ms) AS clock_ms FROM (${events(scope)}) GROUP BY user_id, partition, offset`
+  const records = `SELECT user_id, seq, any(partition) AS partition, any(clock_ms) AS clock_ms FROM (${events(scope)}) GROUP BY user_id, seq`
   const evaluations = `
     SELECT user_id, arrayJoin(${monthStarts('first_ms', 'until_ms')}) AS at_ms
-    FROM (SELECT user_id, min(clock_ms) AS first_ms, any(${clockAtCut(scope.cut)}) AS until_ms FROM (${records}) GROUP BY user_id)`
+    FROM (SELECT user_id, min(clock_ms) AS first_ms, any(${homeClockAtCut(scope.cut)}) AS until_ms FROM (${records}) GROUP BY user_id)`
   return `
-    SELECT user_id, clock_ms + 1 AS at_ms, 0 AS monthly, offset AS through FROM (${records})
+    SELECT user_id, clock_ms + 1 AS at_ms, 0 AS monthly, seq AS through FROM (${records})
     UNION ALL
-    SELECT m.user_id AS user_id, m.at_ms AS at_ms, 1 AS monthly, maxIf(r.offset, r.clock_ms < m.at_ms) AS through
+    SELECT m.user_id AS user_id, m.at_ms AS at_ms, 1 AS monthly, maxIf(r.seq, r.clock_ms < m.at_ms) AS through
     FROM (${evaluations}) AS m
     INNER JOIN (${records}) AS r ON m.user_id = r.user_id
     GROUP BY user_id, at_ms`
 }
 
-/** What a rule may look at, once for each day it was so: activity, registration, purchases, each since an offset. */
+/** What a rule may look at, once for each day it was so: activity, registration, purchases, each since a record. */
 function marks(scope: Scope): string {
   const source = events(scope)
   return `
-    SELECT user_id, 'active' AS mark, day, min(offset) AS since, 0 AS bought, 0 AS spent FROM (${source}) GROUP BY user_id, day
+    SELECT user_id, 'active' AS mark, day, min(seq) AS since, 0 AS bought, 0 AS spent FROM (${source}) GROUP BY user_id, day
     UNION ALL
-    SELECT user_id, 'registered' AS mark, 0 AS day, min(offset) AS since, 0 AS bought, 0 AS spent
+    SELECT user_id, 'registered' AS mark, 0 AS day, min(seq) AS since, 0 AS bought, 0 AS spent
     FROM (${source}) WHERE behavior = 'register' GROUP BY user_id
     UNION ALL
-    SELECT user_id, 'bought' AS mark, day, offset AS since, count() AS bought, sum(e.spent) AS spent
-    FROM (${source}) AS e WHERE behavior = 'purchase' GROUP BY user_id, day, offset`
+    SELECT user_id, 'bought' AS mark, day, seq AS since, count() AS bought, sum(e.spent) AS spent
+    FROM (${source}) AS e WHERE behavior = 'purchase' GROUP BY user_id, day, seq`
 }
 
 /** The facts of operators/tiers/ladder.ts at each decision, the rung that holds by them, and RFM. */

@@ -17,6 +17,7 @@ export type WriterRequest =
       progress?: { group: string; partitionId: number; nextOffset: number }
     }
   | { kind: 'create'; id: number; spec: TopicSpec }
+  | { kind: 'grow'; id: number; topic: string; count: number }
   | { kind: 'maintain'; id: number; nowMs: number; dirtyBytes: number }
   | { kind: 'close'; id: number }
 

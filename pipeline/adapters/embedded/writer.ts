@@ -133,14 +133,25 @@ function create({ id, spec }: Extract<WriterRequest, { kind: 'create' }>): void 
       retentionMs ?? null,
       maxMessageBytes ?? defaultMaxMessageBytes,
     )
-    return Array.from({ length: spec.partitions }, (_, partition) => {
-      const { lastInsertRowid } = db.prepare('insert into partitions (topic, partition) values (?, ?)').run(topic, partition)
-      const partitionId = Number(lastInsertRowid)
-      db.exec(createBatchesTable(partitionId))
-      return load(partitionId)
-    })
+    return addPartitions(topic, 0, spec.partitions)
   })
   reply({ id, firstOffsets: [], ends: [], created })
+}
+
+function grow({ id, topic, count }: Extract<WriterRequest, { kind: 'grow' }>): void {
+  const { has } = db.prepare('select count(*) as has from partitions where topic = ?').get(topic) as { has: number }
+  const created = transact(() => addPartitions(topic, has, count))
+  reply({ id, firstOffsets: [], ends: [], created })
+}
+
+/** Those in [from, to), within the caller's transaction. */
+function addPartitions(topic: string, from: number, to: number): PartitionRow[] {
+  return Array.from({ length: Math.max(0, to - from) }, (_, i) => {
+    const { lastInsertRowid } = db.prepare('insert into partitions (topic, partition) values (?, ?)').run(topic, from + i)
+    const partitionId = Number(lastInsertRowid)
+    db.exec(createBatchesTable(partitionId))
+    return load(partitionId)
+  })
 }
 
 /** Drops what retention no longer keeps, then compacts compacted topics, between appends and never in their way for long. */
@@ -185,6 +196,7 @@ port.on('message', (request: WriterRequest) => {
   }
   try {
     if (request.kind === 'create') create(request)
+    else if (request.kind === 'grow') grow(request)
     else {
       while (queue.length > 0) flush()
       db.close()

@@ -3,7 +3,7 @@
 import kafkajs, { type Admin } from 'kafkajs'
 import type { PartitionMetadata } from 'kafkajs/src/cluster/index.js'
 import type { ClusterDescription, TopicDescription, TopicSpec } from '../../ports/log.ts'
-import { checkSpec, defaultMaxMessageBytes, refuseMismatch, type TopicRules } from '../shared/topic-rules.ts'
+import { checkSpec, defaultMaxMessageBytes, mustGrow, refuseMismatch, type TopicRules } from '../shared/topic-rules.ts'
 import {
   closeCluster,
   defaultPatienceMs,
@@ -18,13 +18,15 @@ import type { Fetcher } from './fetcher.ts'
 
 /** A topic's limit counts a batch's framing as well; the port's counts a record's key, value and headers. */
 export const framingBytes = 512
+const rulesKeptMs = 60_000
 
 export type Topics = {
   create(spec: TopicSpec): Promise<void>
+  addPartitions(topic: string, count: number): Promise<void>
   describe(topic: string): Promise<TopicDescription | undefined>
   list(): Promise<string[]>
   describeCluster(): Promise<ClusterDescription>
-  /** Up to a minute old. Throws where the topic does not exist. */
+  /** As `describe` told last, or up to a minute old. Throws where the topic does not exist. */
   rules(topic: string): Promise<TopicRules>
   close(): Promise<void>
 }
@@ -114,6 +116,7 @@ export function kafkaTopics(client: KafkaClient, fetcher: Fetcher): Topics {
   async function describe(topic: string): Promise<TopicDescription | undefined> {
     const found = await find(topic)
     if (!found) return undefined
+    known.set(topic, { rules: found, until: performance.now() + rulesKeptMs })
     const partitions = await fetcher.ends(
       topic,
       Array.from({ length: found.partitions }, (_, partition) => partition),
@@ -152,6 +155,21 @@ export function kafkaTopics(client: KafkaClient, fetcher: Fetcher): Topics {
       refuseMismatch(spec, made)
     },
 
+    async addPartitions(topic, count) {
+      const has = (await describe(topic))?.partitions.length
+      if (has === undefined) throw new Error(`topic ${topic} does not exist on ${client.options.brokers.join(',')}: create it first`)
+      if (!mustGrow(topic, has, count)) return
+      await persist(patience, async () => {
+        // Asked again after an answer that was lost, the brokers would refuse.
+        if (((await describe(topic))?.partitions.length ?? 0) >= count) return
+        await (await admin()).createPartitions({ topicPartitions: [{ topic, count }] })
+      })
+      await persist(patience, async () => {
+        if (((await describe(topic))?.partitions.length ?? 0) < count)
+          throw new NotYet(`not every broker knows of ${topic}'s new partitions`)
+      })
+    },
+
     async list() {
       const names = await (await admin()).listTopics()
       return names.filter((name) => !name.startsWith('__')).toSorted()
@@ -175,7 +193,7 @@ export function kafkaTopics(client: KafkaClient, fetcher: Fetcher): Topics {
       if (found && found.until > performance.now()) return found.rules
       const rules = await find(topic)
       if (!rules) throw new Error(`topic ${topic} does not exist on ${client.options.brokers.join(',')}: create it first`)
-      known.set(topic, { rules, until: performance.now() + 60_000 })
+      known.set(topic, { rules, until: performance.now() + rulesKeptMs })
       return rules
     },
 

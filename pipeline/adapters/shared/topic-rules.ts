@@ -26,6 +26,12 @@ export function refuseMismatch(spec: TopicSpec, found: TopicDescription): void {
   if (differences.length > 0) throw new TopicMismatch(`topic ${spec.topic} exists, but ${differences.join('; ')}`)
 }
 
+/** False where there is nothing to add. Throws where the topic would have to lose partitions, which none can. */
+export function mustGrow(topic: string, has: number, count: number): boolean {
+  if (has > count) throw new TopicMismatch(`topic ${topic} has ${has} partitions, which is more than ${count}: a topic cannot lose any`)
+  return has < count
+}
+
 export const recordBytes = (record: OutRecord): number => {
   let bytes = (record.key?.length ?? 0) + (record.value?.length ?? 0)
   for (const name in record.headers) bytes += name.length + (record.headers[name]?.length ?? 0)

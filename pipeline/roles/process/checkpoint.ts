@@ -3,7 +3,8 @@
 //   key                          value
 //   log                          log_id (JSON): which log this is; the first record that an owner writes
 //   user/<user_id>               the user's state (operators/partition/state.ts)
-//   ids/<kind>/<hour>/<offset>/<n>  ids accepted in that hour and first kept at that checkpoint; a tombstone once the hour expired
+//   ids/<kind>/<hour>/<offset>/<n>  ids accepted in that hour and first kept at that checkpoint; a tombstone once the hour expired.
+//                                `repartition` puts `<from>to<to>-<partition>/` before <offset>: where they were moved from
 //   checkpoint                   where to go on (JSON), the last record of its transaction
 //
 // Owner records (header `reelpulse: owner`) are the log adapter's.
@@ -24,7 +25,14 @@ export type CheckpointRecord = {
   settings: OperatorSettings | undefined
   /** Nothing was inserted beyond it: another operator version may go on from here. */
   clean: boolean
+  /** What `reelpulse skip` passed over, the newest last; no more than `mostHoles`. Each checkpoint carries it on. */
+  holes?: readonly Hole[] | undefined
 }
+
+export const mostHoles = 20
+
+/** Offsets [from, to) of the input partition that were given up; `at`: when (ms). */
+export type Hole = { from: number; to: number; at: number }
 
 const text = (value: string) => new TextEncoder().encode(value)
 const json = (value: unknown) => text(JSON.stringify(value))
@@ -48,9 +56,9 @@ export function userRecord(userId: Uint8Array, value: Uint8Array): OutRecord {
 
 export type IdsKey = { lasting: boolean; hour: number; key: string }
 
-/** `n`: place of the value among the checkpoint's. */
-export function idsRecord({ lasting, hour, ids }: IdGeneration, nextOffset: number, n: number): { record: OutRecord; at: IdsKey } {
-  const key = `ids/${lasting ? 'lasting' : 'recent'}/${hour}/${nextOffset}/${n}`
+/** `name`: unlike that of any other value of the hour, and the same in every replay. */
+export function idsRecord({ lasting, hour, ids }: IdGeneration, name: string): { record: OutRecord; at: IdsKey } {
+  const key = `ids/${lasting ? 'lasting' : 'recent'}/${hour}/${name}`
   return { record: { key: text(key), value: ids }, at: { lasting, hour, key } }
 }
 
@@ -69,7 +77,7 @@ export function checkpointWriter(state: PartitionState, kept: readonly IdsKey[])
     for (const slot of state.changed()) records.push(userRecord(state.users.id(slot), writeUser(slot)))
     state.clearChanged()
     for (const [n, generation] of takeNewIds(state).entries()) {
-      const { record, at } = idsRecord(generation, checkpoint.nextOffset, n)
+      const { record, at } = idsRecord(generation, `${checkpoint.nextOffset}/${n}`)
       records.push(record)
       idKeys.push(at)
     }
@@ -145,7 +153,7 @@ const ignored: ChangelogHandlers = { user() {}, ids() {} }
 
 function checkpointOf(value: Uint8Array, offset: number): CheckpointRecord {
   const found = parse<Partial<CheckpointRecord> & { version?: number }>(value)
-  const { version = 1, nextOffset, clock, partitionCount, operatorVersion = 1, settings, clean = false } = found
+  const { version = 1, nextOffset, clock, partitionCount, operatorVersion = 1, settings, clean = false, holes } = found
   if (version > checkpointVersion)
     throw new UnknownChangelog(
       `changelog offset ${offset} has a checkpoint of version ${version}; this program knows ${checkpointVersion}: run the version that wrote it, or a newer one`,
@@ -154,7 +162,7 @@ function checkpointOf(value: Uint8Array, offset: number): CheckpointRecord {
     throw new UnknownChangelog(
       `changelog offset ${offset} has a checkpoint that does not say where to go on: was it written by a newer version?`,
     )
-  return { nextOffset, clock, operatorVersion, partitionCount, settings, clean }
+  return { nextOffset, clock, operatorVersion, partitionCount, settings, clean, ...(holes === undefined ? {} : { holes }) }
 }
 
 /** What is wrong with a value, and where it stands; any other error is as it was. */

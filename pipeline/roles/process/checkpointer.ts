@@ -77,7 +77,15 @@ export function checkpointer(options: CheckpointerOptions): Checkpointer {
     },
     async checkpoint(nextOffset, clean) {
       await options.inserted()
-      const changelog = recordsOf({ nextOffset, clock: operator.clock(), operatorVersion, partitionCount, settings, clean })
+      const changelog = recordsOf({
+        nextOffset,
+        clock: operator.clock(),
+        operatorVersion,
+        partitionCount,
+        settings,
+        clean,
+        holes: restored.checkpoint?.holes,
+      })
       await owner.commit({ changelog, outbox: byTopic(outbox, topics, source) })
       await owner.reportProgress(nextOffset)
       outbox = []

@@ -6,7 +6,7 @@ import { partitionOperator, type PartitionOperator, type PartitionOptions } from
 import { operatorVersion, type OperatorSettings } from '../../../operators/settings.ts'
 import type { TierChange } from '../../../schemas/tables/tier-changes.ts'
 import type { Clock } from '../../ports/clock.ts'
-import type { Log, OutRecord, PartitionOwner, RecordBatch, TimestampType } from '../../ports/log.ts'
+import { OffsetGone, type Log, type OutRecord, type PartitionOwner, type RecordBatch, type TimestampType } from '../../ports/log.ts'
 import type { Store, StoreAway } from '../../ports/store.ts'
 import { blockCutter, type BlockLimits } from './block.ts'
 import type { PartLimits } from './block-rows.ts'
@@ -52,6 +52,11 @@ export type PartitionRunOptions = {
    * return. Nothing is appended to the topic.
    */
   drainTo?: number | undefined
+  /**
+   * Return, with a clean checkpoint, at the first block's end that is at or beyond this offset with the clock at or beyond this
+   * instant. This owner appends no tick: who asks has appended one that brings the clock there.
+   */
+  until?: { offset: number; clock: number } | undefined
 }
 
 /** Told after each batch and block; counts are since the owner began. */
@@ -101,6 +106,8 @@ export async function runPartition(options: PartitionRunOptions): Promise<void> 
   })
   try {
     await runOwner(options, owner)
+  } catch (error) {
+    throw error instanceof OffsetGone ? offsetGone(target.topic, error) : error
   } finally {
     await owner.close()
   }
@@ -156,31 +163,58 @@ async function runOwner(options: PartitionRunOptions, owner: PartitionOwner): Pr
     options.report(progress)
   }
 
-  const present = await findPresent(options, { partition, fromOffset: firstOffset, clock: operator.clock() }, storeAway)
+  // Without a checkpoint every row there is was inserted beyond it, also before where the log begins now.
+  const present = await findPresent(
+    options,
+    { partition, fromOffset: restored.checkpoint === undefined ? 0 : firstOffset, clock: operator.clock() },
+    storeAway,
+  )
   if (present === undefined) return
+  const lost = firstBlockBefore(present, firstOffset)
+  if (lost !== undefined)
+    throw new OffsetGone(
+      `${topic}/${partition}: a block that began at offset ${lost} was inserted before the first checkpoint, and the log begins at ${firstOffset} now`,
+    )
+  tellUpgrade(restored, present, options)
   storeTook('')
   await runBlocks({ options, owner, operator, rows, restored, logId, firstOffset, present, progress, storeAway, storeTook })
 }
 
-/** The last checkpoint's partition count, settings and operator version must suit this run. */
-function checkRestored({ checkpoint }: Restored, { target, settings, tell }: PartitionRunOptions): void {
+/** The last checkpoint's partition count and settings must suit this run. */
+function checkRestored({ checkpoint }: Restored, { target, settings }: PartitionRunOptions): void {
   if (checkpoint === undefined) return
-  const { topic, partition, partitionCount } = target
+  const { topic, partitionCount } = target
   if (checkpoint.partitionCount !== partitionCount)
     throw new PartitionStopped(partitionsChanged(topic, checkpoint.partitionCount, partitionCount))
   const hindrance = checkpoint.settings && settingsHindrance(checkpoint.settings, settings)
   if (hindrance !== undefined) throw new PartitionStopped(hindrance)
-  if (checkpoint.operatorVersion !== operatorVersion && !checkpoint.clean)
+}
+
+/** A clean checkpoint is none any more once a later owner of the older version has inserted beyond it, and was killed. */
+function tellUpgrade({ checkpoint }: Restored, present: PresentParts, { target, tell }: PartitionRunOptions): void {
+  if (checkpoint === undefined || checkpoint.operatorVersion === operatorVersion) return
+  const inserted = [...present.values()].some((parts) => parts.size > 0)
+  if (!checkpoint.clean || inserted)
     tell('warn', 'an upgrade after an unclean stop: rows of the blocks beyond the checkpoint may be of the older version', {
-      partition,
+      partition: target.partition,
       was: checkpoint.operatorVersion,
       is: operatorVersion,
     })
 }
 
-export const partitionsChanged = (topic: string, was: number, is: number) =>
-  `topic ${topic} had ${was} partitions when it was last processed and has ${is} now: users' states lie in the wrong partitions. ` +
-  'Go back to the old count: this version cannot move them.'
+export function partitionsChanged(topic: string, was: number, is: number): string {
+  const changed = `topic ${topic} had ${was} partitions when it was last processed and has ${is} now: users' states lie in the wrong partitions. `
+  return is > was
+    ? `${changed}Stop every process of the group, run \`reelpulse repartition --topic ${topic}\`, and start them again`
+    : `${changed}A topic cannot lose partitions, so this is another one: give it its old count back, or process it anew (docs/guide/running.md)`
+}
+
+/** The log ends before, or begins after, where this owner has to read on. */
+const offsetGone = (topic: string, error: OffsetGone) =>
+  new OffsetGone(
+    `${error.message}. Bring the records back, or run \`reelpulse skip --topic ${topic}\`: it says what is lost, and with --yes goes on without it`,
+    { cause: error },
+  )
 
 const tableNames = blockTables().all.map((rows) => rows.table.name)
 
@@ -201,6 +235,12 @@ async function findPresent(
     throw error
   }
   return present
+}
+
+/** Where a block began that is there in part at least, and that the log can not give again. */
+function firstBlockBefore(present: PresentParts, offset: number): number | undefined {
+  for (const parts of present.values()) for (const part of parts) if (Number.parseInt(part) < offset) return Number.parseInt(part)
+  return undefined
 }
 
 type BlocksRun = {
@@ -298,9 +338,14 @@ async function runBlocks(run: BlocksRun): Promise<void> {
       const control = controlOf(key, value, headers[i]) !== undefined
       if (cutter.add(items, value === null ? 0 : value.length, control)) {
         await endBlock()
-        if (stop.aborted) return
+        if (stop.aborted || hasArrived()) return
       }
     }
+  }
+
+  function hasArrived(): boolean {
+    const { until } = options
+    return until !== undefined && nextOffset >= until.offset && operator.clock() >= until.clock
   }
 
   async function tick(): Promise<void> {
@@ -312,6 +357,7 @@ async function runBlocks(run: BlocksRun): Promise<void> {
 
   /** The wall clock decides when a tick is written; the log decides what it does. */
   async function tickIfDue(stopping: boolean): Promise<void> {
+    if (options.until !== undefined) return
     if (stopping) {
       if (cutter.records() === 0 || tickUnderWay) return
       tickUnderWay = true
@@ -329,7 +375,7 @@ async function runBlocks(run: BlocksRun): Promise<void> {
       abort.throwIfAborted()
       blocks.throwIfRefused()
       const stopping = stop.aborted
-      if (stopping && cutter.records() === 0) break
+      if ((stopping || hasArrived()) && cutter.records() === 0) break
       if (options.drainTo !== undefined && readTo >= options.drainTo) {
         operator.tick((Math.floor(operator.clock() / settings.emitMs) + 1) * settings.emitMs)
         await endBlock()

@@ -59,6 +59,8 @@ const slowInsertMs = 10_000
 const retryMs = 1_000
 /** A failure that is the same each time is told once in so many. */
 const toldAgainAfter = 30
+/** Time between two looks at the topic's partition count (ms). */
+const countLookMs = 30_000
 /** A message of the topics that the role writes is at most this large (bytes). */
 export const maxMessageBytes = 4 * 1024 * 1024
 
@@ -70,9 +72,12 @@ export async function startProcess(options: ProcessOptions): Promise<ProcessRole
     throw new TopicMissing(`topic ${topic} does not exist: create it, or run \`reelpulse simulate\` or \`reelpulse import\` first`)
   const partitionCount = input.partitions.length
   const { timestamps } = input
-  const changelog = await log.describeTopic(names.changelog)
-  if (changelog !== undefined && changelog.partitions.length !== partitionCount)
-    throw new PartitionStopped(partitionsChanged(topic, changelog.partitions.length, partitionCount))
+  // `repartition` raises the changelog first and topic tier-changes last: until it is through, one of them has the old count.
+  for (const written of [names.changelog, names.outbox.tierChanges]) {
+    const found = await log.describeTopic(written)
+    if (found !== undefined && found.partitions.length !== partitionCount)
+      throw new PartitionStopped(partitionsChanged(topic, found.partitions.length, partitionCount))
+  }
   const derived = { timestamps, maxMessageBytes } as const
   await log.createTopic({ topic: names.changelog, partitions: partitionCount, timestamps: 'append', compacted: true, maxMessageBytes })
   await log.createTopic({ topic: names.outbox.tierChanges, partitions: partitionCount, ...derived })
@@ -81,6 +86,8 @@ export async function startProcess(options: ProcessOptions): Promise<ProcessRole
   const running = new Map<number, { abort: AbortController; done: Promise<void> }>()
   const statuses = new Map<number, PartitionStatus & { insertingSince?: number | undefined }>()
   const stop = new AbortController()
+  /** Its reason: what says that the topic's partitions are others now. */
+  const changed = new AbortController()
 
   function tellState(partition: number, state: PartitionState, error?: string): void {
     const since = statuses.get(partition)?.state === state ? statuses.get(partition)!.since : clock.now()
@@ -121,14 +128,33 @@ export async function startProcess(options: ProcessOptions): Promise<ProcessRole
     statuses.delete(partition)
   }
 
+  /** Throws where the topic has other partitions now than the role began with: its users belong elsewhere. */
+  async function checkCount(): Promise<void> {
+    const count = (await log.describeTopic(topic))?.partitions.length ?? partitionCount
+    if (count !== partitionCount) throw new PartitionStopped(partitionsChanged(topic, partitionCount, count))
+  }
+
+  /** Now and again, so that a running owner learns of it too. What cannot be asked now is asked again. */
+  async function watchCount(): Promise<void> {
+    while (!stop.signal.aborted && !changed.signal.aborted) {
+      await clock.sleep(countLookMs, stop.signal).catch(() => {})
+      await checkCount().catch((error: unknown) => {
+        if (error instanceof PartitionStopped) changed.abort(error)
+      })
+    }
+  }
+
   /** Owns the partition until it is revoked or the role stops. Whatever fails takes the partition's memory with it. */
   async function own(partition: number, abort: AbortSignal): Promise<void> {
     let told = ''
     let untold = 0
     while (!abort.aborted && !stop.signal.aborted) {
       try {
+        changed.signal.throwIfAborted()
+        await checkCount()
         await runPartition({
-          ...options, abort, stop: stop.signal,
+          ...options, stop: stop.signal,
+          abort: AbortSignal.any([abort, changed.signal]),
           target: { topic, partition, partitionCount, timestamps },
           report: (progress) => report(progress, !abort.aborted),
           drainTo: options.drainTo?.[partition],
@@ -154,9 +180,11 @@ export async function startProcess(options: ProcessOptions): Promise<ProcessRole
   }
 
   const membership = await log.join(names.group, topic, { assigned, revoked })
+  const watching = watchCount()
   return {
     async stop() {
       stop.abort()
+      await watching
       await Promise.all([...running.values()].map(({ done }) => done))
       await membership.close()
     },
