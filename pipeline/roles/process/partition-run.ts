@@ -92,17 +92,33 @@ export class PartitionStopped extends Error {
 }
 
 export async function runPartition(options: PartitionRunOptions): Promise<void> {
-  const { log, target, names } = options
+  const { log, target, names, abort, stop } = options
   const owner = await log.claim({
     group: names.group,
     topic: target.topic,
     partition: target.partition,
     changelogTopic: names.changelog,
+    signal: AbortSignal.any([abort, stop]),
   })
   try {
-    await runOwner(options, owner)
+    // A checkpoint under way ends with the loss of the partition.
+    await closedAt(abort, owner, runOwner(options, owner))
   } finally {
     await owner.close()
+  }
+}
+
+/** The work's outcome. Once the signal is aborted the owner is closed, whatever it waits for, and the signal's reason is thrown. */
+async function closedAt<T>(signal: AbortSignal, owner: PartitionOwner, work: Promise<T>): Promise<T> {
+  const close = () => void owner.close()
+  signal.addEventListener('abort', close)
+  try {
+    return await work
+  } catch (error) {
+    signal.throwIfAborted()
+    throw error
+  } finally {
+    signal.removeEventListener('abort', close)
   }
 }
 
@@ -120,7 +136,7 @@ async function runOwner(options: PartitionRunOptions, owner: PartitionOwner): Pr
     checkpointAt: clock.now(),
   } // prettier-ignore
 
-  const restored = await restorePartition(owner, operator.state, {
+  const restoring = restorePartition(owner, operator.state, {
     partition, abort, stop, clock,
     tell: options.tell,
     report(restore) {
@@ -129,6 +145,8 @@ async function runOwner(options: PartitionRunOptions, owner: PartitionOwner): Pr
       options.report(progress)
     },
   }) // prettier-ignore
+  // Its broker may be away, and nothing is in flight yet that a stop would have to wait for.
+  const restored = await closedAt(AbortSignal.any([abort, stop]), owner, restoring)
   if (restored === undefined) return
   checkRestored(restored, options)
   const logId = restored.logId ?? (options.newId ?? randomUUID)()
