@@ -279,6 +279,7 @@ export async function embeddedLog(directory: string, options: EmbeddedLogOptions
     },
 
     async claim(options): Promise<PartitionOwner> {
+      options.signal?.throwIfAborted()
       const input = topicNamed(options.topic)
       const inputPartition = partitionNamed(options.topic, options.partition)
       await log.createTopic({ topic: options.changelogTopic, partitions: input.partitions.length, timestamps: 'append', compacted: true })
@@ -302,7 +303,10 @@ export async function embeddedLog(directory: string, options: EmbeddedLogOptions
           const { begin } = partitionNamed(options.changelogTopic, options.partition)
           const reader = read(options.changelogTopic, options.partition, begin)
           try {
-            yield* upTo(reader, ownOffset)
+            for await (const batch of upTo(reader, ownOffset)) {
+              if (!alive) throw new OwnerLost(`${key}: ${ownerId} was closed while it was being restored`)
+              yield batch
+            }
           } finally {
             await reader.close()
           }

@@ -477,13 +477,13 @@ test('brokers that do not answer are named while they are waited for', async () 
 }, 30_000)
 
 describe('a connection of kafkajs', () => {
-  const options = (port: number) => ({
+  const options = (port: number, requestTimeout: number) => ({
     host: '127.0.0.1',
     port,
     logger: loggers.createLogger({ level: kafkajs.logLevel.NOTHING, logCreator: () => () => {} }),
     socketFactory,
     connectionTimeout: 5_000,
-    requestTimeout: 5_000,
+    requestTimeout,
   })
   const frame = (correlationId: number, body: string) => {
     const bytesOf = Buffer.alloc(8 + body.length)
@@ -503,7 +503,7 @@ describe('a connection of kafkajs', () => {
       response: { decode: async (payload) => ({ text: payload.toString() }), parse: async (data) => data },
     })
 
-  async function served(answer: (socket: Socket, request: number) => void): Promise<{ connection: Connection; close(): Promise<void> }> {
+  async function served(answer: (socket: Socket, request: number) => void, requestTimeout = 5_000) {
     let requests = 0
     const sockets = new Set<Socket>()
     const server = createServer((socket) => {
@@ -512,9 +512,10 @@ describe('a connection of kafkajs', () => {
       socket.on('data', () => answer(socket, requests++))
     })
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-    const connection = new Connection(options((server.address() as AddressInfo).port))
+    const connection = new Connection(options((server.address() as AddressInfo).port, requestTimeout))
     return {
       connection,
+      sockets,
       async close() {
         await connection.disconnect()
         for (const socket of sockets) socket.destroy()
@@ -532,6 +533,43 @@ describe('a connection of kafkajs', () => {
     await expect(ask(connection)).rejects.toThrow(/Closed connection/)
     await connection.connect()
     expect(await ask(connection)).toMatchObject({ text: 'whole' })
+    await close()
+  })
+
+  test('that two want at once is one', async () => {
+    const { connection, sockets, close } = await served((socket, request) => socket.write(frame(request, 'here')))
+    await Promise.all([connection.connect(), connection.connect()])
+    expect(await ask(connection)).toMatchObject({ text: 'here' })
+    expect(sockets.size).toBe(1)
+    await close()
+  })
+
+  test('to a broker that does not answer in time is broken, for all who wait, and made anew', async () => {
+    let awake = false
+    const { connection, close } = await served((socket) => {
+      if (awake) socket.write(frame(2, 'awake'))
+    }, 300)
+    await connection.connect()
+    const asked = await Promise.allSettled([ask(connection), ask(connection)])
+    for (const { status, reason } of asked as PromiseRejectedResult[]) {
+      expect(status).toBe('rejected')
+      expect(reason).toBeInstanceOf(kafkajs.KafkaJSConnectionError)
+    }
+    expect(connection.isConnected()).toBe(false)
+    awake = true
+    await connection.connect()
+    expect(await ask(connection)).toMatchObject({ text: 'awake' })
+    await close()
+  })
+
+  test('ends though an answer is still owed', async () => {
+    const arrived = Promise.withResolvers<void>()
+    const { connection, close } = await served(() => arrived.resolve(), 60_000)
+    await connection.connect()
+    const refused = expect(ask(connection)).rejects.toThrow('the connection was closed')
+    await arrived.promise
+    await connection.disconnect()
+    await refused
     await close()
   })
 

@@ -1,6 +1,7 @@
 // The Log port on Kafka. kafkajs 2.2.4 makes the connections and speaks most of the protocol; only this adapter imports it.
 
 import { partitionOf } from '../../operators/hash.ts'
+import { unlessAborted } from '../unless-aborted.ts'
 import type { ClaimOptions, GroupHandlers, Log, OutRecord, PartitionOwner } from '../ports/log.ts'
 import { kafkaClient, type KafkaLogOptions } from './kafka/client.ts'
 import { fetcher } from './kafka/fetcher.ts'
@@ -69,17 +70,20 @@ export function kafkaLog(options: KafkaLogOptions): Log {
     join,
 
     async claim(claim: ClaimOptions) {
-      const { partitions } = await topics.rules(claim.topic)
-      await topics.create({ topic: claim.changelogTopic, partitions, timestamps: 'append', compacted: true })
-      const owner = await claimPartition(claim, {
-        client,
-        fetcher: reading,
-        address,
-        async reportProgress(nextOffset) {
-          // Without membership in a group there is no lag of its to monitor.
-          await memberships.get(`${claim.group}/${claim.topic}`)?.commitOffset(claim.partition, nextOffset)
-        },
-      })
+      const claiming = async () => {
+        const { partitions } = await topics.rules(claim.topic)
+        await topics.create({ topic: claim.changelogTopic, partitions, timestamps: 'append', compacted: true })
+        return claimPartition(claim, {
+          client,
+          fetcher: reading,
+          address,
+          async reportProgress(nextOffset) {
+            // Without membership in a group there is no lag of its to monitor.
+            await memberships.get(`${claim.group}/${claim.topic}`)?.commitOffset(claim.partition, nextOffset)
+          },
+        })
+      }
+      const owner = await unlessAborted(claim.signal, claiming())
       owners.add(owner)
       const { close } = owner
       owner.close = async () => {
@@ -95,6 +99,7 @@ export function kafkaLog(options: KafkaLogOptions): Log {
       await appending.close()
       await reading.close()
       await topics.close()
+      await client.close()
     },
   }
 }

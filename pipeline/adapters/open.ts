@@ -21,13 +21,15 @@ export type OpenOptions = {
   create?: boolean
   /** Of `openLog`: nothing will be written. A directory that another process has is looked into all the same, and brokers that do not answer are given up soon. */
   look?: boolean
+  /** Of `openLog`: how long its first answers are waited for where Kafka is away (ms); undefined: a minute. */
+  patienceMs?: number
   /** Of `openStore`: another database than the topic's, such as `system`, which is there whatever else is. */
   database?: string
 }
 
 /** Throws WrongSetting where the settings cannot hold together. */
 export async function openLog(place: LogPlace, options: OpenOptions = {}): Promise<Log> {
-  const { logger } = options
+  const { logger, patienceMs = options.look === true ? lookPatienceMs : undefined } = options
   const { brokers, clientId, ssl, sessionTimeoutS } = place.log
   if (brokers.length === 0) {
     const { embeddedLog } = await import('./embedded-log.ts')
@@ -39,9 +41,9 @@ export async function openLog(place: LogPlace, options: OpenOptions = {}): Promi
     brokers,
     clientId,
     ssl,
-    ...(options.look === true ? { patienceMs: lookPatienceMs } : {}),
     sessionTimeoutMs: sessionTimeoutS * 1000,
     ...(sasl === undefined ? {} : { sasl }),
+    ...(patienceMs === undefined ? {} : { patienceMs }),
     ...(logger === undefined ? {} : { log: (level, message, fields) => logger[level](fields, message) }),
   })
 }

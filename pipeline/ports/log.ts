@@ -118,6 +118,7 @@ export type PartitionOwner = {
   commit(checkpoint: Checkpoint): Promise<void>
   /** Publishes how far the partition is processed, for lag monitors only. */
   reportProgress(nextOffset: number): Promise<void>
+  /** What is under way fails: a restore, a commit. */
   close(): Promise<void>
 }
 
@@ -126,6 +127,8 @@ export type ClaimOptions = {
   topic: string
   partition: number
   changelogTopic: string
+  /** Aborted: the claim that is under way throws its reason. */
+  signal?: AbortSignal
 }
 
 export type Log = {

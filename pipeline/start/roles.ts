@@ -16,6 +16,7 @@ import type { Store } from '../ports/store.ts'
 import { detect } from '../roles/detect.ts'
 import type { PartitionNames } from '../roles/process/partition-run.ts'
 import { startProcess, type ProcessRole } from '../roles/process/process.ts'
+import { beWriter } from './be-writer.ts'
 import type { Monitoring } from './monitoring.ts'
 import type { AlertLine, ProgressBoard } from './progress.ts'
 
@@ -54,6 +55,7 @@ export type Roles = {
 export async function startRoles(options: RolesOptions): Promise<Roles> {
   const { store, topic, logger, board, monitoring } = options
   await store.migrate(tables, views)
+  await beWriter(store, topic, options.group)
   const processLogger = logger.child({ role: 'process' })
   const monitored = monitoring.beginProcess(options)
   const process = await startProcess({

@@ -423,6 +423,15 @@ export function logContract(name: string, open: () => Promise<LogFixture>): void
       await Promise.all([old.close(), owner.close(), next.close()])
     })
 
+    test('a claim can be given up, and a restore ends when its owner is closed', async () => {
+      const claim = await claimOf()
+      const reason = new Error('not wanted any more')
+      await expect(log.claim({ ...claim, signal: AbortSignal.abort(reason) })).rejects.toBe(reason)
+      const owner = await log.claim(claim)
+      await owner.close()
+      await expect(restored(owner)).rejects.toThrow(OwnerLost)
+    })
+
     test('a checkpoint that cannot be written leaves nothing, and ends its owner', async () => {
       const claim = await claimOf()
       const outbox = await newTopic({ maxMessageBytes: 5_000 })

@@ -6,6 +6,7 @@ import { kpiDeltasTable } from './kpi-deltas.ts'
 import { rejectedEventsTable } from './rejected-events.ts'
 import { tierChangesTable } from './tier-changes.ts'
 import { userFeaturesTable } from './user-features.ts'
+import { writersTable } from './writers.ts'
 
 export const blockTables = [eventsTable, rejectedEventsTable, userFeaturesTable, tierChangesTable, kpiDeltasTable] as const
-export const tables: readonly Table[] = [...blockTables, alertsTable]
+export const tables: readonly Table[] = [...blockTables, alertsTable, writersTable]

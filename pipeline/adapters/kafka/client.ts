@@ -15,18 +15,24 @@ export type KafkaLogOptions = {
   replicationFactor?: number
   /** A member that is not heard of for so long loses its partitions. */
   sessionTimeoutMs?: number
+  /** While the brokers are out of reach, what is asked of topics is asked again for so long. Default 60 s; Infinity: for ever. */
+  patienceMs?: number
   /** The cluster aborts a transaction that is open for so long. */
   transactionTimeoutMs?: number
-  /** While the brokers are out of reach, what is asked of topics is asked again for so long. Default 60 s. */
-  patienceMs?: number
   log?: (level: 'debug' | 'info' | 'warn', message: string, fields: Record<string, unknown>) => void
 }
 
 export type KafkaClient = {
   options: KafkaLogOptions
   admin(): Admin
-  /** A set of connections of its own. Brokers answer the requests of one connection one after another, so long polls need theirs. */
-  newCluster(): Cluster
+  /**
+   * A set of connections of its own. Brokers answer the requests of one connection one after another, so long polls need theirs.
+   * A request that is not answered within the time is asked again, of another broker where another will do.
+   */
+  newCluster(requestTimeoutMs?: number): Cluster
+  /** Whether the other brokers count it as away. Asked over connections of its own, whose requests are given up soon. */
+  isGone(topic: string, nodeId: number): Promise<boolean>
+  close(): Promise<void>
   warn(message: string, fields: Record<string, unknown>): void
   debug(message: string, fields: Record<string, unknown>): void
 }
@@ -51,25 +57,41 @@ export function kafkaClient(options: KafkaLogOptions): KafkaClient {
     ...(options.sasl !== undefined && { sasl: options.sasl }),
     connectionTimeout: 10_000,
     authenticationTimeout: 10_000,
-    requestTimeout: 30_000,
     socketFactory,
   }
+  const newCluster = (requestTimeoutMs = 10_000) =>
+    new Cluster({
+      ...shared,
+      requestTimeout: requestTimeoutMs,
+      logger: loggers.createLogger({ level: kafkajs.logLevel.WARN, logCreator }),
+      metadataMaxAge: 300_000,
+      // Whoever needs an answer asks again for as long as it wants one (see `persist`), so kafkajs itself gives up early.
+      retry: { retries: 1, initialRetryTime: 50, maxRetryTime: 200 },
+      allowAutoTopicCreation: false,
+      isolationLevel: readUncommitted,
+    })
+  let watching: Cluster | undefined
   return {
     options,
+    newCluster,
+    async isGone(topic, nodeId) {
+      watching ??= newCluster(betweenLooksMs)
+      await leadersOf(watching, topic)
+      return watching.brokerPool.metadata?.brokers.every((broker) => broker.nodeId !== nodeId) === true
+    },
+    async close() {
+      if (watching) await closeCluster(watching)
+    },
     admin: () => {
       const retry = { retries: 8, initialRetryTime: 100, maxRetryTime: 2_000 }
-      return new kafkajs.Kafka({ ...shared, logLevel: kafkajs.logLevel.WARN, logCreator, retry } as KafkaConfig).admin()
-    },
-    newCluster: () =>
-      new Cluster({
+      return new kafkajs.Kafka({
         ...shared,
-        logger: loggers.createLogger({ level: kafkajs.logLevel.WARN, logCreator }),
-        metadataMaxAge: 300_000,
-        // Whoever needs an answer asks again for as long as it wants one (see `persist`), so kafkajs itself gives up early.
-        retry: { retries: 1, initialRetryTime: 50, maxRetryTime: 200 },
-        allowAutoTopicCreation: false,
-        isolationLevel: readUncommitted,
-      }),
+        requestTimeout: 30_000,
+        logLevel: kafkajs.logLevel.WARN,
+        logCreator,
+        retry,
+      } as KafkaConfig).admin()
+    },
     warn: (message, fields) => report('warn', message, fields),
     debug: (message, fields) => report('debug', message, fields),
   }
@@ -152,6 +174,32 @@ export async function partitionsOf(cluster: Cluster, topic: string): Promise<Par
 /** Who leads each partition of a topic now. */
 export async function leadersOf(cluster: Cluster, topic: string): Promise<Map<number, number>> {
   return new Map((await partitionsOf(cluster, topic)).map(({ partitionId, leader }) => [partitionId, leader]))
+}
+
+/** Between two looks whether the cluster has gone on without the broker that we wait for. */
+const betweenLooksMs = 2_000
+
+/**
+ * Waits for a broker's answer. One that hangs, or whose machine is gone, gives none, and its connection stays open; but the others know soon
+ * that it is away. Then its connection is broken, which ends the wait, and it is forgotten, so that nobody asks it where another would do.
+ */
+export async function unlessGone<T>(client: KafkaClient, cluster: Cluster, topic: string, broker: Broker, answer: Promise<T>): Promise<T> {
+  let looking = false
+  const look = async () => {
+    if (looking) return
+    looking = true
+    if (await client.isGone(topic, broker.nodeId).catch(() => false)) {
+      cluster.removeBroker(broker.connectionPool)
+      await broker.disconnect()
+    }
+    looking = false
+  }
+  const timer = setInterval(() => void look(), betweenLooksMs)
+  try {
+    return await answer
+  } finally {
+    clearInterval(timer)
+  }
 }
 
 export type Leaders = { of(topic: string): Promise<ReadonlyMap<number, number>>; forget(): void }

@@ -2,7 +2,7 @@
 
 import { connect as connectTcp, isIP } from 'node:net'
 import { connect as connectTls } from 'node:tls'
-import type { ISocketFactory } from 'kafkajs'
+import kafkajs, { type ISocketFactory } from 'kafkajs'
 import Connection from 'kafkajs/src/network/connection.js'
 import RequestQueue from 'kafkajs/src/network/requestQueue/index.js'
 
@@ -25,16 +25,53 @@ type Frame = { sizeBytes: number; size: number; body: Buffer | undefined; filled
 const frames = new WeakMap<Connection, Frame>()
 const emptyFrame = (): Frame => ({ sizeBytes: 0, size: 0, body: undefined, filled: 0 })
 
-/** A connection that broke in the middle of a response kept its first half, and read the next connection's bytes as the rest. */
-const { connect, processData } = Connection.prototype
+const { connect, disconnect, processData } = Connection.prototype
+const connecting = new WeakMap<Connection, Promise<unknown>>()
+
+/**
+ * A connection that broke in the middle of a response kept its first half, and read the next connection's bytes as the rest. And two who
+ * wanted it at once opened two sockets, of which one was used before it stood and the other never.
+ */
 Connection.prototype.connect = function (this: Connection) {
-  if (!this.isConnected()) {
-    frames.set(this, emptyFrame())
-    this.chunks = []
-    this.bytesBuffered = 0
-    this.bytesNeeded = 4
+  if (this.isConnected()) return Promise.resolve(true)
+  const underWay = connecting.get(this)
+  if (underWay) return underWay
+  frames.set(this, emptyFrame())
+  this.chunks = []
+  this.bytesBuffered = 0
+  this.bytesNeeded = 4
+  this.requestQueue.onTimeout = () => {
+    void this.disconnect()
+    // Else its end, once the broker wakes, would be taken for the end of the connection that has replaced it.
+    this.socket?.destroy()
   }
-  return connect.call(this)
+  const attempt = connect.call(this).finally(() => connecting.delete(this))
+  connecting.set(this, attempt)
+  return attempt
+}
+
+/** kafkajs lets a connection end once all is answered, which a broker that hangs never does: whoever asked must ask another. */
+Connection.prototype.disconnect = function (this: Connection) {
+  this.requestQueue.rejectAll(new kafkajs.KafkaJSConnectionError('the connection was closed', { broker: `${this.host}:${this.port}` }))
+  return disconnect.call(this)
+}
+
+/**
+ * A broker that did not answer in time is as good as one whose connection broke: kafkajs then asks another, where another will do, while
+ * after its own error it would ask the same one again, for ever, if that is the first that it was told of.
+ */
+const { createSocketRequest } = RequestQueue.prototype
+RequestQueue.prototype.createSocketRequest = function (this: RequestQueue, pushed) {
+  const request = createSocketRequest.call(this, pushed)
+  request.timeoutRequest = () => {
+    const { entry, requestTimeout, broker } = request
+    request.timeoutHandler()
+    request.rejected(
+      new kafkajs.KafkaJSConnectionError(`${broker} did not answer ${entry.apiName} within ${requestTimeout} ms`, { broker }),
+    )
+    this.onTimeout?.()
+  }
+  return request
 }
 
 /** kafkajs collects chunks and joins them when the last has come; copying each as it comes leaves the collector nothing to do. */

@@ -12,6 +12,7 @@ import {
   pause,
   persist,
   readUncommitted,
+  unlessGone,
   type KafkaClient,
 } from './client.ts'
 import { decodeRecordSet, type RecordSet } from './record-batches.ts'
@@ -137,7 +138,8 @@ export function fetcher(client: KafkaClient): Fetcher {
       const wanted = [...asked.values()].map(({ topic, partition, fetchOffset }) => ({ topic, partition, offset: fetchOffset }))
       try {
         const broker = await cluster.brokerPool.findBroker({ nodeId: leader })
-        for (const fetched of await fetchFrom(broker, wanted, { maxWaitMs: waitMs, maxBytes, maxBytesPerPartition })) {
+        const answer = fetchFrom(broker, wanted, { maxWaitMs: waitMs, maxBytes, maxBytesPerPartition })
+        for (const fetched of await unlessGone(client, cluster, (hungry[0] as Reading).topic, broker, answer)) {
           const reading = asked.get(partitionId(fetched))
           if (reading) take(reading, fetched)
         }

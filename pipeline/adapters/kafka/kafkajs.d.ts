@@ -43,7 +43,13 @@ declare module 'kafkajs/src/cluster/index.js' {
   export type Broker = {
     nodeId: number
     versions: Record<number, { minVersion: number; maxVersion: number }> | null
-    connectionPool: { pool: Connection[]; getConnectionByRequest(request: { request: { apiKey: number } }): Promise<Connection> }
+    disconnect(): Promise<void>
+    connectionPool: {
+      host: string
+      port: number
+      pool: Connection[]
+      getConnectionByRequest(request: { request: { apiKey: number } }): Promise<Connection>
+    }
     listOffsets(request: {
       isolationLevel: number
       topics: { topic: string; partitions: { partition: number; timestamp: number }[] }[]
@@ -102,13 +108,14 @@ declare module 'kafkajs/src/cluster/index.js' {
     brokerPool: {
       brokers: Record<string, Broker>
       seedBroker?: Broker
-      metadata: { topicMetadata: TopicMetadata[] } | null
+      metadata: { brokers: { nodeId: number }[]; topicMetadata: TopicMetadata[] } | null
       refreshMetadata(topics: string[]): Promise<void>
       findBroker(options: { nodeId: number | string }): Promise<Broker>
       findConnectedBroker(): Promise<Broker>
     }
     connect(): Promise<void>
     disconnect(): Promise<void>
+    removeBroker(at: { host: string; port: number }): void
     findGroupCoordinator(options: { groupId: string; coordinatorType: number }): Promise<Broker>
   }
 }
@@ -119,19 +126,36 @@ declare module 'kafkajs/src/network/connection.js' {
     chunks: Buffer[]
     bytesBuffered: number
     bytesNeeded: number
+    host: string
+    port: number
+    socket: import('node:net').Socket | undefined
     connect(): Promise<unknown>
     disconnect(): Promise<unknown>
     isConnected(): boolean
     authHandlers: unknown
-    requestQueue: { fulfillRequest(response: { size: number; correlationId: number; payload: Buffer }): void }
+    requestQueue: import('kafkajs/src/network/requestQueue/index.js').default
     processData(chunk: Buffer): void
     send<T>(request: import('kafkajs/src/cluster/index.js').ProtocolRequest<T>): Promise<T>
   }
 }
 
 declare module 'kafkajs/src/network/requestQueue/index.js' {
+  type SocketRequest = {
+    entry: { apiName: string }
+    broker: string
+    requestTimeout: number
+    timeoutRequest: () => void
+    timeoutHandler: () => void
+    rejected(error: Error): void
+  }
   export default class RequestQueue {
     pending: unknown[]
+    inflight: Map<number, { entry: { apiKey: number } }>
+    /** Ours; see connection.ts. */
+    onTimeout?: () => void
+    createSocketRequest(pushed: unknown): SocketRequest
+    fulfillRequest(response: { size: number; correlationId: number; payload: Buffer }): void
+    rejectAll(error: Error): void
     throttledUntil: number
     throttleCheckTimeoutId: NodeJS.Timeout | null
     scheduleCheckPendingRequests(): void

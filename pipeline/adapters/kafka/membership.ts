@@ -26,7 +26,9 @@ export type MembershipOptions = {
 /** Resolves once the member is in the group and has its first assignment. */
 export async function joinGroup(client: KafkaClient, options: MembershipOptions): Promise<GroupMembership> {
   const { group, topic, partitions, handlers, sessionTimeoutMs } = options
-  const cluster = client.newCluster()
+  // Time for two more tries before the session is over.
+  const requestTimeoutMs = Math.max(500, sessionTimeoutMs / 3)
+  const cluster = client.newCluster(requestTimeoutMs)
   const owned = new Set<number>()
   let member: { broker: Broker; memberId: string; generation: number } | undefined
   let memberId = ''
@@ -142,7 +144,9 @@ export async function joinGroup(client: KafkaClient, options: MembershipOptions)
           client.warn(`${group}: cannot take part, still trying`, { topic, error: message })
           onRefused(error as Error)
         }
-        await pause(Math.min(2_000, 50 * 2 ** failures++))
+        if (++failures % 10 === 5)
+          client.warn(`${group}: its coordinator does not answer, still trying`, { topic, attempt: failures, error: message })
+        await pause(Math.min(2_000, 25 * 2 ** Math.min(failures, 10)))
       }
     }
   }
@@ -176,7 +180,7 @@ export async function joinGroup(client: KafkaClient, options: MembershipOptions)
       return
     }
     // The connection is taken by a request to join, which is answered when all others have joined.
-    const another = client.newCluster()
+    const another = client.newCluster(requestTimeoutMs)
     try {
       await (await coordinator(another, 'group', group, topic)).leaveGroup({ groupId: group, memberId })
     } finally {

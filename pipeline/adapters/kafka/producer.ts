@@ -10,6 +10,7 @@ import {
   leadersOf,
   persist,
   rememberedLeaders,
+  unlessGone,
   type KafkaClient,
   type Leaders,
   type Patience,
@@ -56,7 +57,7 @@ async function anyBroker(cluster: Cluster, topic: string) {
   return cluster.brokerPool.findConnectedBroker()
 }
 
-export type Connected = { cluster: Cluster; leaders: Leaders }
+export type Connected = { client: KafkaClient; cluster: Cluster; leaders: Leaders }
 
 type Pending = TopicPartition & { id: string; records: OutRecord[]; bytes: number; sequence: number; batch: Buffer }
 
@@ -65,7 +66,7 @@ type Pending = TopicPartition & { id: string; records: OutRecord[]; bytes: numbe
  * session must not be used again. `beforeRequest` is told the partitions that a request writes to.
  */
 export async function writeAll(
-  { cluster, leaders }: Connected,
+  { client, cluster, leaders }: Connected,
   session: ProducerSession,
   transactionalId: string | null,
   records: readonly Addressed[],
@@ -91,8 +92,12 @@ export async function writeAll(
     // The same bytes under the same sequence numbers until they are acknowledged: the broker takes them once.
     await persist(patience, async () => {
       const failures: KafkaRefusal[] = []
-      const requests = await byLeader({ cluster, leaders }, left)
-      const answers = await Promise.allSettled(requests.map(([broker, batches]) => produceTo(broker, transactionalId, batches)))
+      const requests = await byLeader(cluster, leaders, left)
+      const answers = await Promise.allSettled(
+        requests.map(([broker, batches]) =>
+          unlessGone(client, cluster, (left[0] as Pending).topic, broker, produceTo(broker, transactionalId, batches)),
+        ),
+      )
       const done = new Set<string>()
       for (const answer of answers) {
         if (answer.status === 'rejected') continue
@@ -140,7 +145,7 @@ function nextRequest(records: readonly Addressed[], from: number): [Pending[], n
   return [[...pending.values()], to]
 }
 
-async function byLeader({ cluster, leaders }: Connected, pending: readonly Pending[]) {
+async function byLeader(cluster: Cluster, leaders: Leaders, pending: readonly Pending[]) {
   const groups = new Map<number, PartitionBatch[]>()
   for (const { topic, partition, batch } of pending) {
     const leader = (await leaders.of(topic)).get(partition)
@@ -173,7 +178,7 @@ const deliveryTimeoutMs = 120_000
 /** Appends without transactions. One request is under way at a time; what waits meanwhile goes with the next. */
 export function appender(client: KafkaClient): Appender {
   const cluster = client.newCluster()
-  const connected = { cluster, leaders: rememberedLeaders(cluster) }
+  const connected = { client, cluster, leaders: rememberedLeaders(cluster) }
   const queue: { records: readonly Addressed[]; resolve: () => void; reject: (error: Error) => void }[] = []
   let session: ProducerSession | undefined
   let working: Promise<void> | undefined

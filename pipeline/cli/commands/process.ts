@@ -54,6 +54,8 @@ Ctrl-C: what is in flight lands first, and the next start goes on from there. To
       { endsOf, untilProcessed },
       { openMonitoring },
       { migrateWhenThere },
+      { unlessAborted },
+      { beWriter },
     ] = await Promise.all([
       import('../../adapters/open.ts'),
       import('../../adapters/system-clock.ts'),
@@ -66,30 +68,36 @@ Ctrl-C: what is in flight lands first, and the next start goes on from there. To
       import('../../start/until-processed.ts'),
       import('../../start/monitoring.ts'),
       import('../../start/migrate-when-there.ts'),
+      import('../../unless-aborted.ts'),
+      import('../../start/be-writer.ts'),
     ])
     const { topic, group, partitions } = settings.topic
     const operators = operatorSettingsOf(settings.process)
     const messages = logger('process', settings.logger)
+    // Where all is started at once, Kafka and ClickHouse may come later: waited for, until somebody says stop.
+    let begun = false
+    const soonOrStopped = <T>(work: Promise<T>) => unlessAborted(signal, work)
     const monitoring = await openMonitoring({ serve: settings.serve, logger: messages })
     signal.addEventListener('abort', monitoring.stopping, { once: true })
-    const log = await openLog(settings, { logger: messages }).catch(async (error: unknown) => {
+    const log = await openLog(settings, { logger: messages, patienceMs: Infinity }).catch(async (error: unknown) => {
       await monitoring.close()
       throw error
     })
     try {
-      if ((await log.describeTopic(topic)) === undefined) {
+      if ((await soonOrStopped(log.describeTopic(topic))) === undefined) {
         // Another's name may be mistyped, and only its writer knows whose time it has.
         if (topic !== defaultTopic) throw new UsageError(`topic ${topic} does not exist: reelpulse simulate and reelpulse import make one`)
-        await log.createTopic({ topic, partitions, timestamps: 'append' })
+        await soonOrStopped(log.createTopic({ topic, partitions, timestamps: 'append' }))
       }
       const store = await openStore(settings, { logger: messages })
       try {
         const monitored = monitoring.beginProcess({ log, store, topic })
         if (!(await migrateWhenThere(store, signal, messages))) return exitGood
+        await soonOrStopped(beWriter(store, topic, group))
         const startedAt = Date.now()
-        const ends = await endsOf(log, topic)
+        const ends = await soonOrStopped(endsOf(log, topic))
         const board = progressBoard(Date.now)
-        const role = await startProcess({
+        const starting = startProcess({
           clock: systemClock,
           log: monitored.log,
           store: monitored.store,
@@ -105,6 +113,8 @@ Ctrl-C: what is in flight lands first, and the next start goes on from there. To
           },
           tell: (level, message, facts) => messages[level](facts, message),
         })
+        const role = await soonOrStopped(starting)
+        begun = true
         monitored.started(role)
         messages.info({ topic, group }, 'processing')
         const timer = setInterval(() => {
@@ -126,6 +136,9 @@ Ctrl-C: what is in flight lands first, and the next start goes on from there. To
       } finally {
         await store.close()
       }
+    } catch (error) {
+      // Stopped while it waited: nothing had begun.
+      if (begun || !signal.aborted) throw error
     } finally {
       await log.close()
       await monitoring.close()

@@ -97,19 +97,35 @@ export class PartitionStopped extends Error {
 }
 
 export async function runPartition(options: PartitionRunOptions): Promise<void> {
-  const { log, target, names } = options
+  const { log, target, names, abort, stop } = options
   const owner = await log.claim({
     group: names.group,
     topic: target.topic,
     partition: target.partition,
     changelogTopic: names.changelog,
+    signal: AbortSignal.any([abort, stop]),
   })
   try {
-    await runOwner(options, owner)
+    // A checkpoint under way ends with the loss of the partition.
+    await closedAt(abort, owner, runOwner(options, owner))
   } catch (error) {
     throw error instanceof OffsetGone ? offsetGone(target.topic, error) : error
   } finally {
     await owner.close()
+  }
+}
+
+/** The work's outcome. Once the signal is aborted the owner is closed, whatever it waits for, and the signal's reason is thrown. */
+async function closedAt<T>(signal: AbortSignal, owner: PartitionOwner, work: Promise<T>): Promise<T> {
+  const close = () => void owner.close()
+  signal.addEventListener('abort', close)
+  try {
+    return await work
+  } catch (error) {
+    signal.throwIfAborted()
+    throw error
+  } finally {
+    signal.removeEventListener('abort', close)
   }
 }
 
@@ -127,7 +143,7 @@ async function runOwner(options: PartitionRunOptions, owner: PartitionOwner): Pr
     checkpointAt: clock.now(),
   } // prettier-ignore
 
-  const restored = await restorePartition(owner, operator.state, {
+  const restoring = restorePartition(owner, operator.state, {
     partition, abort, stop, clock,
     tell: options.tell,
     report(restore) {
@@ -136,6 +152,8 @@ async function runOwner(options: PartitionRunOptions, owner: PartitionOwner): Pr
       options.report(progress)
     },
   }) // prettier-ignore
+  // Its broker may be away, and nothing is in flight yet that a stop would have to wait for.
+  const restored = await closedAt(AbortSignal.any([abort, stop]), owner, restoring)
   if (restored === undefined) return
   checkRestored(restored, options)
   const logId = restored.logId ?? (options.newId ?? randomUUID)()

@@ -44,7 +44,7 @@ export type PartitionState = (typeof partitionStates)[number]
 export type PartitionStatus = { partition: number; state: PartitionState; since: number; error?: string; restore?: RestoreProgress }
 
 export type ProcessRole = {
-  /** Finishes every open block, checkpoints, leaves the group. */
+  /** Finishes every open block, checkpoints, leaves the group. Waits some seconds, not for ever, for a store or brokers that are away. */
   stop(): Promise<void>
   /** Resolves when every partition that is assigned now has returned: all have, where `drainTo` is given. */
   drained(): Promise<void>
@@ -63,6 +63,16 @@ const toldAgainAfter = 30
 const countLookMs = 30_000
 /** A message of the topics that the role writes is at most this large (bytes). */
 export const maxMessageBytes = 4 * 1024 * 1024
+
+/** A stop says after so long that it still waits, and after so long more waits no longer (ms). */
+const tellAfterMs = 3_000
+const stopPatienceMs = 15_000
+const unfinished = 'stopped without a last checkpoint'
+const doneAgain = 'what is beyond the one before is done again at the next start'
+
+class Stopped extends Error {
+  override name = 'Stopped'
+}
 
 /** Starts the role. Topics that it writes are created as needed; the input topic must exist. */
 export async function startProcess(options: ProcessOptions): Promise<ProcessRole> {
@@ -138,6 +148,7 @@ export async function startProcess(options: ProcessOptions): Promise<ProcessRole
   async function watchCount(): Promise<void> {
     while (!stop.signal.aborted && !changed.signal.aborted) {
       await clock.sleep(countLookMs, stop.signal).catch(() => {})
+      if (stop.signal.aborted) return
       await checkCount().catch((error: unknown) => {
         if (error instanceof PartitionStopped) changed.abort(error)
       })
@@ -163,6 +174,10 @@ export async function startProcess(options: ProcessOptions): Promise<ProcessRole
       } catch (error) {
         if (abort.aborted) break
         const message = error instanceof Error ? error.message : String(error)
+        if (stop.signal.aborted && isPassing(error)) {
+          if (error !== stop.signal.reason) tell('warn', `${unfinished}, ${doneAgain}`, { partition, error: message })
+          break
+        }
         if (!isPassing(error)) {
           tellState(partition, 'stopped', message)
           tell('error', 'the partition has stopped, and stays so until the program is started again', { partition, error: message })
@@ -183,9 +198,26 @@ export async function startProcess(options: ProcessOptions): Promise<ProcessRole
   const watching = watchCount()
   return {
     async stop() {
-      stop.abort()
-      await watching
-      await Promise.all([...running.values()].map(({ done }) => done))
+      stop.abort(new Stopped('the role stops'))
+      const ended = Promise.all([watching, ...[...running.values()].map(({ done }) => done)]).then(() => true)
+      const waited = new AbortController()
+      const within = (ms: number) =>
+        Promise.race([
+          ended,
+          clock.sleep(ms, waited.signal).then(
+            () => false,
+            () => true,
+          ),
+        ])
+      if (!(await within(tellAfterMs))) {
+        tell('warn', 'waiting for what is in flight to land', { partitions: [...running.keys()] })
+        if (!(await within(stopPatienceMs))) {
+          // The store or the brokers are away. Not waited for: a call that is under way ends when the log and the store are closed.
+          tell('warn', `${unfinished}, ${doneAgain}`, { partitions: [...running.keys()] })
+          for (const { abort } of running.values()) abort.abort(stop.signal.reason)
+        }
+      }
+      waited.abort()
       await membership.close()
     },
     async drained() {
