@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { defaultSettings } from '../../operators/settings.ts'
 import { views } from '../../operators/views.ts'
 import { tables } from '../../schemas/tables/catalogue.ts'
 import { embeddedLog, type EmbeddedLog } from '../adapters/embedded-log.ts'
@@ -141,7 +142,7 @@ test('faults of topics are found', async () => {
 
 test('of a long changelog only the end is read for the last checkpoint, more where that has none', async () => {
   const name = 'long.user-state'
-  const at = { nextOffset: 7, clock: 5, operatorVersion: 1, partitionCount: 1, settings: undefined, clean: true }
+  const at = { nextOffset: 7, clock: 5, operatorVersion: 1, partitionCount: 1, settings: defaultSettings, clean: true }
   const users = Array.from({ length: 2_000 }, (_, i) => userRecord(Buffer.from(`u${i}`), Buffer.from('state')))
   await log.createTopic({ topic: name, partitions: 1, timestamps: 'append', compacted: true })
   const look = async () => {

@@ -323,9 +323,10 @@ test('two partitions have their own clocks', async () => {
   await insertRows(store, eventsTable, bob)
   await insertRows(store, (await import('../../schemas/tables/kpi-deltas.ts')).kpiDeltasTable, [clockRow(at - day, 0, 3)])
   const cut = await findCut(store)
-  expect(cut).toEqual([
-    { partition: 0, lastBlock: 0, clockMs: asOf, partitions: 1 },
-    { partition: 3, lastBlock: 0, clockMs: at - day, partitions: 1 },
+  // The clock rows may have expired by now, and with them how many partitions there are.
+  expect(cut).toMatchObject([
+    { partition: 0, lastBlock: 0, clockMs: asOf },
+    { partition: 3, lastBlock: 0, clockMs: at - day },
   ])
   // Bob's change is missing; his row is not due yet by his own partition's clock.
   expect(await check()).toMatchObject({ rowsCompared: 3, rowsDiffer: 1, findings: [] })
