@@ -79,7 +79,7 @@ async function content(store: Store): Promise<Record<string, unknown>> {
   const result: Record<string, unknown> = {}
   for (const table of tables) {
     const [row] = await store.query(
-      `SELECT count() AS rows, uniqExact(first_offset) AS blocks, max(part) AS last_part, sum(cityHash64(*)) AS digest FROM ${table}`,
+      `SELECT count() AS rows, uniqExact(first_offset) AS blocks, max(part) AS last_part, sum(cityHash64(formatRow('RowBinary', *))) AS digest FROM ${table}`,
     )
     result[table] = row
   }

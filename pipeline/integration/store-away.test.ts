@@ -98,3 +98,54 @@ test('an insert that has had no answer for long is told, though it has not faile
   await expect.poll(states, { timeout: 30_000 }).toEqual(new Set(['running']))
   await role.stop()
 }, 120_000)
+
+/** A server that is killed inside an insert: it knows the token afterwards, and does not have the rows. */
+function losing(store: Store, loses: (table: string) => 'told' | 'untold' | undefined): Store {
+  return {
+    ...store,
+    async insert(block) {
+      await store.insert(block)
+      const loss = loses(block.table)
+      if (loss === undefined) return
+      const view = new DataView(block.rows.buffer, block.rows.byteOffset)
+      await store.command(
+        `ALTER TABLE ${block.table} DELETE WHERE partition = {partition:UInt16} AND first_offset = {at:Int64} SETTINGS mutations_sync = 2`,
+        {
+          partition: view.getUint16(0, true),
+          at: Number(view.getBigInt64(2, true)),
+        },
+      )
+      if (loss === 'told') throw new StoreAway('the connection broke')
+    },
+  }
+}
+
+test.each(['told', 'untold'] as const)(
+  'an insert whose token outlived its part is made again (%s)',
+  async (kind) => {
+    const calm = engine.store(`kept_${kind}`)
+    const shaken = engine.store(`lost_${kind}`)
+    const rows = async (store: Store) =>
+      store.query("SELECT count() AS rows, uniqExact(event_id) AS ids, sum(cityHash64(formatRow('RowBinary', *))) AS digest FROM events")
+    const lost = new Set<string>()
+    for (const [store, group, through] of [
+      [calm, 'kept', calm],
+      [
+        shaken,
+        'lost',
+        losing(shaken, (table) => {
+          if (lost.has(table) || table === 'user_features') return undefined
+          lost.add(table)
+          return kind
+        }),
+      ],
+    ] as const) {
+      await prepareStore(store)
+      await processAll({ topic, members: [{ log, store: through }], group: `${group}-${kind}`, checkpointMs: 300 })
+    }
+    expect([...lost].toSorted()).toEqual(['events', 'kpi_deltas', 'rejected_events', 'tier_changes'].filter((table) => lost.has(table)))
+    expect(lost.has('events') && lost.has('kpi_deltas')).toBe(true)
+    expect(await rows(shaken)).toEqual(await rows(calm))
+  },
+  120_000,
+)
