@@ -181,28 +181,6 @@ describe('a partition whose log lost records after the last checkpoint', () => {
       }
     }
   }, 600_000)
-
-  test('under the old log_id a block behind the hole would be taken for the deleted one with its bounds: why it gets a new one', async () => {
-    const lost: number[] = []
-    for (const keepsLogId of [false, true]) {
-      const place = await newPlace()
-      await holed(place)
-      const { logId } = await headOf(place)
-      const blocks = await place.store.query<{ first_offset: number }>(
-        'SELECT DISTINCT first_offset FROM events WHERE first_offset > {begin:Int64} ORDER BY first_offset',
-        { begin: (await rangeOf(place)).begin },
-      )
-      const gap = (await findGap(place, 0, blocks[0]!.first_offset))!
-      await skip(place, gap, { ...options, newId: () => (keepsLogId ? logId! : crypto.randomUUID()) })
-      await processed(place)
-      const [found] = await place.store.query<{ rows: number }>('SELECT count() AS rows FROM events WHERE first_offset >= {to:Int64}', {
-        to: gap.to,
-      })
-      lost.push(found!.rows)
-    }
-    expect(lost[0]).toBeGreaterThan(0)
-    expect(lost[1]).toBeLessThan(lost[0]!)
-  }, 120_000)
 })
 
 describe('what cannot be skipped', () => {
