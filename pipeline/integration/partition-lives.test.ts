@@ -66,6 +66,26 @@ test('a quiet partition gets time from ticks: its users get their rows and its b
   expect(clocks.map(({ at_ms: at }) => at)).toEqual(clocks.map(({ at_ms: at }) => at).toSorted((a, b) => a - b))
 }, 60_000)
 
+test('a partition that never had a record has a clock all the same, so that it holds no KPI bucket open', async () => {
+  const topic = 'empty'
+  const store = engine.store('empty')
+  await prepareStore(store)
+  await log.createTopic({ topic, partitions: 1, timestamps: 'append' })
+  let ended = () => {}
+  const role = await startProcess({
+    clock: systemClock, log, store, topic, names: namesOf(topic, 'reelpulse'), settings: defaultSettings,
+    blockSpanMs: 100, checkpointMs: 1_000, resolve: knownFlushes(), tell: () => {},
+    onProgress: ({ blocks }) => blocks >= 3 && ended(),
+  }) // prettier-ignore
+  await new Promise<void>((resolve) => (ended = resolve))
+  await role.stop()
+  const [clocks] = await store.query<{ rows: number; at_ms: number }>(
+    "SELECT count() AS rows, toUnixTimestamp64Milli(max(bucket_at)) AS at_ms FROM kpi_deltas WHERE dimension = 'clock'",
+  )
+  expect(clocks!.rows).toBeGreaterThanOrEqual(3)
+  expect(Math.abs(Date.now() - clocks!.at_ms)).toBeLessThan(60_000)
+}, 60_000)
+
 describe('an upgrade', () => {
   const unclean = 'an upgrade after an unclean stop'
   let cases = 0

@@ -381,8 +381,8 @@ async function runBlocks(run: BlocksRun): Promise<void> {
       tickUnderWay = true
       return tick()
     }
-    if (options.drainTo !== undefined || operator.clock() === -Infinity || clock.now() - lastTickAt < options.blockSpanMs) return
-    // Under LogAppendTime a tick brings time to a quiet partition; under CreateTime it only cuts a block.
+    if (options.drainTo !== undefined || clock.now() - lastTickAt < options.blockSpanMs) return
+    // Under LogAppendTime a tick brings time to a quiet partition, also to one that never had a record; under CreateTime it only cuts a block.
     if (target.timestamps === 'append' || cutter.records() > 0) await tick()
   }
 
