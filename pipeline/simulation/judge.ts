@@ -3,7 +3,7 @@ import type { OperatorSettings } from '../../operators/settings.ts'
 import type { LogRecord } from '../../operators/testing/generate.ts'
 import { outboxRecord, type OutboxTopics } from '../roles/process/outbox.ts'
 import { fastBlocks, type Limits } from '../roles/process/run-blocks.ts'
-import { committedFrom, type LogServer } from './log-server.ts'
+import { committedFrom, type LogServer, type StoredPartition } from './log-server.ts'
 import type { StoreServer } from './store.ts'
 
 export type Judged = {
@@ -79,14 +79,20 @@ export function findings(log: LogServer, store: StoreServer, judged: Judged): st
   }
 }
 
-/** What a new owner of the partition would begin with. */
+/** What a new owner of the partition would begin with. Asked for after every step of a run, so looked for only where there is more. */
 export function lastCheckpoint(log: LogServer, changelog: string, partition: number): { logId: string; nextOffset: number } {
-  let logId = ''
-  let nextOffset = 0
-  if (!log.topics.has(changelog)) return { logId, nextOffset }
-  for (const { key, value } of committedFrom(log, log.partition(changelog, partition), 0, Infinity).records) {
-    if (text(key) === 'log') logId = (JSON.parse(text(value)) as { logId: string }).logId
-    if (text(key) === 'checkpoint') nextOffset = (JSON.parse(text(value)) as { nextOffset: number }).nextOffset
+  if (!log.topics.has(changelog)) return { logId: '', nextOffset: 0 }
+  const at = log.partition(changelog, partition)
+  const stable = log.lastStable(at)
+  const known = checkpoints.get(at) ?? { stable: 0, logId: '', nextOffset: 0 }
+  if (known.stable === stable) return known
+  for (const { key, value } of committedFrom(log, at, known.stable, Infinity).records) {
+    if (text(key) === 'log') known.logId = (JSON.parse(text(value)) as { logId: string }).logId
+    if (text(key) === 'checkpoint') known.nextOffset = (JSON.parse(text(value)) as { nextOffset: number }).nextOffset
   }
-  return { logId, nextOffset }
+  known.stable = stable
+  checkpoints.set(at, known)
+  return known
 }
+
+const checkpoints = new WeakMap<StoredPartition, { stable: number; logId: string; nextOffset: number }>()
