@@ -9,16 +9,24 @@ export type StoreServer = ReturnType<typeof storeServer>
 
 export function storeServer(windowBlocks: number) {
   const tables = new Map<string, StoredPart[]>()
-  const tokens = new Map<string, string[]>()
+  /** By table, oldest first. */
+  const tokens = new Map<string, Set<string>>()
+
+  /** False where the token is known. */
+  function remember({ table, token }: InsertBlock): boolean {
+    const known = tokens.get(table) ?? new Set()
+    tokens.set(table, known)
+    if (known.has(token)) return false
+    known.add(token)
+    if (known.size > windowBlocks) for (const oldest of known) return known.delete(oldest)
+    return true
+  }
 
   return {
     parts: (table: string): readonly StoredPart[] => tables.get(table) ?? [],
-    insert({ table, rows, token }: InsertBlock): void {
-      const known = tokens.get(table) ?? []
-      tokens.set(table, known)
-      if (known.includes(token)) return
-      known.push(token)
-      if (known.length > windowBlocks) known.shift()
+    insert(block: InsertBlock): void {
+      if (!remember(block)) return
+      const { table, rows } = block
       const view = new DataView(rows.buffer, rows.byteOffset, rows.byteLength)
       const stored = tables.get(table) ?? []
       tables.set(table, stored)
@@ -30,11 +38,7 @@ export function storeServer(windowBlocks: number) {
       })
     },
     /** Killed between the token and the part: the token is known, and the part is not there. */
-    dieInsideInsert({ table, token }: InsertBlock): void {
-      const known = tokens.get(table) ?? []
-      tokens.set(table, known)
-      if (!known.includes(token)) known.push(token)
-    },
+    dieInsideInsert: (block: InsertBlock) => void remember(block),
     presentParts(table: string, partition: number, from: number) {
       return this.parts(table)
         .filter((stored) => stored.partition === partition && stored.firstOffset >= from)
