@@ -78,16 +78,13 @@ export function restorer(state: PartitionState) {
       if (checkpoint === undefined && (state.users.count() > 0 || ids.size > 0))
         throw new RangeError('the changelog holds state and no checkpoint: was a repartition interrupted? Run it again')
       const held = [...ids.values()].toSorted((a, b) => a.at.hour - b.at.hour)
-      const generations = held.map(({ at, value, offset }) => {
-        const generation = { hour: at.hour, lasting: at.lasting, ids: value }
+      for (const { at, value, offset } of held) {
         try {
-          reader.expectIds(generation)
+          reader.putIds({ hour: at.hour, lasting: at.lasting, ids: value })
         } catch (error) {
           throw brokenValue(error, offset, at.key)
         }
-        return generation
-      })
-      for (const generation of generations) reader.putIds(generation)
+      }
       if (checkpoint !== undefined) reader.done(checkpoint.clock)
       return { ...head, idKeys: held.map(({ at }) => at), users: state.users.count(), passedOver }
     },
