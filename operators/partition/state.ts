@@ -123,21 +123,14 @@ export function userStateReader(state: PartitionState) {
       if (users + values <= capacity) return
       reserve(Math.ceil(Math.max(users + values, Math.min(users * part * 1.02, capacity * 16))))
     },
-    /**
-     * Puts back the user whose id is the rest of `key` from `idStart`. 'foreign': the user belongs to another partition and is passed
-     * over, since what moves users between partitions leaves the old values behind until it is done. 'known': the user was put already,
-     * and is only replaced where `replace` says so. Throws a RangeError where the value is broken or of an unknown version.
-     */
-    put(key: Uint8Array, idStart: number, value: Uint8Array, replace: boolean): 'put' | 'foreign' | 'known' {
+    /** Slot of the user whose id is the rest of `key` from `idStart`, who is made known if need be; −1: of another partition. */
+    slotFor(key: Uint8Array, idStart: number): number {
       const length = key.length - idStart
       const hash = murmur2(key, idStart, length)
-      if (!state.belongs(hash)) return 'foreign'
-      const known = state.users.count()
-      const slot = state.users.intern(key, idStart, length, hash)
-      if (slot < known) {
-        if (!replace) return 'known'
-        state.clear(slot)
-      }
+      return state.belongs(hash) ? state.users.intern(key, idStart, length, hash) : -1
+    },
+    /** Puts the user of a slot that is clear back. Throws a RangeError where the value is broken or of an unknown version. */
+    put(slot: number, value: Uint8Array): void {
       const current = open(value, from)
       if (!current) from.bytes = upgradeOf(value).user(value, state.otherCodes)
       if (slot >= capacity) reserve(slot * 2)
@@ -153,7 +146,6 @@ export function userStateReader(state: PartitionState) {
       if (from.at < from.bytes.length) throw new RangeError(`${from.bytes.length - from.at} bytes follow its end: it is broken`)
       // Not for long is there more than one version in a changelog: what an older one wrote is written anew.
       if (!current) state.markChanged(slot)
-      return 'put'
     },
     /** Slot of the user who was put already, or −1. */
     slotOf(key: Uint8Array, idStart: number): number {
