@@ -46,10 +46,18 @@ export function putInt(to: ByteWriter, value: number): void {
 
 const double = new Float64Array(1)
 const doubleBytes = new Uint8Array(double.buffer)
+const doubleInts = new Int32Array(double.buffer)
 
 export function putDouble(to: ByteWriter, value: number): void {
   double[0] = value
   for (let i = 0; i < 8; i++) to.bytes[to.at++] = doubleBytes[i]!
+}
+
+export function putInt32(to: ByteWriter, value: number): void {
+  to.bytes[to.at++] = value
+  to.bytes[to.at++] = value >> 8
+  to.bytes[to.at++] = value >> 16
+  to.bytes[to.at++] = value >> 24
 }
 
 export function putBytes(to: ByteWriter, source: Uint8Array, from: number, length: number): void {
@@ -82,9 +90,15 @@ export function takeInt(from: ByteReader): number {
 }
 
 export function takeDouble(from: ByteReader): number {
-  for (let i = 0; i < 8; i++) doubleBytes[i] = from.bytes[from.at++]!
+  doubleInts[0] = int32(from.bytes, from.at)
+  doubleInts[1] = int32(from.bytes, from.at + 4)
+  from.at += 8
   return double[0]!
 }
+
+/** Four bytes, the lowest first; zeros beyond the end. */
+export const int32 = (bytes: Uint8Array, at: number): number =>
+  bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)
 
 /** A list of `count` entries of at least one byte each must fit into what is left. */
 export function checkCount(from: ByteReader, count: number): void {

@@ -1,6 +1,7 @@
 // Which event ids a user had accepted: hourly generations of 64-bit hashes, dropped whole when they are too old.
 // A log of (user, hash) in order of acceptance is the record; per user a small table of (32 hash bits, place in the log)
 // finds it again, so that the look-ups of one flush stay within one short stretch of memory.
+import { int32 } from '../bytes.ts'
 import { grown } from '../users/registry.ts'
 
 const chunkBits = 12
@@ -18,8 +19,13 @@ export type SeenIds = {
   has(slot: number, low: number, high: number): boolean
   /** Remembers, in the present hour, an id that `has` does not know. O(1), amortised. */
   add(slot: number, low: number, high: number): void
-  /** Makes room at once for `counts[slot]` ids of each user who has none yet. */
-  reserve(counts: Int32Array): void
+  /**
+   * Remembers, in the present hour, the `count` pairs of 32-bit halves that begin at `bytes[from]`: those that a restore brings, which are
+   * all there are. Nothing finds them before `endRestore`.
+   */
+  restore(slot: number, bytes: Uint8Array, from: number, count: number): void
+  /** Makes the tables of what was restored, each once and in its final size, and takes it for drained. */
+  endRestore(): void
   /** Makes room for slots below `users`. */
   resize(users: number): void
   /** Ids remembered. */
@@ -29,8 +35,6 @@ export type SeenIds = {
    * (slot, low, high) from `entries[from]`. Borrowed.
    */
   drainNew(each: (hour: number, slot: number, entries: Int32Array, from: number, count: number) => void): void
-  /** As if they had been drained. */
-  forgetNew(): void
 }
 
 export function seenIds(keepHours: number, initialUsers: number): SeenIds {
@@ -113,6 +117,45 @@ export function seenIds(keepHours: number, initialUsers: number): SeenIds {
     room[slot] = (size * 3) / 4 - alive
   }
 
+  /** Writes an id into its user's table, which has room. */
+  function index(slot: number, low: number, place: number): void {
+    const mask = masks[slot]!
+    const from = offsets[slot]!
+    let i = low & mask
+    while (slab[from + i * 2 + 1] !== 0) i = (i + 1) & mask
+    slab[from + i * 2] = low
+    slab[from + i * 2 + 1] = place
+    room[slot]!--
+  }
+
+  /** The places of all ids, by user; each user gets a table with room for theirs. */
+  function placesByUser(): Int32Array {
+    const next = new Int32Array(offsets.length) // how many ids a user has, then where the next of their places goes
+    for (const number of live) {
+      const { entries, used } = chunks[number]!
+      for (let i = 0; i < used; i++) next[entries[i * 3]!]!++
+    }
+    for (let slot = 0, before = 0; slot < next.length; slot++) {
+      const count = next[slot]!
+      next[slot] = before
+      before += count
+      if (count === 0) continue
+      let places = 8
+      while ((places * 3) / 4 < count) places *= 2
+      offsets[slot] = slabUsed
+      masks[slot] = places - 1
+      room[slot] = (places * 3) / 4
+      slabUsed += places * 2
+    }
+    if (slabUsed > slab.length) slab = new Int32Array(slabUsed) // no table was there before
+    const order = new Int32Array(size)
+    for (const number of live) {
+      const { entries, used } = chunks[number]!
+      for (let i = 0; i < used; i++) order[next[entries[i * 3]!]!++] = (number << chunkBits) | i
+    }
+    return order
+  }
+
   function forgetNew(): void {
     undrained = open === undefined ? [] : [open]
     drainedOfFirst = open === undefined ? 0 : open.used
@@ -148,33 +191,32 @@ export function seenIds(keepHours: number, initialUsers: number): SeenIds {
       entries[entry] = slot
       entries[entry + 1] = low
       entries[entry + 2] = high
-      const mask = masks[slot]!
-      const from = offsets[slot]!
-      let i = low & mask
-      while (slab[from + i * 2 + 1] !== 0) i = (i + 1) & mask
-      slab[from + i * 2] = low
-      slab[from + i * 2 + 1] = place
-      room[slot]!--
+      index(slot, low, place)
       lastHours[slot] = hourNow
       size++
     },
-    reserve(counts) {
-      const placesFor = (count: number) => {
-        let places = 8
-        while ((places * 3) / 4 < count) places *= 2
-        return places
+    restore(slot, bytes, from, count) {
+      for (let i = 0, at = from; i < count; i++, at += 8) {
+        if (open === undefined || open.used === chunkEntries) open = openChunk()
+        const { entries } = open
+        const entry = open.used++ * 3
+        entries[entry] = slot
+        entries[entry + 1] = int32(bytes, at)
+        entries[entry + 2] = int32(bytes, at + 4)
       }
-      let wanted = slabUsed
-      for (let slot = 0; slot < counts.length; slot++) if (counts[slot] !== 0 && masks[slot] === 0) wanted += placesFor(counts[slot]!) * 2
-      if (wanted > slab.length) slab = grown(slab, wanted, slabUsed)
-      for (let slot = 0; slot < counts.length; slot++) {
-        if (counts[slot] === 0 || masks[slot] !== 0) continue
-        const places = placesFor(counts[slot]!)
-        offsets[slot] = slabUsed
-        masks[slot] = places - 1
-        room[slot] = (places * 3) / 4
-        slabUsed += places * 2
+      lastHours[slot] = hourNow
+      size += count
+    },
+    endRestore() {
+      // User by user, so that a table is filled while it is near: in the order of the log nearly every id is a walk to far memory.
+      const order = placesByUser()
+      for (let i = 0; i < order.length; i++) {
+        const place = order[i]!
+        const { entries } = chunks[place >>> chunkBits]!
+        const entry = (place & (chunkEntries - 1)) * 3
+        index(entries[entry]!, entries[entry + 1]!, place)
       }
+      forgetNew()
     },
     resize(users) {
       offsets = grown(offsets, users)
@@ -196,6 +238,5 @@ export function seenIds(keepHours: number, initialUsers: number): SeenIds {
       }
       forgetNew()
     },
-    forgetNew,
   }
 }

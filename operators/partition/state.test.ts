@@ -40,8 +40,7 @@ test("a hot user's hour is kept in values of bounded size, and comes back whole"
 
   const second = operator()
   const reader = userStateReader(second.state)
-  reader.put(key, 0, userStateWriter(first.state)(0), false)
-  for (const generation of generations) reader.expectIds(generation)
+  reader.put(reader.slotFor(key, 0), userStateWriter(first.state)(0))
   for (const generation of generations) reader.putIds(generation)
   reader.done(at)
   second.apply(flushes, at, key, value(137_000, 1_000), undefined)

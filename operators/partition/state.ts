@@ -3,7 +3,7 @@
 import { tiers } from '../../schemas/tiers.ts'
 import type { Affinities } from '../affinity/affinity.ts'
 import {
-  byteWriter, checkCount, checkEnd, putBytes, putInt, putUint, room, taken, takeInt, takeUint, type ByteReader, type ByteWriter,
+  byteWriter, checkCount, checkEnd, putBytes, putInt, putInt32, putUint, room, taken, takeInt, takeUint, type ByteReader, type ByteWriter,
 } from '../bytes.ts' // prettier-ignore
 import type { SeenIds } from '../dedup/seen-ids.ts'
 import type { EmissionSchedule } from '../emission/schedule.ts'
@@ -93,12 +93,6 @@ export function userStateReader(state: PartitionState) {
   let pendingAts = new Float64Array(1024)
   let waitingAts = new Float64Array(1024)
   let capacity = 1024
-  // Of each run of ids, in the order of the generations, the user's slot; and how many ids each user has.
-  let runSlots = new Int32Array(1024)
-  let runs = 0
-  let runsPut = 0
-  let recentCounts: Int32Array | undefined
-  let lastingCounts: Int32Array | undefined
 
   function planDecay(slot: number, waitingAt: number): void {
     if (waitingAt > state.clock) return state.schedule.restoreWaiting(slot, waitingAt)
@@ -129,21 +123,14 @@ export function userStateReader(state: PartitionState) {
       if (users + values <= capacity) return
       reserve(Math.ceil(Math.max(users + values, Math.min(users * part * 1.02, capacity * 16))))
     },
-    /**
-     * Puts back the user whose id is the rest of `key` from `idStart`. 'foreign': the user belongs to another partition and is passed
-     * over, since what moves users between partitions leaves the old values behind until it is done. 'known': the user was put already,
-     * and is only replaced where `replace` says so. Throws a RangeError where the value is broken or of an unknown version.
-     */
-    put(key: Uint8Array, idStart: number, value: Uint8Array, replace: boolean): 'put' | 'foreign' | 'known' {
+    /** Slot of the user whose id is the rest of `key` from `idStart`, who is made known if need be; −1: of another partition. */
+    slotFor(key: Uint8Array, idStart: number): number {
       const length = key.length - idStart
       const hash = murmur2(key, idStart, length)
-      if (!state.belongs(hash)) return 'foreign'
-      const known = state.users.count()
-      const slot = state.users.intern(key, idStart, length, hash)
-      if (slot < known) {
-        if (!replace) return 'known'
-        state.clear(slot)
-      }
+      return state.belongs(hash) ? state.users.intern(key, idStart, length, hash) : -1
+    },
+    /** Puts the user of a slot that is clear back. Throws a RangeError where the value is broken or of an unknown version. */
+    put(slot: number, value: Uint8Array): void {
       const current = open(value, from)
       if (!current) from.bytes = upgradeOf(value).user(value, state.otherCodes)
       if (slot >= capacity) reserve(slot * 2)
@@ -159,7 +146,6 @@ export function userStateReader(state: PartitionState) {
       if (from.at < from.bytes.length) throw new RangeError(`${from.bytes.length - from.at} bytes follow its end: it is broken`)
       // Not for long is there more than one version in a changelog: what an older one wrote is written anew.
       if (!current) state.markChanged(slot)
-      return 'put'
     },
     /** Slot of the user who was put already, or −1. */
     slotOf(key: Uint8Array, idStart: number): number {
@@ -174,18 +160,14 @@ export function userStateReader(state: PartitionState) {
       waitingAts[slot] = 0
     },
     /**
-     * Looks through a generation of ids, after the last user: each must be looked through before the first is put, so that every user's
-     * room is made once. Ids of users who are not there are passed over: they were erased, or belong to another partition.
+     * Puts a generation's ids back, after the last user; generations must come in the order of their hours. Ids of users who are not there
+     * are passed over: they were erased, or belong to another partition.
      */
-    expectIds(generation: IdGeneration): void {
-      const current = open(generation.ids, from)
-      if (!current) generation.ids = upgradeOf(generation.ids).ids(generation.ids)
-      const { ids: bytes } = generation
-      from.bytes = bytes
-      from.at = 1
-      const counts = (generation.lasting ? lastingCounts : recentCounts) ?? new Int32Array(state.users.count())
-      if (generation.lasting) lastingCounts = counts
-      else recentCounts = counts
+    putIds({ lasting, hour, ids: value }: IdGeneration): void {
+      const ids = lasting ? state.lastingIds : state.recentIds
+      if (!open(value, from)) from.bytes = upgradeOf(value).ids(value)
+      const { bytes } = from
+      ids.advance(hour)
       while (from.at < bytes.length) {
         const idLength = takeUint(from)
         checkCount(from, idLength)
@@ -193,28 +175,7 @@ export function userStateReader(state: PartitionState) {
         from.at += idLength
         const count = takeUint(from)
         checkCount(from, count * 8)
-        from.at += count * 8
-        if (slot >= 0) counts[slot]! += count
-        if (runs === runSlots.length) runSlots = grown(runSlots, runs * 2)
-        runSlots[runs++] = slot
-      }
-    },
-    /** Puts a generation's ids back, in the order in which they were looked through, which must be that of their hours. */
-    putIds({ lasting, hour, ids: bytes }: IdGeneration): void {
-      const ids = lasting ? state.lastingIds : state.recentIds
-      const counts = lasting ? lastingCounts : recentCounts
-      if (counts !== undefined) ids.reserve(counts)
-      if (lasting) lastingCounts = undefined
-      else recentCounts = undefined
-      ids.advance(hour)
-      from.bytes = bytes
-      from.at = 1
-      while (from.at < bytes.length) {
-        const idLength = takeUint(from)
-        from.at += idLength
-        const count = takeUint(from)
-        const slot = runSlots[runsPut++]!
-        if (slot >= 0) for (let i = 0, at = from.at; i < count; i++, at += 8) ids.add(slot, int32(bytes, at), int32(bytes, at + 4))
+        if (slot >= 0) ids.restore(slot, bytes, from.at, count)
         from.at += count * 8
       }
     },
@@ -228,7 +189,7 @@ export function userStateReader(state: PartitionState) {
       }
       for (const ids of [state.recentIds, state.lastingIds]) {
         ids.advance(Math.floor(clock / 3_600_000))
-        ids.forgetNew() // what was restored is in the changelog already
+        ids.endRestore()
       }
       state.schedule.endRestore()
       state.setNextDue()
@@ -252,16 +213,6 @@ function upgradeOf(value: Uint8Array): Upgrades[number] {
   throw new RangeError(
     `state of version ${version}; this program knows ${stateVersion} and older: run the version that wrote it, or a newer one`,
   )
-}
-
-const int32 = (bytes: Uint8Array, at: number): number =>
-  bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)
-
-function putInt32(to: ByteWriter, value: number): void {
-  to.bytes[to.at++] = value
-  to.bytes[to.at++] = value >> 8
-  to.bytes[to.at++] = value >> 16
-  to.bytes[to.at++] = value >> 24
 }
 
 /** A value of ids ends once it is larger than this, so that no busy hour and no hot user makes a message that a topic refuses (bytes). */

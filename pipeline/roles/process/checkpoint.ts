@@ -47,12 +47,14 @@ export const checkpointRecord = (checkpoint: CheckpointRecord): OutRecord => ({
   value: json({ version: checkpointVersion, ...checkpoint }),
 })
 
-export function userRecord(userId: Uint8Array, value: Uint8Array): OutRecord {
+export function userKey(userId: Uint8Array): Uint8Array {
   const key = new Uint8Array(userPrefix.length + userId.length)
   key.set(userPrefix)
   key.set(userId, userPrefix.length)
-  return { key, value }
+  return key
 }
+
+export const userRecord = (userId: Uint8Array, value: Uint8Array): OutRecord => ({ key: userKey(userId), value })
 
 export type IdsKey = { lasting: boolean; hour: number; key: string }
 

@@ -3,7 +3,7 @@
 import { userStateReader, type PartitionState } from '../../../operators/partition/state.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { PartitionOwner, RecordBatch } from '../../ports/log.ts'
-import { brokenValue, changelogReader, type ChangelogHead, type IdsKey } from './checkpoint.ts'
+import { brokenValue, changelogReader, userKey, type ChangelogHead, type IdsKey } from './checkpoint.ts'
 
 export type Restored = ChangelogHead & {
   /** Keys of the ids that the changelog holds. */
@@ -27,16 +27,17 @@ export function restorer(state: PartitionState) {
   const reader = userStateReader(state)
   const ids = new Map<string, { at: IdsKey; value: Uint8Array; offset: number }>()
   // Who was put already and comes again is likely to come once more: the busy are written at each checkpoint, and compaction is late.
-  const later = new Map<number, { key: Uint8Array; idStart: number; value: Uint8Array; offset: number }>()
+  const later = new Map<number, { value: Uint8Array; offset: number }>()
   let laterBytes = 0
   let passedOver = 0
 
   function putLater(): void {
-    for (const { key, idStart, value, offset } of later.values()) {
+    for (const [slot, { value, offset }] of later) {
+      state.clear(slot)
       try {
-        reader.put(key, idStart, value, true)
+        reader.put(slot, value)
       } catch (error) {
-        throw brokenValue(error, offset, key)
+        throw brokenValue(error, offset, userKey(state.users.id(slot)))
       }
     }
     later.clear()
@@ -51,10 +52,14 @@ export function restorer(state: PartitionState) {
         later.delete(slot)
         return
       }
-      const outcome = reader.put(key, idStart, value, false)
-      if (outcome === 'foreign') passedOver++
-      if (outcome !== 'known') return
-      later.set(reader.slotOf(key, idStart), { key: copyOf(key), idStart, value: copyOf(value), offset })
+      const known = state.users.count()
+      const slot = reader.slotFor(key, idStart)
+      if (slot < 0) {
+        passedOver++
+        return
+      }
+      if (slot === known) return reader.put(slot, value)
+      later.set(slot, { value: copyOf(value), offset })
       laterBytes += value.length
       if (laterBytes > laterLimit) putLater()
     },
@@ -78,16 +83,13 @@ export function restorer(state: PartitionState) {
       if (checkpoint === undefined && (state.users.count() > 0 || ids.size > 0))
         throw new RangeError('the changelog holds state and no checkpoint: was a repartition interrupted? Run it again')
       const held = [...ids.values()].toSorted((a, b) => a.at.hour - b.at.hour)
-      const generations = held.map(({ at, value, offset }) => {
-        const generation = { hour: at.hour, lasting: at.lasting, ids: value }
+      for (const { at, value, offset } of held) {
         try {
-          reader.expectIds(generation)
+          reader.putIds({ hour: at.hour, lasting: at.lasting, ids: value })
         } catch (error) {
           throw brokenValue(error, offset, at.key)
         }
-        return generation
-      })
-      for (const generation of generations) reader.putIds(generation)
+      }
       if (checkpoint !== undefined) reader.done(checkpoint.clock)
       return { ...head, idKeys: held.map(({ at }) => at), users: state.users.count(), passedOver }
     },
