@@ -33,7 +33,7 @@ export function drawScenario(draw: Chance): Scenario {
   const sometimes = (probability: number, from: number, to: number) => (draw.is(probability) ? draw.between(from, to) : Infinity)
   return {
     startMs: draw.one(starts),
-    durationMs: draw.between(15_000, 50_000),
+    durationMs: draw.between(8_000, 30_000),
     partitions: draw.between(1, 4),
     members: draw.between(1, 4),
     users: draw.between(2, 14),
