@@ -23,16 +23,18 @@ export function kafkaLog(options: KafkaLogOptions): Log {
   const owners = new Set<PartitionOwner>()
   let turn = 0
 
-  async function address(topic: string, records: readonly OutRecord[]): Promise<Addressed[]> {
+  /** `into`: the partition of all that do not name one. */
+  async function address(topic: string, records: readonly OutRecord[], into?: number): Promise<Addressed[]> {
     if (records.length === 0) return []
     const rules = await topics.rules(topic)
     checkRecords(rules, records)
     const keyless = turn++ % rules.partitions
+    const maxBatchBytes = rules.maxMessageBytes + framingBytes
     return records.map((record) => ({
       topic,
-      partition: record.partition ?? (record.key ? partitionOf(record.key, rules.partitions) : keyless),
+      partition: record.partition ?? into ?? (record.key ? partitionOf(record.key, rules.partitions) : keyless),
       record,
-      maxBatchBytes: rules.maxMessageBytes + framingBytes,
+      maxBatchBytes,
     }))
   }
 

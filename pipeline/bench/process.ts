@@ -12,7 +12,9 @@ import { tables } from '../../schemas/tables/catalogue.ts'
 import { openEmbeddedEngine } from '../adapters/embedded-store.ts'
 import { kafkaLog } from '../adapters/kafka-log.ts'
 import type { Clock } from '../ports/clock.ts'
+import type { Log } from '../ports/log.ts'
 import type { QueryParams, Store } from '../ports/store.ts'
+import { isUserRecord } from '../roles/process/checkpoint.ts'
 import { protocolLimits } from '../roles/process/block.ts'
 import { startProcess } from '../roles/process/process.ts'
 import type { PartitionProgress } from '../roles/process/partition-run.ts'
@@ -66,10 +68,24 @@ let logClock = 0
 const logTime: Clock = { now: () => logClock, sleep: systemClock.sleep }
 const blockEvents = (Number(rate) / description.partitions.length) * (blockSpanMs / 1000)
 let checkpoints = 0
+let usersKept = 0
+/** The log, with what checkpoints write counted. */
+const counted: Log = {
+  ...log,
+  async claim(options) {
+    const owner = await log.claim(options)
+    const { commit } = owner
+    owner.commit = (checkpoint) => {
+      usersKept += checkpoint.changelog.filter(isUserRecord).length
+      return commit(checkpoint)
+    }
+    return owner
+  },
+}
 const group = `bench-${process.pid}-${Date.now()}`
 const role = await startProcess({
   clock: steady === undefined ? systemClock : logTime,
-  log,
+  log: counted,
   store,
   topic,
   names: namesOf(topic, group),
@@ -106,6 +122,7 @@ process.stdout.write(
     events: total('events') + total('duplicates') + total('rejected'),
     rows,
     checkpoints,
+    usersKept,
     stopped,
     operators: [
       'decoding',

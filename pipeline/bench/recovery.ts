@@ -66,6 +66,8 @@ export type CheckpointsMeasured = {
   off: number
   /** Of the longer log, in the last round. */
   checkpoints: number
+  /** Users whom checkpoints wrote, for each event: what their cost goes by. */
+  usersPerEvent: number
   eventsPerSecond: number
   /** (on − off) ÷ off. */
   share: number
@@ -78,19 +80,23 @@ export type CheckpointsMeasured = {
 export async function measureCheckpoints(flushes: number, { brokers, rounds, note }: Wish): Promise<CheckpointsMeasured> {
   const logs = await prepareLogs({ brokers, flushes, rig: undefined, note, partitions: 1 })
   let checkpoints = 0
+  let usersPerEvent = 0
   const engine = (steady: 'on' | 'off'): Engine => ({
     name: `checkpoints ${steady}`,
     says: '',
     async run(topic) {
       const figures = await runProcess(logs.brokers, topic, 'null', [steady, String(eventsPerSecond)])
-      if (steady === 'on') checkpoints = figures.checkpoints ?? 0
+      if (steady === 'on') {
+        checkpoints = figures.checkpoints ?? 0
+        usersPerEvent = (figures.usersKept ?? 0) / figures.events
+      }
       return figures
     },
   })
   try {
     const measured = await measure([engine('on'), engine('off')], logs.topics, rounds, note)
     const [on, off] = measured.map((one) => one.cpuSecondsPerMillionEvents) as [number, number]
-    return { on, off, checkpoints, eventsPerSecond, share: on / off - 1 }
+    return { on, off, checkpoints, usersPerEvent, eventsPerSecond, share: on / off - 1 }
   } finally {
     await logs.close()
   }

@@ -17,6 +17,8 @@ export type Figures = {
   events: number
   rows: Readonly<Record<string, number>>
   checkpoints?: number
+  /** Users' values that checkpoints wrote. */
+  usersKept?: number
   operators: readonly string[]
 }
 

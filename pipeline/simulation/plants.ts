@@ -111,8 +111,8 @@ export const plants: Readonly<Record<string, Plant>> = {
     changes: [
       {
         file: 'pipeline/roles/process/restore.ts',
-        find: 'for (const generation of generations) reader.putIds(generation)',
-        replace: '',
+        find: 'reader.putIds({ hour: at.hour, lasting: at.lasting, ids: value })',
+        replace: 'void value',
       },
     ],
   },

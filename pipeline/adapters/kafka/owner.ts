@@ -28,8 +28,8 @@ const abortPatienceMs = 1_000
 export type OwnerDependencies = {
   client: KafkaClient
   fetcher: Fetcher
-  /** Checks records and gives them their partitions. */
-  address(topic: string, records: readonly OutRecord[]): Promise<Addressed[]>
+  /** Checks records and gives them their partitions; `into`: that of all. */
+  address(topic: string, records: readonly OutRecord[], into?: number): Promise<Addressed[]>
   reportProgress(nextOffset: number): Promise<void>
 }
 
@@ -143,10 +143,7 @@ export async function claimPartition(
         if (!alive) throw new OwnerLost(`${transactionalId}: ${ownerId} is no longer the owner`)
         try {
           const records = [
-            await address(
-              changelog.topic,
-              state.map((record) => ({ ...record, partition: changelog.partition })),
-            ),
+            await address(changelog.topic, state, changelog.partition),
             ...(await Promise.all(outbox.map(({ topic, records: messages }) => address(topic, messages)))),
           ].flat()
           if (!alive) throw new OwnerLost(`${transactionalId}: ${ownerId} was closed`)

@@ -129,18 +129,23 @@ function nextRequest(records: readonly Addressed[], from: number): [Pending[], n
   const pending = new Map<string, Pending>()
   let bytes = 0
   let to = from
+  let batch: Pending | undefined
   for (; to < records.length; to++) {
     const { topic, partition, record, maxBatchBytes } = records[to] as Addressed
     const size = recordBytes(record) + recordOverheadBytes
-    const id = partitionId({ topic, partition })
-    const batch = pending.get(id)
+    // A checkpoint's records are all of one partition: no name is made for each.
+    if (batch?.partition !== partition || batch.topic !== topic) batch = pending.get(partitionId({ topic, partition }))
     if (to > from && bytes + size > maxRequestBytes) break
     if (batch && batch.bytes + size > maxBatchBytes - batchOverheadBytes) break
     bytes += size
     if (batch) {
       batch.records.push(record)
       batch.bytes += size
-    } else pending.set(id, { topic, partition, id, records: [record], bytes: size, sequence: 0, batch: Buffer.alloc(0) })
+    } else {
+      const id = partitionId({ topic, partition })
+      batch = { topic, partition, id, records: [record], bytes: size, sequence: 0, batch: Buffer.alloc(0) }
+      pending.set(id, batch)
+    }
   }
   return [[...pending.values()], to]
 }

@@ -8,6 +8,7 @@
 //   checkpoint                   where to go on (JSON), the last record of its transaction
 //
 // Owner records (header `reelpulse: owner`) are the log adapter's.
+import { byteWriter, putBytes, room, taken } from '../../../operators/bytes.ts'
 import type { OperatorSettings } from '../../../operators/settings.ts'
 import type { OutRecord, RecordBatch } from '../../ports/log.ts'
 import { lastingHours, recentHours } from '../../../operators/partition/partition.ts'
@@ -55,6 +56,7 @@ export function userKey(userId: Uint8Array): Uint8Array {
 }
 
 export const userRecord = (userId: Uint8Array, value: Uint8Array): OutRecord => ({ key: userKey(userId), value })
+export const isUserRecord = ({ key }: OutRecord): boolean => key !== null && isUser(key)
 
 export type IdsKey = { lasting: boolean; hour: number; key: string }
 
@@ -73,10 +75,18 @@ const isExpired = (at: IdsKey, hour: number) => hour - at.hour > (at.lasting ? l
  */
 export function checkpointWriter(state: PartitionState, kept: readonly IdsKey[]): (checkpoint: CheckpointRecord) => OutRecord[] {
   const writeUser = userStateWriter(state)
+  const keys = byteWriter()
+  const userKey = (slot: number) => {
+    const idLength = state.users.idLength(slot)
+    room(keys, userPrefix.length + idLength)
+    putBytes(keys, userPrefix, 0, userPrefix.length)
+    putBytes(keys, state.users.ids(), state.users.idStart(slot), idLength)
+    return taken(keys)
+  }
   let idKeys = [...kept]
   return (checkpoint) => {
     const records: OutRecord[] = []
-    for (const slot of state.changed()) records.push(userRecord(state.users.id(slot), writeUser(slot)))
+    for (const slot of state.changed()) records.push({ key: userKey(slot), value: writeUser(slot) })
     state.clearChanged()
     for (const [n, generation] of takeNewIds(state).entries()) {
       const { record, at } = idsRecord(generation, `${checkpoint.nextOffset}/${n}`)

@@ -50,7 +50,7 @@ export function isLasting(table: Table, blockAt: number, nowMs: number): boolean
   return table.engine.kind === 'append' && (table.ttl === undefined || blockAt > nowMs - (kpiDeltasKeptDays - 1) * 86_400_000)
 }
 
-const capMs = 10_000
+const backoffMs = (tries: number) => Math.min(10_000, 100 * 2 ** Math.min(tries, 10))
 /** Of a part that may not last: how often it is inserted again while it is not seen. */
 const insertsAgain = 3
 
@@ -69,7 +69,7 @@ export async function untilAcknowledged(
     } catch (error) {
       if (!(error instanceof StoreAway)) throw error
       hooks.onRetry(error, tries, what)
-      await hooks.clock.sleep(Math.min(capMs, 100 * 2 ** Math.min(tries, 10)), signal)
+      await hooks.clock.sleep(backoffMs(tries), signal)
     }
   }
 }
@@ -124,6 +124,7 @@ async function insertTable(
       return found
     }
     for (let again = 0; ; again++) {
+      if (again > 0) await hooks.clock.sleep(backoffMs(again), signal)
       const block = { table, columns, rows: part.bytes, token: again === 0 ? token : `${token}/${again}` }
       const tries = await untilAcknowledged(() => store.insert(block), signal, hooks, table)
       if (tries === 1 && !hooks.isDoubtful()) break
