@@ -15,6 +15,7 @@ export type BlockWriterOptions = {
   clock: Clock
   onRetry: InsertHooks['onRetry']
   onInserted: InsertHooks['onInserted']
+  onAnswered: InsertHooks['onAnswered']
   isDoubtful: InsertHooks['isDoubtful']
   /** A block is in the store, whole. */
   onAcknowledged(): void
@@ -99,6 +100,7 @@ export function blockWriter({ store, partition, present, limits, abort, onAcknow
         )
       }
       await untilAcknowledged(look, abort, hooks)
+      hooks.onAnswered()
       for (const { name, parts } of unconfirmed)
         for (const { table, parts: count } of parts.filter((of) => tables.includes(of.table)))
           for (let part = 0; part < count; part++)

@@ -31,6 +31,7 @@ test('once a table is refused for good, no other table of the block is tried aga
     },
     onRetry() {},
     onInserted() {},
+    onAnswered() {},
     isDoubtful: () => false,
   }
   const inserting = insertBlock(store as unknown as Store, tables, name, new Map(), new AbortController().signal, hooks)

@@ -16,6 +16,8 @@ export type InsertHooks = {
   /** The store is away: told once for each try. `what`: the table; empty: a query. */
   onRetry(error: StoreAway, attempt: number, what: string): void
   onInserted(table: string, rows: number): void
+  /** A question was answered. */
+  onAnswered(): void
   /**
    * An earlier owner may have sent the same insert, and its acknowledgement cannot be believed: a server that was killed can know a token
    * and not have its part.
@@ -121,6 +123,7 @@ async function insertTable(
         found = (await presentParts(store, [table], since)).get(table)!.has(key)
       }
       await untilAcknowledged(look, signal, hooks)
+      hooks.onAnswered()
       return found
     }
     for (let again = 0; ; again++) {

@@ -297,6 +297,7 @@ async function runBlocks(run: BlocksRun): Promise<void> {
       run.storeTook(table)
     },
     onAcknowledged: report,
+    onAnswered: () => run.storeTook(''),
     isDoubtful: () => !checkpoints.hasKept(),
   }) // prettier-ignore
   const checkpoints = checkpointer({
