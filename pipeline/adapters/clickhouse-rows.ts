@@ -4,7 +4,9 @@ type Convert = (value: unknown) => unknown
 
 /** The first two rows are the columns' names and types (JSONCompactEachRowWithNamesAndTypes, 64-bit integers quoted). */
 export function rowsOf<T>(lines: readonly unknown[][]): T[] {
-  const [names, types, ...rows] = lines as [string[], string[], ...unknown[][]]
+  const [names, types, ...rows] = lines as [string[]?, string[]?, ...unknown[][]]
+  // Whatever stands between may answer in its name, and nothing must not be taken for no rows.
+  if (names === undefined || types === undefined) throw new Error("the answer is not ClickHouse's: it has no names and types")
   const converters = types.map(converterOf)
   const changing = converters.flatMap((convert, column) => (convert === undefined ? [] : [{ column, convert }]))
   return rows.map((values) => {

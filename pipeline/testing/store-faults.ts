@@ -20,7 +20,7 @@ export type StoreFault =
 export type FaultOptions = {
   /** Only inserts into this table; else everything. `refuse` is always everything. */
   table?: string
-  /** So many requests pass before it begins. */
+  /** So many inserts pass before it begins, and every question that comes before. */
   after?: number
 }
 
@@ -63,11 +63,15 @@ export async function storeFaults(upstream: () => Pick<RequestOptions, 'socketPa
   let server: Server | undefined
   let port = 0
 
+  const isInsert = (message: IncomingMessage) =>
+    (new URL(message.url ?? '/', 'http://localhost').searchParams.get('query') ?? '').startsWith('INSERT INTO ')
+  const mayPass = (message: IncomingMessage) => (isInsert(message) ? passing-- > 0 : passing > 0)
+
   function listen(): Promise<void> {
     const next = createServer((message, response) => {
       message.on('error', () => {})
       response.on('error', () => {})
-      const present = fault !== undefined && isMeant(message) && passing-- <= 0 ? fault : undefined
+      const present = fault !== undefined && isMeant(message) && !mayPass(message) ? fault : undefined
       if (present !== undefined) met++
       meet(present, message, response)
     })
