@@ -121,7 +121,7 @@ export function userStateReader(state: PartitionState) {
     expect(values: number, part: number): void {
       const users = state.users.count()
       if (users + values <= capacity) return
-      reserve(Math.ceil(Math.max(users + values, Math.min(users * part * 1.02, capacity * 16))))
+      reserve(Math.ceil(Math.max(users + values, Math.min(users * part * 1.02, capacity * 64))))
     },
     /** Slot of the user whose id is the rest of `key` from `idStart`, who is made known if need be; −1: of another partition. */
     slotFor(key: Uint8Array, idStart: number): number {

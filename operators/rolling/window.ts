@@ -1,5 +1,6 @@
 // Rolling sums of fifteen measures over four windows, for every user of a partition. State is sparse: a tile exists only
-// while it holds an event, so a user costs what their distinct tiles cost, however many events fell into them.
+// while it holds an event, so a user costs what their distinct tiles cost, however many events fell into them. Running sums are kept
+// of those alone whose rows are asked for within the hour: anybody else's are added up when they are.
 import { measures, windows } from '../../schemas/measures.ts'
 import { checkCount, putUint, room, takeUint, type ByteReader, type ByteWriter } from '../bytes.ts'
 import { grown } from '../users/registry.ts'
@@ -58,8 +59,11 @@ export type RollingWindows = {
 export function rollingWindows(initialUsers: number): RollingWindows {
   let heads = new Int32Array(initialUsers * userHeads)
   for (let i = OLDEST_NUMBER; i < heads.length; i += headInts) heads[i] = NONE
-  let runCounts = new Int32Array(initialUsers * userCounts)
-  let runSums = new Float64Array(initialUsers * userSums)
+  let runs = new Int32Array(initialUsers) // a user's running sums, 0: none are kept
+  let runCounts = new Int32Array(64 * userCounts)
+  let runSums = new Float64Array(64 * userSums)
+  let runsMade = 1
+  let firstFreeRun = 0 // free ones are chained by their first count
 
   let lines = new Int32Array(1024 * lineInts) // tile 0 is never given out: 0 is "no tile"
   let lineSums = new Float64Array(1024 * 2)
@@ -90,6 +94,48 @@ export function rollingWindows(initialUsers: number): RollingWindows {
     return tile
   }
 
+  /** Keeps what is in `row`. */
+  function keepRun(slot: number): void {
+    let run = firstFreeRun
+    if (run !== 0) firstFreeRun = runCounts[run * userCounts]!
+    else {
+      run = runsMade++
+      if (run * userSums === runSums.length) {
+        runCounts = grown(runCounts, runCounts.length * 2)
+        runSums = grown(runSums, runSums.length * 2)
+      }
+    }
+    runs[slot] = run
+    for (let w = 0; w < windowCount; w++) {
+      const at = w * measureCount
+      const counts = run * userCounts + w * COUNTS
+      for (let m = 0; m < COUNTS; m++) runCounts[counts + m] = row[at + m]!
+      runSums[run * userSums + w * 2] = row[at + WATCH_MS]!
+      runSums[run * userSums + w * 2 + 1] = row[at + AMOUNT_MINOR]!
+    }
+  }
+
+  function dropRun(slot: number): void {
+    const run = runs[slot]!
+    if (run === 0) return
+    runCounts[run * userCounts] = firstFreeRun
+    firstFreeRun = run
+    runs[slot] = 0
+  }
+
+  /** Fills `row` from the tiles. O(tiles of the user). */
+  function addUp(slot: number): void {
+    row.fill(0)
+    for (let w = 0; w < windowCount; w++) {
+      const at = w * measureCount
+      for (let tile = heads[slot * userHeads + w * headInts + OLDEST]!; tile !== 0; tile = lines[tile * lineInts + NEWER]!) {
+        for (let m = 0; m < COUNTS; m++) row[at + m]! += lines[tile * lineInts + COUNT + m]!
+        row[at + WATCH_MS]! += lineSums[tile * 2]!
+        row[at + AMOUNT_MINOR]! += lineSums[tile * 2 + 1]!
+      }
+    }
+  }
+
   /** The user's tile of a number in a window; made, in its place by number, if need be. */
   function tileOf(slot: number, window: number, number: number): number {
     const head = slot * userHeads + window * headInts
@@ -116,15 +162,18 @@ export function rollingWindows(initialUsers: number): RollingWindows {
 
   function dropTilesBelow(slot: number, window: number, number: number): void {
     const head = slot * userHeads + window * headInts
-    const counts = slot * userCounts + window * COUNTS
-    const sums = slot * userSums + window * 2
+    const run = runs[slot]!
+    const counts = run * userCounts + window * COUNTS
+    const sums = run * userSums + window * 2
     let tile = heads[head + OLDEST]!
     while (tile !== 0) {
       const line = tile * lineInts
       if (lines[line + NUMBER]! >= number) break
-      for (let m = 0; m < COUNTS; m++) runCounts[counts + m]! -= lines[line + COUNT + m]!
-      runSums[sums]! -= lineSums[tile * 2]!
-      runSums[sums + 1]! -= lineSums[tile * 2 + 1]!
+      if (run !== 0) {
+        for (let m = 0; m < COUNTS; m++) runCounts[counts + m]! -= lines[line + COUNT + m]!
+        runSums[sums]! -= lineSums[tile * 2]!
+        runSums[sums + 1]! -= lineSums[tile * 2 + 1]!
+      }
       const newer = lines[line + NEWER]!
       lines[line + NEWER] = firstFree
       firstFree = tile
@@ -134,6 +183,7 @@ export function rollingWindows(initialUsers: number): RollingWindows {
     if (tile === 0) {
       heads[head + NEWEST] = 0
       heads[head + OLDEST_NUMBER] = NONE
+      if (window === 0) dropRun(slot)
     } else {
       lines[tile * lineInts + OLDER] = 0
       heads[head + OLDEST_NUMBER] = lines[tile * lineInts + NUMBER]!
@@ -166,8 +216,8 @@ export function rollingWindows(initialUsers: number): RollingWindows {
   const sameMeasures = new Uint8Array(measureCount)
   const sameValues = new Float64Array(measureCount)
 
-  /** Reads a tile's measures into its line, which is all zeros, and adds them to the window's sums. */
-  function readMeasures(tile: number, counts: number, sums: number, from: ByteReader): void {
+  /** Reads a tile's measures into its line, which is all zeros. */
+  function readMeasures(tile: number, from: ByteReader): void {
     const present = from.bytes[from.at++]! | (from.bytes[from.at++]! << 8)
     if (present !== 0) {
       sameCount = 0
@@ -178,13 +228,8 @@ export function rollingWindows(initialUsers: number): RollingWindows {
     }
     for (let i = 0; i < sameCount; i++) {
       const m = sameMeasures[i]!
-      if (m < COUNTS) {
-        lines[tile * lineInts + COUNT + m] = sameValues[i]!
-        runCounts[counts + m]! += sameValues[i]!
-      } else {
-        lineSums[tile * 2 + m - COUNTS] = sameValues[i]!
-        runSums[sums + m - COUNTS]! += sameValues[i]!
-      }
+      if (m < COUNTS) lines[tile * lineInts + COUNT + m] = sameValues[i]!
+      else lineSums[tile * 2 + m - COUNTS] = sameValues[i]!
     }
   }
 
@@ -218,29 +263,31 @@ export function rollingWindows(initialUsers: number): RollingWindows {
           lastTiles[w] = number >= tails[w]! ? tileOf(slot, w, number) : 0
         }
       }
+      const run = runs[slot]!
       for (let w = 0; w < windowCount; w++) {
         const tile = lastTiles[w]!
         if (tile === 0) continue
         lines[tile * lineInts + COUNT + behavior]!++
-        const counts = slot * userCounts + w * COUNTS
+        if (completes) lines[tile * lineInts + COUNT + COMPLETES]!++
+        if (watchMs !== 0) lineSums[tile * 2]! += watchMs
+        if (amountMinor !== 0) lineSums[tile * 2 + 1]! += amountMinor
+        if (run === 0) continue
+        const counts = run * userCounts + w * COUNTS
         runCounts[counts + behavior]!++
-        if (watchMs !== 0) {
-          lineSums[tile * 2]! += watchMs
-          runSums[slot * userSums + w * 2]! += watchMs
-        }
-        if (completes) {
-          lines[tile * lineInts + COUNT + COMPLETES]!++
-          runCounts[counts + COMPLETES]!++
-        }
-        if (amountMinor !== 0) {
-          lineSums[tile * 2 + 1]! += amountMinor
-          runSums[slot * userSums + w * 2 + 1]! += amountMinor
-        }
+        if (completes) runCounts[counts + COMPLETES]!++
+        if (watchMs !== 0) runSums[run * userSums + w * 2]! += watchMs
+        if (amountMinor !== 0) runSums[run * userSums + w * 2 + 1]! += amountMinor
       }
     },
     sums(slot) {
-      let counts = slot * userCounts
-      let sums = slot * userSums
+      const run = runs[slot]!
+      if (run === 0) {
+        addUp(slot)
+        if (heads[slot * userHeads + OLDEST_NUMBER] !== NONE) keepRun(slot)
+        return row
+      }
+      let counts = run * userCounts
+      let sums = run * userSums
       for (let at = 0; at < featureCount; at += measureCount) {
         for (let m = 0; m < COUNTS; m++) row[at + m] = runCounts[counts + m]!
         row[at + WATCH_MS] = runSums[sums]!
@@ -264,8 +311,7 @@ export function rollingWindows(initialUsers: number): RollingWindows {
       const from = heads.length
       heads = grown(heads, users * userHeads)
       for (let i = from + OLDEST_NUMBER; i < heads.length; i += headInts) heads[i] = NONE
-      runCounts = grown(runCounts, users * userCounts)
-      runSums = grown(runSums, users * userSums)
+      runs = grown(runs, users)
       // Tiles grow with users: they are not copied again for each doubling of their own.
       const tilesWanted = Math.ceil(tilesMade * (users / (from / userHeads)))
       if (tilesWanted * lineInts > lines.length) {
@@ -290,8 +336,7 @@ export function rollingWindows(initialUsers: number): RollingWindows {
         heads[head + OLDEST] = 0
         heads[head + OLDEST_NUMBER] = NONE
       }
-      for (let i = slot * userCounts; i < (slot + 1) * userCounts; i++) runCounts[i] = 0
-      for (let i = slot * userSums; i < (slot + 1) * userSums; i++) runSums[i] = 0
+      dropRun(slot)
       if (slot === lastSlot) lastSlot = -1
     },
     // Window by window, oldest tile first: how far its number lies behind the newest event's, or before the tile before it; which
@@ -334,7 +379,7 @@ export function rollingWindows(initialUsers: number): RollingWindows {
             heads[head + OLDEST] = tile
             heads[head + OLDEST_NUMBER] = number
           } else lines[older * lineInts + NEWER] = tile
-          readMeasures(tile, slot * userCounts + w * COUNTS, slot * userSums + w * 2, from)
+          readMeasures(tile, from)
           older = tile
         }
         heads[head + NEWEST] = older

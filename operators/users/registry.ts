@@ -37,7 +37,9 @@ export function grown<A extends Int32Array | Uint32Array | Uint16Array | Uint8Ar
 export function userRegistry(onGrow: (capacity: number) => void, initialCapacity = 1024): UserRegistry {
   let capacity = initialCapacity
   let users = 0
-  let table = new Int32Array(capacity * 4) // slot + 1, or 0; at most half full
+  // Pairs of (slot + 1 or 0, hash), at most half full: that a place is somebody else's is seen without a look elsewhere in memory.
+  let places = capacity * 4
+  let table = new Int32Array(places * 2)
   let hashes = new Int32Array(capacity)
   let starts = new Int32Array(capacity + 1) // of ids; the next one's start is this one's end
   let ids = new Uint8Array(capacity * 16)
@@ -47,15 +49,15 @@ export function userRegistry(onGrow: (capacity: number) => void, initialCapacity
   // All keys of a partition agree in murmur2 modulo the partition count: mix, so that they do not share table places.
   const place = (hash: number) => {
     const mixed = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d)
-    return (mixed ^ (mixed >>> 13)) & (table.length - 1)
+    return (mixed ^ (mixed >>> 13)) & (places - 1)
   }
 
   function find(bytes: Uint8Array, from: number, length: number, hash: number): number {
-    const mask = table.length - 1
+    const mask = places - 1
     probe: for (let i = place(hash); ; i = (i + 1) & mask) {
-      const slot = table[i]! - 1
+      const slot = table[i * 2]! - 1
       if (slot < 0) return -1
-      if (hashes[slot] !== hash) continue
+      if (table[i * 2 + 1] !== hash) continue
       const start = starts[slot]!
       if (starts[slot + 1]! - start !== length) continue
       for (let j = 0; j < length; j++) if (ids[start + j] !== bytes[from + j]) continue probe
@@ -64,10 +66,12 @@ export function userRegistry(onGrow: (capacity: number) => void, initialCapacity
   }
 
   function insert(slot: number): void {
-    const mask = table.length - 1
-    let i = place(hashes[slot]!)
-    while (table[i] !== 0) i = (i + 1) & mask
-    table[i] = slot + 1
+    const mask = places - 1
+    const hash = hashes[slot]!
+    let i = place(hash)
+    while (table[i * 2] !== 0) i = (i + 1) & mask
+    table[i * 2] = slot + 1
+    table[i * 2 + 1] = hash
   }
 
   function intern(bytes: Uint8Array, from: number, length: number, hash: number): number {
@@ -81,7 +85,7 @@ export function userRegistry(onGrow: (capacity: number) => void, initialCapacity
     starts[slot + 1] = start + length
     hashes[slot] = hash
     users++
-    if (users * 2 > table.length) spread(table.length * 2)
+    if (users * 2 > places) spread(places * 2)
     else insert(slot)
     return slot
   }
@@ -93,29 +97,31 @@ export function userRegistry(onGrow: (capacity: number) => void, initialCapacity
     onGrow(capacity)
   }
 
-  function spread(places: number): void {
-    table = new Int32Array(places)
+  function spread(to: number): void {
+    places = to
+    table = new Int32Array(places * 2)
     for (let slot = 0; slot < users; slot++) if (!forgotten.has(slot)) insert(slot)
   }
 
   function reserve(wanted: number): void {
     if (wanted > capacity) grow(wanted)
-    if (wanted * 2 > table.length) spread(2 ** Math.ceil(Math.log2(wanted * 2)))
+    if (wanted * 2 > places) spread(2 ** Math.ceil(Math.log2(wanted * 2)))
   }
 
   function forget(slot: number): void {
     forgotten.add(slot)
-    const mask = table.length - 1
+    const mask = places - 1
     let gap = place(hashes[slot]!)
-    while (table[gap] !== slot + 1) gap = (gap + 1) & mask
+    while (table[gap * 2] !== slot + 1) gap = (gap + 1) & mask
     // Whoever was pushed past the gap moves up, or nobody would find them behind it.
-    for (let i = (gap + 1) & mask; table[i] !== 0; i = (i + 1) & mask) {
-      const home = place(hashes[table[i]! - 1]!)
+    for (let i = (gap + 1) & mask; table[i * 2] !== 0; i = (i + 1) & mask) {
+      const home = place(table[i * 2 + 1]!)
       if (((i - home) & mask) < ((i - gap) & mask)) continue
-      table[gap] = table[i]!
+      table[gap * 2] = table[i * 2]!
+      table[gap * 2 + 1] = table[i * 2 + 1]!
       gap = i
     }
-    table[gap] = 0
+    table[gap * 2] = 0
   }
 
   function compare(a: number, b: number): number {
