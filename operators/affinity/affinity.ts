@@ -6,6 +6,9 @@ import { affinityHalfLifeMs, topCategories } from './weights.ts'
 /** A user's values are kept as of one instant of their own; it moves when it lies this many half-lives back. */
 const rebaseHalfLives = 64
 
+const leastBlock = 4
+const blockSize = (count: number) => Math.max(leastBlock, 2 ** (32 - Math.clz32(count - 1)))
+
 export type Affinities = {
   /** Adds `weight` (> 0) of an event of corrected time `t`. O(categories of the user). */
   add(slot: number, category: number, weight: number, t: number): void
@@ -30,48 +33,65 @@ export function affinities(names: readonly string[], initialUsers: number): Affi
 
   const otherCode = names.length - 1
 
-  let heads = new Int32Array(initialUsers) // chained entries; 0 is "none"
+  // A user's entries lie in a block of `codes` and `values`: the power of two that holds them, no less than 4. Block 0 is nobody's.
+  let blocks = new Int32Array(initialUsers)
+  let counts = new Int32Array(initialUsers)
   let baseAt = new Float64Array(initialUsers)
   let codes = new Int32Array(1024)
-  let nexts = new Int32Array(1024)
   let values = new Float64Array(1024)
-  let made = 1
-  let firstFree = 0 // free entries are chained by `nexts`
+  let made = leastBlock
+  const free: number[][] = Array.from({ length: 32 }, () => []) // by log2 of the block's size
   const top = { codes: new Int32Array(topCategories), values: new Float64Array(topCategories) }
 
-  function newEntry(): number {
-    if (firstFree !== 0) {
-      const entry = firstFree
-      firstFree = nexts[entry]!
-      return entry
+  function newBlock(size: number): number {
+    const block = free[31 - Math.clz32(size)]!.pop()
+    if (block !== undefined) return block
+    const at = made
+    made += size
+    if (made > codes.length) {
+      const length = Math.max(codes.length * 2, made)
+      codes = grown(codes, length)
+      values = grown(values, length)
     }
-    const entry = made++
-    if (entry === codes.length) {
-      codes = grown(codes, entry * 2)
-      nexts = grown(nexts, entry * 2)
-      values = grown(values, entry * 2)
+    return at
+  }
+
+  const freeBlock = (block: number, size: number) => free[31 - Math.clz32(size)]!.push(block)
+
+  /** Another entry of the user's, behind those that are there. */
+  function newEntry(slot: number): number {
+    const count = counts[slot]!
+    counts[slot] = count + 1
+    const block = blocks[slot]!
+    if (count === 0) return (blocks[slot] = newBlock(leastBlock))
+    if (count < leastBlock || (count & (count - 1)) !== 0) return block + count
+    const larger = newBlock(count * 2)
+    for (let i = 0; i < count; i++) {
+      codes[larger + i] = codes[block + i]!
+      values[larger + i] = values[block + i]!
     }
-    return entry
+    freeBlock(block, count)
+    blocks[slot] = larger
+    return larger + count
   }
 
   function entryOf(slot: number, category: number): number {
-    for (let entry = heads[slot]!; entry !== 0; entry = nexts[entry]!) if (codes[entry] === category) return entry
-    const entry = newEntry()
+    const from = blocks[slot]!
+    for (let entry = from, to = from + counts[slot]!; entry < to; entry++) if (codes[entry] === category) return entry
+    const entry = newEntry(slot)
     codes[entry] = category
-    nexts[entry] = heads[slot]!
     values[entry] = 0
-    heads[slot] = entry
     return entry
   }
 
   return {
     top,
     add(slot, category, weight, t) {
-      if (heads[slot] === 0) baseAt[slot] = t
+      if (counts[slot] === 0) baseAt[slot] = t
       let ahead = (t - baseAt[slot]!) / affinityHalfLifeMs
       if (ahead > rebaseHalfLives) {
         const factor = 2 ** -ahead
-        for (let entry = heads[slot]!; entry !== 0; entry = nexts[entry]!) values[entry]! *= factor
+        for (let entry = blocks[slot]!, i = counts[slot]!; i > 0; i--, entry++) values[entry]! *= factor
         baseAt[slot] = t
         ahead = 0
       }
@@ -81,7 +101,8 @@ export function affinities(names: readonly string[], initialUsers: number): Affi
     },
     rank(slot, asOf) {
       let count = 0
-      for (let entry = heads[slot]!; entry !== 0; entry = nexts[entry]!) {
+      const from = blocks[slot]!
+      for (let entry = from, to = from + counts[slot]!; entry < to; entry++) {
         const value = values[entry]!
         const code = codes[entry]!
         if (value === 0) continue
@@ -103,25 +124,23 @@ export function affinities(names: readonly string[], initialUsers: number): Affi
       return count
     },
     resize(users) {
-      heads = grown(heads, users)
+      blocks = grown(blocks, users)
+      counts = grown(counts, users)
       baseAt = grown(baseAt, users)
     },
     clear(slot) {
-      for (let entry = heads[slot]!; entry !== 0;) {
-        const next = nexts[entry]!
-        nexts[entry] = firstFree
-        firstFree = entry
-        entry = next
-      }
-      heads[slot] = 0
+      const count = counts[slot]!
+      if (count > 0) freeBlock(blocks[slot]!, blockSize(count))
+      counts[slot] = 0
+      blocks[slot] = 0
     },
     write(slot, to, lastSeen) {
-      let count = 0
-      for (let entry = heads[slot]!; entry !== 0; entry = nexts[entry]!) count++
+      const count = counts[slot]!
+      const from = blocks[slot]!
       room(to, 16 + count * 12)
       putUint(to, count)
       if (count > 0) putUint(to, lastSeen - baseAt[slot]!)
-      for (let entry = heads[slot]!; entry !== 0; entry = nexts[entry]!) {
+      for (let entry = from; entry < from + count; entry++) {
         // The place in the list plus one, so that the list may grow.
         putUint(to, codes[entry] === otherCode ? 0 : codes[entry]! + 1)
         putDouble(to, values[entry]!)
@@ -130,14 +149,15 @@ export function affinities(names: readonly string[], initialUsers: number): Affi
     read(slot, from, lastSeen) {
       const count = takeUint(from)
       checkCount(from, count)
-      if (count > 0) baseAt[slot] = lastSeen - takeUint(from)
-      for (let i = 0; i < count; i++) {
-        const entry = newEntry()
+      if (count === 0) return
+      baseAt[slot] = lastSeen - takeUint(from)
+      const block = newBlock(blockSize(count))
+      blocks[slot] = block
+      counts[slot] = count
+      for (let entry = block; entry < block + count; entry++) {
         const code = takeUint(from)
         codes[entry] = code === 0 ? otherCode : code - 1
         values[entry] = takeDouble(from)
-        nexts[entry] = heads[slot]!
-        heads[slot] = entry
       }
     },
   }

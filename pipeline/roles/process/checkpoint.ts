@@ -86,7 +86,8 @@ export function checkpointWriter(state: PartitionState, kept: readonly IdsKey[])
   let idKeys = [...kept]
   return (checkpoint) => {
     const records: OutRecord[] = []
-    for (const slot of state.changed()) records.push({ key: userKey(slot), value: writeUser(slot) })
+    // In the order of their slots, what is kept of one lies close to what is kept of the next.
+    for (const slot of state.changed().toSorted()) records.push({ key: userKey(slot), value: writeUser(slot) })
     state.clearChanged()
     for (const [n, generation] of takeNewIds(state).entries()) {
       const { record, at } = idsRecord(generation, `${checkpoint.nextOffset}/${n}`)
