@@ -4,7 +4,7 @@ import { expectedOf, total } from './baseline.ts'
 import { effectsOf, wholeOf, type Effects, type Whole } from './effects.ts'
 import { latticeOf } from './lattice.ts'
 import { leavesProblem, type Cell, type Leaves } from './leaves.ts'
-import { unlikeness } from './likelihood.ts'
+import { shiftOf, unlikeness } from './likelihood.ts'
 import { firstLook, isEverything, scanner, type Candidate, type Volume } from './scan.ts'
 
 export type Question = {
@@ -42,7 +42,7 @@ export type Attribution = {
 }
 
 export const deepest = 3
-const mostCauses = 4
+export const mostCauses = 4
 /** Numerator, now or expected, below which a cell is noise. */
 export const fewestEvents = 5
 /** Beyond the logarithm of the cells tried: by chance about one scan in twenty has a cell that passes. */
@@ -51,7 +51,9 @@ export const chanceMargin = 2
 export const furtherShare = 0.1
 export const furtherScore = 0.2
 /** What each further cause must win over "everything moved alike". */
-const costOfFurther = 5
+export const costOfFurther = 5
+/** Everything moved only if what is outside the causes moved by so much of what was looked for, in logarithms. */
+export const alikeShare = 0.5
 /** Rates explain less of the change than this, and mix more: it is the mix. */
 const mixShare = 0.5
 
@@ -87,14 +89,26 @@ export function attribute(leaves: Leaves, question: Question = {}): Attribution 
     }
     const sum = causes.reduce((total, { score }) => total + score, 0)
     const { everything } = first
-    const alike = everything.score >= least && everything.score >= sum - costOfFurther * Math.max(0, causes.length - 1)
-    return { found: alike ? [everything] : causes, ranked: first.ranked }
+    const isLikelier = everything.score >= least && everything.score >= sum - costOfFurther * Math.max(0, causes.length - 1)
+    return { found: isLikelier && restMoved(causes, shift) ? [everything] : causes, ranked: first.ranked }
+  }
+
+  /** Whether what lies outside the causes moved like them; where hardly anything does, there is nothing against it. */
+  function restMoved(causes: readonly Candidate[], shift: number): boolean {
+    let count = 0
+    let expected = 0
+    for (let i = 0; i < base.expected.length; i++) {
+      if (causes.some((cause) => isIn(leaves, cause, i))) continue
+      count += leaves.numerator[i]!
+      expected += base.expected[i]!
+    }
+    return Math.max(count, expected) < volume.leastEvents || shiftOf(count, expected) / shift >= alikeShare
   }
 
   const cellOf = ({ dimensions, leaf }: Candidate): Cell =>
     Object.fromEntries(dimensions.map((d) => [leaves.dimensions[d]!, leaves.values[d]![leaves.codes[d]![leaf]!]!]))
   const causes = found.map((candidate): Cause => {
-    const effects = effectsOf(leaves, base, (i) => candidate.dimensions.every((d) => leaves.codes[d]![i] === leaves.codes[d]![candidate.leaf]))
+    const effects = effectsOf(leaves, base, (i) => isIn(leaves, candidate, i))
     const added = effects.numerator + effects.denominator
     return {
       cell: cellOf(candidate),
@@ -117,6 +131,9 @@ export function attribute(leaves: Leaves, question: Question = {}): Attribution 
 }
 
 const nothing = { found: [], ranked: [] } as const
+
+const isIn = (leaves: Leaves, { dimensions, leaf }: Candidate, i: number) =>
+  dimensions.every((d) => leaves.codes[d]![i] === leaves.codes[d]![leaf])
 
 /** One lies within the other. */
 function related(leaves: Leaves, cause: Candidate, dimensions: readonly number[], leaf: number): boolean {

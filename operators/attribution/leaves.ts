@@ -39,10 +39,13 @@ export function leavesProblem(leaves: Leaves): string | undefined {
   for (const [d, column] of codes.entries()) {
     if (column.length !== count) return `${count} leaves, but the codes of ${dimensions[d]} are ${column.length}`
     const size = values[d]!.length
-    for (let i = 0; i < count; i++) if (column[i]! >= size) return `leaf ${i}: code ${column[i]} of ${dimensions[d]}, which has ${size} values`
+    for (let i = 0; i < count; i++)
+      if (column[i]! >= size) return `leaf ${i}: code ${column[i]} of ${dimensions[d]}, which has ${size} values`
   }
   for (const column of [numerator, denominator, baselineNumerator, baselineDenominator])
     if (column?.some((value) => !(value >= 0 && value < Infinity))) return 'a figure that is negative or no number'
+  const [a = 1, b = 1, c = 1] = values.map(({ length }) => length).toSorted((x, y) => y - x)
+  if (a * b * c > Number.MAX_SAFE_INTEGER) return `dimensions of ${a}, ${b} and ${c} values: more cells than can be numbered`
   if (!(leaves.baselineBuckets > 0)) return `a baseline of ${leaves.baselineBuckets} buckets`
   if (!(leaves.spread >= 0 && leaves.spread < Infinity)) return `a spread of ${leaves.spread}`
   return undefined

@@ -17,7 +17,8 @@ export function readCase(text: string, file: string, at: number): Read<Leaves> {
     return wrong(`${file}: no CSV: ${error instanceof Error ? error.message : String(error)}`)
   }
   const [header, ...lines] = rows
-  if (header === undefined) return wrong(`${file}: is empty, wants a header with ${timeColumn}, ${numeratorColumn}, ${denominatorColumn} and dimensions`)
+  if (header === undefined)
+    return wrong(`${file}: is empty, wants a header with ${timeColumn}, ${numeratorColumn}, ${denominatorColumn} and dimensions`)
   const missing = [timeColumn, numeratorColumn, denominatorColumn].filter((name) => !header.includes(name))
   if (missing.length > 0) return wrong(`${file}: no column ${missing.join(', ')}; the header has ${header.join(', ')}`)
   const twice = header.find((name, i) => header.indexOf(name) !== i)
@@ -73,7 +74,8 @@ export function readCase(text: string, file: string, at: number): Read<Leaves> {
   if (!minutes.has(at)) return wrong(`${file}: no row of minute ${at}, which anomaly.yaml says it is about`)
   const before = [...minutes.keys()].filter((minute) => minute < at).toSorted((a, b) => a - b)
   const { taken: _, ...baseline } = baselineOf(before.map(bucketOf))
-  if (baseline.baselineBuckets === 0) return wrong(`${file}: no minute before ${at} has a ${denominatorColumn} above 0: nothing to compare with`)
+  if (baseline.baselineBuckets === 0)
+    return wrong(`${file}: no minute before ${at} has a ${denominatorColumn} above 0: nothing to compare with`)
   const codes = dimensions.map((_, d) => Uint32Array.from(leafCodes, (leaf) => leaf[d]!))
   return { ok: true, value: { dimensions, values: dictionaries.map((values) => [...values.keys()]), codes, ...bucketOf(at), ...baseline } }
 }

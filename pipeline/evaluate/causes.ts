@@ -28,7 +28,8 @@ export type JudgedCase = {
 /** All problems of all files, where there are any: figures of half a folder would mislead. */
 export function evaluateCauses(directory: string, direction: Question['direction']): Read<{ figures: CauseFigures; cases: JudgedCase[] }> {
   const path = join(directory, labelsFile)
-  if (!existsSync(path)) return { ok: false, problems: [`no ${labelsFile} in ${directory}: it says which cases there are, and their causes`] }
+  if (!existsSync(path))
+    return { ok: false, problems: [`no ${labelsFile} in ${directory}: it says which cases there are, and their causes`] }
   const labels = readLabels(readFileSync(path, 'utf8'), labelsFile)
   if (!labels.ok) return labels
   const problems: string[] = []

@@ -79,7 +79,8 @@ function fromMap(map: Readonly<Record<string, unknown>>): Cell[] | string {
   let cells: Cell[] = [{}]
   for (const [dimension, written] of Object.entries(map)) {
     const values: readonly unknown[] = Array.isArray(written) ? written : [written]
-    if (values.length === 0 || !values.every((value) => typeof value === 'string')) return `has ${dimension}: ${tell(written)}, wants a value`
+    if (values.length === 0 || !values.every((value) => typeof value === 'string'))
+      return `has ${dimension}: ${tell(written)}, wants a value`
     cells = cells.flatMap((cell) => values.map((value) => (isWildcard(value) ? cell : { ...cell, [dimension]: value.trim() })))
   }
   return cells

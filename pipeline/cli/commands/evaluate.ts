@@ -32,8 +32,12 @@ equal, dimension for dimension.`,
   ],
   json: true,
   async run({ flags, positionals: [what = '', folder = ''], json, print, note, result }) {
-    if (!subjects.includes(what)) throw new UsageError(`cannot evaluate "${what}"${nearest(what, subjects)}; it knows ${subjects.join(', ')}`)
-    const [{ evaluateCauses, renderCase }, { existsSync, statSync }] = await Promise.all([import('../../evaluate/causes.ts'), import('node:fs')])
+    if (!subjects.includes(what))
+      throw new UsageError(`cannot evaluate "${what}"${nearest(what, subjects)}; it knows ${subjects.join(', ')}`)
+    const [{ evaluateCauses, renderCase }, { existsSync, statSync }] = await Promise.all([
+      import('../../evaluate/causes.ts'),
+      import('node:fs'),
+    ])
     if (!existsSync(folder)) throw new UsageError(`there is no folder ${folder}`)
     if (!statSync(folder).isDirectory()) throw new UsageError(`${folder} is no folder: name the one that has anomaly.yaml`)
     const evaluated = evaluateCauses(folder, flags.direction === 'either' ? undefined : flags.direction)
