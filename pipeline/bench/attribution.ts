@@ -1,4 +1,4 @@
-// How fast causes are found among many leaves: a million by default, six dimensions, a cause of two dimensions planted.
+// How fast causes are found among many leaves: a million by default, six dimensions, two causes of two dimensions each planted.
 import { attribute } from '../../operators/attribution/attribute.ts'
 import { cellName, type Leaves } from '../../operators/attribution/leaves.ts'
 import { chance } from '../simulation/chance.ts'
@@ -36,7 +36,7 @@ export function measureAttribution(count: number, rounds: number): AttributionFi
   return { leaves: count, seconds, firstSeconds, leavesPerSecond: Math.round(count / seconds), rssMb, found }
 }
 
-/** Plays and completes: 45 % complete, but of one app version on one platform in this bucket only 30 %. */
+/** Plays and completes: 45 % complete, but in this bucket fewer of one app version on one platform, and on one surface by one channel. */
 function plantedLeaves(count: number): Leaves {
   const { unit } = chance(7, 0)
   // Leaves are different combinations, spread over all there are: the step shares no factor with their number.
@@ -50,13 +50,15 @@ function plantedLeaves(count: number): Leaves {
   const denominator = column(() => 1 + Math.floor(40 * unit() ** 4))
   const baselineDenominator = column((i) => Math.floor(denominator[i]! * 20 * (0.5 + unit())))
   const counted = (of: number, rate: number) => Math.min(of, Math.max(0, Math.round(of * rate + Math.sqrt(of) * (unit() - 0.5))))
+  const isIn = (i: number, a: number, codeA: number, b: number, codeB: number) => codes[a]![i] === codeA && codes[b]![i] === codeB
+  const rateOf = (i: number) => (isIn(i, 0, 1, 3, 2) ? 0.3 : isIn(i, 1, 3, 5, 0) ? 0.33 : 0.45)
   return {
     dimensions,
     values: sizes.map((size) => Array.from({ length: size }, (_, code) => `v${code}`)),
     codes,
     denominator,
     baselineDenominator,
-    numerator: column((i) => counted(denominator[i]!, codes[0]![i] === 1 && codes[3]![i] === 2 ? 0.3 : 0.45)),
+    numerator: column((i) => counted(denominator[i]!, rateOf(i))),
     baselineNumerator: column((i) => counted(baselineDenominator[i]!, 0.45)),
     baselineBuckets: 20,
     spread: 0.01,

@@ -10,13 +10,14 @@ const mostTold = 5
 
 /** Minutes after `at` are not looked at: whoever is alerted does not have them. */
 export function readCase(text: string, file: string, at: number): Read<Leaves> {
-  let rows: string[][]
+  let rows: { record: string[]; info: { lines: number } }[]
   try {
-    rows = parse(text, { bom: true, skip_empty_lines: true, trim: true, relax_column_count: true })
+    rows = parse(text, { bom: true, skip_empty_lines: true, trim: true, relax_column_count: true, info: true }) as never
   } catch (error) {
     return wrong(`${file}: no CSV: ${error instanceof Error ? error.message : String(error)}`)
   }
-  const [header, ...lines] = rows
+  const [first, ...lines] = rows
+  const header = first?.record
   if (header === undefined)
     return wrong(`${file}: is empty, wants a header with ${timeColumn}, ${numeratorColumn}, ${denominatorColumn} and dimensions`)
   const missing = [timeColumn, numeratorColumn, denominatorColumn].filter((name) => !header.includes(name))
@@ -33,8 +34,8 @@ export function readCase(text: string, file: string, at: number): Read<Leaves> {
   const leafCodes: number[][] = []
   const minutes = new Map<number, { leaf: number; numerator: number; denominator: number }[]>()
   const problems: string[] = []
-  for (const [i, line] of lines.entries()) {
-    const where = `${file}, row ${i + 2}`
+  for (const { record: line, info } of lines) {
+    const where = `${file}, line ${info.lines}`
     if (line.length !== header.length) {
       problems.push(`${where}: ${line.length} cells, the header has ${header.length}`)
       continue

@@ -20,7 +20,12 @@ export function readLabels(text: string, file: string): Read<Label[]> {
   const document = parseDocument(text, { schema: 'failsafe' })
   if (document.errors.length > 0)
     return { ok: false, problems: document.errors.map(({ message }) => `${file}: no YAML: ${message.split('\n')[0]}`) }
-  const entries: unknown = document.toJS()
+  let entries: unknown
+  try {
+    entries = document.toJS()
+  } catch (error) {
+    return { ok: false, problems: [`${file}: no YAML: ${error instanceof Error ? error.message : String(error)}`] }
+  }
   if (!Array.isArray(entries) || entries.length === 0) return { ok: false, problems: [`${file}: wants ${shape}`] }
   const problems: string[] = []
   const labels: Label[] = []
