@@ -15,7 +15,8 @@ export function poissonGain(count: number, expected: number): number {
 
 /**
  * Negative binomial with mean `expected` and variance expected + spread × expected²: by how much the count is likelier where the
- * mean is e^shift times that. A large leaf says at most about shift² / (2 × spread), however large: many leaves must agree.
+ * mean is e^shift times that. A leaf whose count is just that says at most (e^shift − 1 − shift) / spread, however large it is:
+ * many leaves must agree.
  */
 export function shiftGain(count: number, expected: number, shift: number, spread: number): number {
   if (expected <= 0) return 0

@@ -59,7 +59,7 @@ With --topic it reads that topic once, appends nothing to it, and writes the che
       const { measureAttribution } = await import('../../bench/attribution.ts')
       const figures = measureAttribution(flags.leaves, flags.rounds)
       print(
-        `${figures.leaves} leaves in ${figures.seconds.toFixed(2)} s (first run ${figures.firstSeconds.toFixed(2)} s): ${figures.leavesPerSecond} leaves/s, ${figures.rssMb} MB; found ${figures.found}`,
+        `${figures.leaves} leaves in ${figures.seconds.toFixed(2)} s (first run ${figures.firstSeconds.toFixed(2)} s; ${figures.cpuSeconds.toFixed(2)} CPU s): ${figures.leavesPerSecond} leaves/s, ${figures.rssMb} MB; found ${figures.found}`,
       )
       result(figures)
       return exitGood
