@@ -16,6 +16,7 @@ describe.for([1, 2, 3])('planted incidents (seed %d)', (seed) => {
   test.for<[string, Planting, ...Cell[]]>([
     ['a platform falls by half', { ...completion, causes: fallTo(0.5, { a: 'a1' }) }, { a: 'a1' }],
     ['a fall of a fifth', { ...completion, causes: fallTo(0.8, { b: 'b2' }) }, { b: 'b2' }],
+    ['one leaf of four falls by 15 %', { ...completion, sizes: [4], volume: 20_000, causes: fallTo(0.85, { a: 'a1' }) }, { a: 'a1' }],
     ['a cell of two dimensions falls', { ...completion, causes: fallTo(0.5, { a: 'a0', c: 'c3' }) }, { a: 'a0', c: 'c3' }],
     ['a cell of three falls', { ...completion, causes: fallTo(0.3, { a: 'a2', b: 'b1', d: 'd4' }) }, { a: 'a2', b: 'b1', d: 'd4' }],
     ['a cell stops', { ...completion, causes: fallTo(0, { c: 'c5' }) }, { c: 'c5' }],

@@ -15,8 +15,8 @@ const farDeviations = 3
 const farShare = 0.1
 /** Of a normal sample, its median absolute deviation times this is its standard deviation. */
 const deviationOfMad = 1.4826
-/** Rates are never known better than to 7 %, nor is a leaf so restless that nothing can be said. */
-export const spreadLimits: readonly [least: number, most: number] = [0.005, 0.5]
+/** Rates are never known better than to 3 %, nor is a leaf so restless that nothing can be said. */
+export const spreadLimits: readonly [least: number, most: number] = [0.001, 0.5]
 
 /** Sums of the normal buckets, by leaf, and the spread between them. At least one bucket with anything in it is needed. */
 export function baselineOf(buckets: readonly Bucket[]): Baseline {
