@@ -83,6 +83,14 @@ test('the direction that is asked for is the one that is looked at', () => {
   expect(named(attribute(leaves, { direction: 'fall' }).causes)).toEqual(['b=b0'])
 })
 
+test('once the change is explained, no more is looked for: what is left was made up for elsewhere', () => {
+  const [fall, lesser, rise] = [{ c: 'c0' }, { a: 'a0', b: 'b0' }, { a: 'a2', b: 'b5' }]
+  const falls = fallTo(0.3, fall, lesser)
+  const foundIn = (causes: Planting['causes']) => named(attribute(plantedLeaves({ ...completion, causes }), { direction: 'fall' }).causes)
+  expect(foundIn(falls)).toEqual(['a=a0 and b=b0', 'c=c0'])
+  expect(foundIn([...falls, { cell: rise, factor: 1.7 }])).toEqual(['c=c0'])
+})
+
 test('a cell without the volume is no cause, whatever its rate does', () => {
   const leaves = plantedLeaves({ ...completion, volume: 4, causes: fallTo(0, { a: 'a0', b: 'b0', c: 'c0' }) })
   expect(attribute(leaves).causes).toEqual([])
