@@ -11,7 +11,8 @@ import { startProcess } from '../roles/process/process.ts'
 import { openMonitoring } from '../start/monitoring.ts'
 import { knownFlushes, namesOf } from '../start/roles.ts'
 
-export const insertTimeoutMs = 1_000
+/** Of inserts, and of questions too. */
+const timeoutMs = 1_000
 /** Of the runs: small, so that an outage stops them early. */
 export const blockEvents = 32
 export const batchRecords = 10
@@ -37,7 +38,7 @@ export type Run = {
 
 /** The store of one database, through the proxy. */
 export const storeThrough = (url: string, engine: EmbeddedEngine, database: string): Store =>
-  clickhouseStore({ url, ...engine.owner(), database, insertTimeoutMs, queryTimeoutMs: 5_000 })
+  clickhouseStore({ url, ...engine.owner(), database, insertTimeoutMs: timeoutMs, queryTimeoutMs: timeoutMs })
 
 export async function startRun(options: { log: Log; store: Store; topic: string; group: string }): Promise<Run> {
   const { topic, group } = options
