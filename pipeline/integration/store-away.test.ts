@@ -8,6 +8,7 @@ import { defaultSettings } from '../../operators/settings.ts'
 import { embeddedLog, type EmbeddedLog } from '../adapters/embedded-log.ts'
 import { openEmbeddedEngine, type EmbeddedEngine } from '../adapters/embedded-store.ts'
 import { StoreAway, type Store } from '../ports/store.ts'
+import { partHead } from '../roles/process/block-rows.ts'
 import { startProcess } from '../roles/process/process.ts'
 import { writeTraffic } from '../traffic/write-traffic.ts'
 import { knownFlushes, namesOf } from '../start/roles.ts'
@@ -107,13 +108,10 @@ function losing(store: Store, loses: (table: string) => 'told' | 'untold' | unde
       await store.insert(block)
       const loss = loses(block.table)
       if (loss === undefined) return
-      const view = new DataView(block.rows.buffer, block.rows.byteOffset)
+      const { partition, firstOffset } = partHead(block.rows)
       await store.command(
         `ALTER TABLE ${block.table} DELETE WHERE partition = {partition:UInt16} AND first_offset = {at:Int64} SETTINGS mutations_sync = 2`,
-        {
-          partition: view.getUint16(0, true),
-          at: Number(view.getBigInt64(2, true)),
-        },
+        { partition, at: firstOffset },
       )
       if (loss === 'told') throw new StoreAway('the connection broke')
     },

@@ -4,7 +4,7 @@ import { views } from '../../operators/views.ts'
 import { tables } from '../../schemas/tables/catalogue.ts'
 import type { Logger } from '../log/logger.ts'
 import type { Store } from '../ports/store.ts'
-import { untilAcknowledged } from '../roles/process/insert.ts'
+import { untilAcknowledged } from '../roles/process/until-acknowledged.ts'
 
 /** False where `signal` came first. */
 export async function migrateWhenThere(store: Store, signal: AbortSignal, logger: Pick<Logger, 'warn'>): Promise<boolean> {

@@ -6,14 +6,9 @@ import { OffsetGone, TopicMismatch, TopicMissing, type Log } from '../../ports/l
 import { StoreRefused, type Store } from '../../ports/store.ts'
 import { UnknownChangelog } from './checkpoint.ts'
 import type { RestoreProgress } from './restore.ts'
-import {
-  PartitionStopped,
-  partitionsChanged,
-  runPartition,
-  type PartitionLimits,
-  type PartitionNames,
-  type PartitionProgress,
-} from './partition-run.ts'
+import type { PartitionLimits, PartitionNames } from './partition-options.ts'
+import type { PartitionProgress } from './partition-progress.ts'
+import { PartitionStopped, partitionsChanged, runPartition } from './partition-run.ts'
 
 export type ProcessOptions = {
   log: Log
