@@ -1,13 +1,9 @@
 // Every way in which a store can be away, under load, before a real engine: the role stops reading, says so and why, and goes on by
 // itself with nothing lost and nothing twice.
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { embeddedLog, type EmbeddedLog } from '../adapters/embedded-log.ts'
-import { openEmbeddedEngine, type EmbeddedEngine } from '../adapters/embedded-store.ts'
 import type { Store } from '../ports/store.ts'
 import { defaultSettings } from '../../operators/settings.ts'
+import { embeddedParts } from '../testing/embedded-parts.ts'
 import { soon } from '../testing/soon.ts'
 import { clickhouseError, errorPage, storeFaults, type FaultOptions, type StoreFault, type StoreFaults } from '../testing/store-faults.ts'
 import { writeTraffic } from '../traffic/write-traffic.ts'
@@ -16,21 +12,17 @@ import { multiset } from './multiset.ts'
 import { prepareStore } from './process-harness.ts'
 import { batchRecords, blockEvents, startRun, storeThrough, type Run } from './store-outage-harness.ts'
 
-const dir = mkdtempSync(join(tmpdir(), 'reelpulse-outage-'))
 const topic = 'outage'
+const { engine, log } = await embeddedParts('outage', { engine: { fsync: 'nothing' } })
 const compared = ['events', 'user_features', 'tier_changes', 'rejected_events', 'kpi_deltas']
 /** So many inserts of each partition pass before its fault begins: its first blocks, and a part of the next. */
 const after = { inserts: 12, partitions: 2 }
 
-let engine: EmbeddedEngine
-let log: EmbeddedLog
 let faults: StoreFaults
 /** Rows of a run without any fault. */
 const whole = new Map<string, string[]>()
 
 beforeAll(async () => {
-  engine = await openEmbeddedEngine({ dataDir: join(dir, 'data'), fsync: 'nothing' })
-  log = await embeddedLog(join(dir, 'log'))
   faults = await storeFaults(() => ({ socketPath: engine.url().slice('unix:'.length) }))
   await writeTraffic(log, topic, {
     seed: 7,
@@ -48,12 +40,7 @@ beforeAll(async () => {
   await run.stop()
   for (const table of compared) whole.set(table, await multiset(store, table))
 })
-afterAll(async () => {
-  await faults.close()
-  await log.close()
-  await engine.close()
-  rmSync(dir, { recursive: true, force: true })
-})
+afterAll(() => faults.close())
 
 test('the run without a fault, with which the others are compared, has rows in every table', () => {
   for (const table of compared) expect(whole.get(table)!.length, table).toBeGreaterThan(5)
