@@ -25,7 +25,7 @@ export type ProcessOptions = {
   onProgress?: (progress: PartitionProgress) => void
   tell(level: 'info' | 'warn' | 'error', message: string, facts: Readonly<Record<string, unknown>>): void
   limits?: PartitionLimits
-  /** For benchmarks: the offset, by partition, up to which each owner processes before it returns (partition-run.ts). */
+  /** For benchmarks: the offset, by partition, up to which each owner processes before it returns (partition-options.ts). */
   drainTo?: readonly number[]
 }
 
