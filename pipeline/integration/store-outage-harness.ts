@@ -17,9 +17,6 @@ const timeoutMs = 1_000
 export const blockEvents = 32
 export const batchRecords = 10
 
-/** Waits between tries are short, so that tests are. */
-const quickClock: Clock = { now: () => systemClock.now(), sleep: (ms, signal) => systemClock.sleep(Math.min(ms, 50), signal) }
-
 export type Shown = {
   ready: boolean
   parts: { role: string; partition?: number; state: string; since: string; error?: string; to_do?: string }[]
@@ -43,11 +40,17 @@ export const storeThrough = (url: string, engine: EmbeddedEngine, database: stri
 export async function startRun(options: { log: Log; store: Store; topic: string; group: string }): Promise<Run> {
   const { topic, group } = options
   const taken: number[] = []
+  let stopping = false
+  // Waits between tries are short, so that tests are; a stop has all its time, which a slow machine needs for the last block.
+  const clock: Clock = {
+    now: () => systemClock.now(),
+    sleep: (ms, signal) => systemClock.sleep(stopping ? ms : Math.min(ms, 50), signal),
+  }
   const progress = new Map<number, PartitionProgress>()
   const monitoring = await openMonitoring({ serve: { host: '127.0.0.1', port: 0 }, logger: { info() {}, warn() {} } })
   const { log, store, report, started } = monitoring.beginProcess({ ...options, log: inSmallBatches(options.log, taken) })
   const role = await startProcess({
-    clock: quickClock,
+    clock,
     log,
     store,
     topic,
@@ -88,6 +91,7 @@ export async function startRun(options: { log: Log; store: Store; topic: string;
       })
     },
     async stop() {
+      stopping = true
       await role.stop()
       await monitoring.close()
     },
