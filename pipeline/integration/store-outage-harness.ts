@@ -11,8 +11,6 @@ import { startProcess } from '../roles/process/process.ts'
 import { openMonitoring } from '../start/monitoring.ts'
 import { knownFlushes, namesOf } from '../start/roles.ts'
 
-/** Of inserts, and of questions too. */
-const timeoutMs = 1_000
 /** Of the runs: small, so that an outage stops them early. */
 export const blockEvents = 32
 export const batchRecords = 10
@@ -33,8 +31,11 @@ export type Run = {
   stop(): Promise<void>
 }
 
-/** The store of one database, through the proxy. */
-export const storeThrough = (url: string, engine: EmbeddedEngine, database: string): Store =>
+/**
+ * The store of one database, through the proxy. `timeoutMs`: of inserts, and of questions too. Short only where no answer comes: on a slow
+ * machine it would give up what is under way, and do it again.
+ */
+export const storeThrough = (url: string, engine: EmbeddedEngine, database: string, timeoutMs = 30_000): Store =>
   clickhouseStore({ url, ...engine.owner(), database, insertTimeoutMs: timeoutMs, queryTimeoutMs: timeoutMs })
 
 export async function startRun(options: { log: Log; store: Store; topic: string; group: string }): Promise<Run> {
