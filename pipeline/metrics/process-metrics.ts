@@ -3,8 +3,8 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
 import type { Log } from '../ports/log.ts'
 import { StoreAway, type Store } from '../ports/store.ts'
-import type { PartitionProgress } from '../roles/process/partition-run.ts'
-import { partitionStates, type PartitionStatus } from '../roles/process/process.ts'
+import type { PartitionProgress } from '../roles/process/partition-progress.ts'
+import { partitionStates, type PartitionStatus } from '../roles/process/partition-status.ts'
 
 export type ProcessMetricsOptions = {
   registry: Registry
