@@ -3,7 +3,7 @@ import { normalTail } from './discoveries.ts'
 import type { Expected, Memory } from './memory.ts'
 import type { Lags } from './cadence.ts'
 import { hasDenominator, valueOf, type Metric, type Sample } from './metric.ts'
-import { leastDeviation, significantZ } from './settings.ts'
+import { leastDeviation, offsetMeans, significantZ } from './settings.ts'
 
 export type Direction = 'fall' | 'rise'
 
@@ -37,11 +37,14 @@ export function judge(metric: Metric, sample: Sample | undefined, memory: Memory
   }
 
   const { baseline } = expected
-  const offset = metric.kind === 'count' ? memory.offset() : 0
+  const size = metric.kind === 'count' ? memory.size() : { mean: 0, begun: true }
+  const offset = offsetMeans * size.mean || 1
   const residual = residualOf(metric, sample!, value, baseline, offset)
   const deviation = Math.max(memory.deviation(residual < 0), leastDeviationOf(metric, sample!, baseline, offset))
   // Of a share chance alone says how much it scatters at least, so it need not wait for its past.
-  const z = metric.kind === 'share' && Number.isNaN(deviation) ? residual : residual / deviation
+  const known = metric.kind === 'share' && Number.isNaN(deviation) ? residual : residual / deviation
+  // What was nothing so far has begun, not risen.
+  const z = size.begun ? known : NaN
   const tested = !Number.isNaN(z)
   const direction = tested ? directionOf(metric, value, expected) : undefined
   const off = direction !== undefined && Math.abs(z) > significantZ ? direction : undefined

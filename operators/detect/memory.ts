@@ -1,7 +1,7 @@
 // What one KPI in one cell was: the buckets of the last weeks, how high it has been of late, and how it scatters. Typed arrays
 // of fixed size; a bucket costs a median of at most a few hundred figures, and two shifts.
 import type { Cadence, Lags } from './cadence.ts'
-import { leastDays, leastWeeks, levelBounds, offsetMeans, quartilesZ, tailShare, tailZ } from './settings.ts'
+import { leastDays, leastWeeks, levelBounds, quartilesZ, tailShare, tailZ } from './settings.ts'
 import { slidingQuantiles } from './sliding-quantiles.ts'
 
 export type Season = 'week' | 'day' | 'recent'
@@ -22,8 +22,8 @@ export type Expected = {
 export type Memory = {
   /** undefined: too little is known. Of the bucket after the last one kept. */
   expect(index: number, lags: Lags): Expected | undefined
-  /** See offsetMeans. */
-  offset(): number
+  /** Mean of the last weeks, and whether more than the tail of them were not 0. */
+  size(): { readonly mean: number; readonly begun: boolean }
   /** Standard deviation of residuals on the side that is asked for, from how much of the past; NaN where that is too little. */
   deviation(below: boolean): number
   /** Buckets one after the other: the value (NaN: not normal, or none), actual over seasonal, and the residual. */
@@ -77,19 +77,21 @@ export function memory(cadence: Cadence, bounds: readonly [number, number] = lev
       const level = measured ? Math.min(bounds[1], Math.max(bounds[0], shares.median())) : 1
       return { ...known, level, baseline: known.seasonal * level }
     },
-    offset() {
+    size() {
       let sum = 0
-      let count = 0
+      let known = 0
+      let some = 0
       // From the oldest on, so that it does not depend on where the ring begins.
       for (let n = 0, slot = slotOf(keptUntil + 1); n < kept; n++) {
-        const value = values[slot]!
+        const value = Math.abs(values[slot]!)
         if (!Number.isNaN(value)) {
-          sum += Math.abs(value)
-          count++
+          sum += value
+          known++
+          if (value > 0) some++
         }
         if (++slot === kept) slot = 0
       }
-      return sum > 0 ? (offsetMeans * sum) / count : 1
+      return { mean: known === 0 ? 0 : sum / known, begun: some > tailShare * known }
     },
     deviation(below) {
       if (residuals.count() < cadence.scatter.least) return NaN
