@@ -53,13 +53,16 @@ export function judge(metric: Metric, sample: Sample | undefined, memory: Memory
 
 /** How far off, in a unit in which one bucket compares with another; memory.ts measures how much of it is usual. */
 export function residualOf({ kind }: Metric, sample: Sample, value: number, baseline: number, offset: number): number {
-  if (kind === 'count') return Math.log((Math.max(0, value) + offset) / (Math.max(0, baseline) + offset))
+  if (kind === 'count') return bent(value, offset) - bent(baseline, offset)
   const { denominator } = sample
   if (kind === 'mean') return baseline === 0 ? NaN : ((value - baseline) / Math.abs(baseline)) * Math.sqrt(denominator)
   // Half an event more keeps a baseline of none from being beyond doubt. More than one a case (comments of a play): Poisson.
   const p = (baseline * denominator + 0.5) / (denominator + 1)
   return (value - baseline) / Math.sqrt((p < 1 ? p * (1 - p) : p) / denominator)
 }
+
+/** ln(1 + figure / offset), and the same below 0. */
+const bent = (figure: number, offset: number) => Math.sign(figure) * Math.log1p(Math.abs(figure) / offset)
 
 function leastDeviationOf({ kind, unit }: Metric, sample: Sample, baseline: number, offset: number): number {
   if (kind === 'share') return 1
