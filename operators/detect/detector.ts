@@ -8,7 +8,7 @@ import { discoveryLimit } from './discoveries.ts'
 import { judge, type Direction, type Judgement } from './judge.ts'
 import { memory, type Memory } from './memory.ts'
 import { hasDenominator, type Cell, type Metric, type Sample } from './metric.ts'
-import { falseDiscoveryRate, levelBounds, reviewMs, significantZ } from './settings.ts'
+import { falseDiscoveryRate, levelBounds, outlierBuckets, reviewMs, tailShare } from './settings.ts'
 
 /** `samples`: in the order of the detector's metrics. */
 export type CellSamples = Cell & { readonly samples: readonly (Sample | undefined)[] }
@@ -66,8 +66,6 @@ type Track = {
 
 /** A version that nobody has any more is no fault, but what a release is for. */
 const watches = ({ kind }: Metric, { dimension }: Cell) => kind !== 'presence' || dimension !== 'app_version'
-/** The residual of a drop says little of what is usual: it counts as one that is just significant. */
-const clipped = (residual: number, z: number) => (Math.abs(z) > significantZ ? (residual * significantZ) / Math.abs(z) : residual)
 
 /** `stored`: what became of alerts before, in any order; of metrics that it does not have it is left alone. */
 export function detector({ metrics, cadence, latenessMs }: DetectorOptions, stored: readonly Transition[]): Detector {
@@ -164,7 +162,7 @@ export function detector({ metrics, cadence, latenessMs }: DetectorOptions, stor
 
   function keepBucket(track: Track, judgement: Judgement, before: OpenTransition | undefined, index: number): void {
     const { metric, alert, parent } = track
-    const { value, expected, residual, z } = judgement
+    const { value, expected, residual } = judgement
     track.sample = undefined
     track.judgement = undefined
     const good = before?.firedAt !== undefined && recovered(metric, judgement, before.baseline, track.direction) === true
@@ -172,10 +170,14 @@ export function detector({ metrics, cadence, latenessMs }: DetectorOptions, stor
     if (metric.kind === 'incident') return
     const says = !Number.isNaN(value) && !(metric.kind === 'presence' && value === 0)
     if (says) track.memory ??= memory(cadence, metric.kind === 'presence' ? [0, levelBounds[1]] : levelBounds)
+    const heldBack = parent?.alert?.state === 'firing' || (hasFired(parent) && judgement.off !== undefined)
     // A bucket in which it was dropping is no measure of what is normal; nor one in which its drop was held back.
-    const normal = says && (alert === undefined ? parent?.alert?.state !== 'firing' : alert.state === 'recovering')
+    const normal = says && (alert === undefined ? !heldBack : alert.state === 'recovering')
+    // That it is off for a while now and then is how it scatters; what lasts is not.
+    const outliers = Math.min(outlierBuckets, Math.floor(tailShare * (track.memory?.scattered() ?? 0)))
+    const scatters = normal || (alert !== undefined && index - cadence.indexOf(alert.begunAt) < outliers)
     const share = normal && expected !== undefined && expected.season !== 'recent' && expected.seasonal !== 0
-    track.memory?.keep(index, normal ? value : NaN, share ? value / expected.seasonal : NaN, normal ? residual : clipped(residual, z))
+    track.memory?.keep(index, normal ? value : NaN, share ? value / expected.seasonal : NaN, scatters ? residual : NaN)
   }
 }
 

@@ -26,6 +26,8 @@ export type Memory = {
   size(): { readonly mean: number; readonly begun: boolean }
   /** Standard deviation of residuals on the side that is asked for, from how much of the past; NaN where that is too little. */
   deviation(below: boolean): number
+  /** How many residuals that is taken from. */
+  scattered(): number
   /** Buckets one after the other: the value (NaN: not normal, or none), actual over seasonal, and the residual. */
   keep(index: number, value: number, share: number, residual: number): void
 }
@@ -98,6 +100,7 @@ export function memory(cadence: Cadence, bounds: readonly [number, number] = lev
       const middle = (residuals.at(0.75) - residuals.at(0.25)) / quartilesZ
       return Math.max(middle, (below ? -residuals.at(tailShare) : residuals.at(1 - tailShare)) / tailZ)
     },
+    scattered: () => residuals.count(),
     keep(index, value, share, residual) {
       // Buckets that were not looked at are empty; no more of them than it could remember.
       for (let gap = Math.max(keptUntil + 1, index - longest); gap < index && keptUntil !== -Infinity; gap++) keepOne(gap, NaN, NaN, NaN)

@@ -21,6 +21,11 @@ export const tailShare = 0.05
 export const tailZ = 1.645
 /** Interquartile range of a normal distribution in standard deviations. */
 export const quartilesZ = 1.349
+/**
+ * Of an alert so many buckets, from its first, count among what the scatter is taken from, at most the tail's share of that: to be off for
+ * a while now and then is how a KPI scatters. What lasts longer is not.
+ */
+export const outlierBuckets = 12
 /** A figure without a denominator that is no farther off than this is as usual: it ends an alert too. */
 export const usualZ = 1.25
 /** Least standard deviation, relative, of figures whose scatter only their past tells: a past without any scatter proves little. */

@@ -4,7 +4,6 @@ import type { Cadence, Lags } from '../detect/cadence.ts'
 import { judge } from '../detect/judge.ts'
 import { memory } from '../detect/memory.ts'
 import { valueOf, type Metric, type MetricKind } from '../detect/metric.ts'
-import { significantZ } from '../detect/settings.ts'
 import { naiveJudgements, type NaiveBucket } from './judge.ts'
 
 // Days of four buckets, weeks of twelve: a few hundred buckets have all of it.
@@ -22,7 +21,14 @@ const metricOf = (kind: MetricKind): Metric => ({
 }) // prettier-ignore
 
 const bucket = fc.oneof(
-  { weight: 9, arbitrary: fc.record({ sample: fc.record({ numerator: fc.nat(40), denominator: fc.nat(60) }), normal: fc.constant(true) }) },
+  {
+    weight: 9,
+    arbitrary: fc.record({
+      sample: fc.record({ numerator: fc.nat(40), denominator: fc.nat(60) }),
+      normal: fc.constant(true),
+      outlier: fc.constant(false),
+    }),
+  },
   {
     weight: 2,
     arbitrary: fc.record({
@@ -30,7 +36,7 @@ const bucket = fc.oneof(
       normal: fc.boolean(),
     }),
   },
-  { weight: 1, arbitrary: fc.constant<NaiveBucket>({ sample: undefined, normal: true }) },
+  { weight: 1, arbitrary: fc.constant<NaiveBucket>({ sample: undefined, normal: true, outlier: false }) },
 )
 
 test.each(['share', 'mean', 'count'] as const)('a %s is judged as its definition says, in every bucket', (kind) => {
@@ -39,12 +45,11 @@ test.each(['share', 'mean', 'count'] as const)('a %s is judged as its definition
   fc.assert(
     fc.property(fc.array(bucket, { minLength: 80, maxLength: 160 }), fc.nat(100), (buckets, first) => {
       const remembered = memory(cadence)
-      const got = buckets.map(({ sample, normal }, i) => {
+      const got = buckets.map(({ sample, normal, outlier }, i) => {
         const { expected, z, residual, value } = judge(metric, sample, remembered, first + i, lagsOf(first + i))
         const good = normal && !Number.isNaN(value)
         const share = good && expected !== undefined && expected.season !== 'recent' && expected.seasonal !== 0
-        const kept = normal || !(Math.abs(z) > significantZ) ? residual : (residual * significantZ) / Math.abs(z)
-        remembered.keep(first + i, good ? value : NaN, share ? value / expected.seasonal : NaN, kept)
+        remembered.keep(first + i, good ? value : NaN, share ? value / expected.seasonal : NaN, normal || outlier ? residual : NaN)
         if (expected !== undefined)
           seen
             .add(expected.season)

@@ -3,20 +3,10 @@ import type { Cadence, Lags } from '../detect/cadence.ts'
 import { residualOf } from '../detect/judge.ts'
 import type { Season } from '../detect/memory.ts'
 import { valueOf, type Metric, type Sample } from '../detect/metric.ts'
-import {
-  leastDays,
-  leastDeviation,
-  leastWeeks,
-  levelBounds,
-  offsetMeans,
-  quartilesZ,
-  significantZ,
-  tailShare,
-  tailZ,
-} from '../detect/settings.ts'
+import { leastDays, leastDeviation, leastWeeks, levelBounds, offsetMeans, quartilesZ, tailShare, tailZ } from '../detect/settings.ts'
 
-/** `normal`: no alert of the cell was pending or firing in it. */
-export type NaiveBucket = { readonly sample: Sample | undefined; readonly normal: boolean }
+/** `normal`: no alert of the cell was pending or firing in it. `outlier`: one was, but had only begun. */
+export type NaiveBucket = { readonly sample: Sample | undefined; readonly normal: boolean; readonly outlier: boolean }
 export type NaiveJudgement = { readonly season: Season; readonly baseline: number; readonly level: number; readonly z: number }
 
 /** Of each bucket, one after the other from number `first`; undefined where there is nothing to compare. Not of incidents and presence. */
@@ -33,7 +23,7 @@ export function naiveJudgements(
   const residuals: number[] = []
   const figures = buckets.map(({ sample, normal }) => (normal ? Math.fround(valueOf(metric, sample)) : NaN))
 
-  for (const [i, { sample, normal }] of buckets.entries()) {
+  for (const [i, { sample, normal, outlier }] of buckets.entries()) {
     const value = valueOf(metric, sample)
     const between = (list: readonly number[], from: number, to: number) =>
       list.slice(Math.max(0, from), Math.max(0, to)).filter((figure) => !Number.isNaN(figure))
@@ -74,7 +64,7 @@ export function naiveJudgements(
     const z = !begun ? NaN : enough ? residual / Math.max(middle, tail, least) : metric.kind === 'share' ? residual : NaN
     judgements[i] = { season, baseline, level, z }
     if (normal && season !== 'recent' && seasonal !== 0) shares[i] = value / seasonal
-    residuals[i] = normal || !(Math.abs(z) > significantZ) ? residual : (residual * significantZ) / Math.abs(z)
+    if (normal || outlier) residuals[i] = residual
   }
   return judgements
 }
