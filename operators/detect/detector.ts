@@ -135,7 +135,8 @@ export function detector({ metrics, cadence, latenessMs }: DetectorOptions, stor
       for (const track of inOrder()) {
         takeBefore(track, bucketAt)
         const judgement = (track.judgement = judge(track.metric, track.sample, track.memory, index, lags))
-        if (!judgement.tested || hasFired(track) || hasFired(track.parent)) continue
+        // A parent that recovers may be resolved in this very bucket.
+        if (!judgement.tested || hasFired(track) || track.parent?.alert?.state === 'firing') continue
         tests++
         if (judgement.off !== undefined) chances.push(judgement.chance)
       }

@@ -1,6 +1,6 @@
 // Which of many suspicions to believe. Benjamini, Hochberg: Controlling the false discovery rate (1995).
 
-/** Chance that a normal deviate exceeds z, for z of 1 and more: Laplace's continued fraction. */
+/** Chance that a normal deviate exceeds z, for z of 2 and more: Laplace's continued fraction. */
 export function normalTail(z: number): number {
   let fraction = z
   for (let k = 40; k > 0; k--) fraction = z + k / fraction
