@@ -25,9 +25,9 @@ const quiet: Facts = {
   hold: 2,
   called: 'minute',
 }
-const pending = { state: 'pending', baseline: 0.5, direction: 'fall' } as const
-const firing = { state: 'firing', baseline: 0.5, direction: 'fall' } as const
-const recovering = { state: 'recovering', baseline: 0.5, direction: 'fall' } as const
+const pending = { state: 'pending', baseline: 0.5, direction: 'fall', depth: 0.2 } as const
+const firing = { state: 'firing', baseline: 0.5, direction: 'fall', depth: 0.2 } as const
+const recovering = { state: 'recovering', baseline: 0.5, direction: 'fall', depth: 0.2 } as const
 const complaints: Metric = { ...completion, name: 'complaint_rate', better: 'down' }
 const violations: Metric = { ...registrations, name: 'severe_violations', better: 'down', kind: 'incident' }
 
@@ -203,6 +203,16 @@ const cases: Case[] = [
     },
     to: 'recovering',
     because: /registrations 19\.0 is above 90 % of the baseline 20\.0/,
+  },
+  {
+    title: 'a count that is as usual, but no nearer than when it fell, has not recovered: in a quiet hour all looks usual',
+    facts: {
+      metric: registrations,
+      judgement: { ...bucket(16, -0.4), sample: { numerator: 16, denominator: 0 }, expected: { ...usual, baseline: 20 } },
+      alert: { ...firing, baseline: 900 },
+    },
+    to: undefined,
+    because: /registrations 16\.0 is not above 90 % of the baseline 20\.0/,
   },
   {
     title: 'any one of what should never happen fires at once',

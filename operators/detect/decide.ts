@@ -1,10 +1,18 @@
 // What becomes of one KPI in one cell when one more bucket has closed: facts in, a decision and its reason out.
 import type { Direction, Judgement } from './judge.ts'
 import { hasDenominator, type Metric } from './metric.ts'
-import { bucketsToResolve, recoveredShare, usualZ } from './settings.ts'
+import { bucketsToResolve, recoveredShareOf, usualZ } from './settings.ts'
 import { tellBucket, tellLimit, tellOff } from './tell.ts'
 
 export type OpenState = 'pending' | 'firing' | 'recovering'
+
+export type OpenAlert = {
+  readonly state: OpenState
+  readonly baseline: number
+  readonly direction: Direction
+  /** How far off it was when it began, relative to the baseline. */
+  readonly depth: number
+}
 
 export type Facts = {
   readonly metric: Metric
@@ -12,7 +20,7 @@ export type Facts = {
   /** The bucket is off, and stays so when all that was tested in this bucket is looked at together. */
   readonly believed: boolean
   /** The cell's alert, where one is not resolved. From firing on its baseline is frozen. */
-  readonly alert: { readonly state: OpenState; readonly baseline: number; readonly direction: Direction } | undefined
+  readonly alert: OpenAlert | undefined
   /** The alert's last transition was in the bucket just before this one. */
   readonly consecutive: boolean
   /** Buckets just before this one, since the alert fired, that were `recovered`. */
@@ -34,17 +42,19 @@ export type Decision = {
 }
 
 /** Whether a bucket counts towards the end of an alert; undefined where it says nothing. */
-export function recovered(metric: Metric, { value, z, expected }: Judgement, frozen: number, direction: Direction): boolean | undefined {
+export function recovered(metric: Metric, { value, z, expected }: Judgement, alert: OpenAlert): boolean | undefined {
   if (Number.isNaN(value)) return undefined
   if (metric.kind === 'incident') return value === 0
   if (metric.kind === 'presence') return value > 0
-  const within = (baseline: number) =>
-    direction === 'fall'
-      ? value > baseline - (1 - recoveredShare) * Math.abs(baseline)
-      : value < baseline + (1 - recoveredShare) * Math.abs(baseline)
-  if (hasDenominator(metric.kind)) return within(frozen)
+  const falls = alert.direction === 'fall'
+  const within = (baseline: number, allowed: number) =>
+    falls ? value > baseline - allowed * Math.abs(baseline) : value < baseline + allowed * Math.abs(baseline)
+  const allowed = 1 - recoveredShareOf(metric)
+  if (hasDenominator(metric.kind)) return within(alert.baseline, allowed)
   // A count of an hour at noon is no measure of one at night: its baseline goes on, without the buckets since the alert began.
-  return within(expected?.baseline ?? frozen) || (direction === 'fall' ? z > -usualZ : z < usualZ)
+  const baseline = expected?.baseline ?? alert.baseline
+  // Figures that always scatter by more than that are back where they are as usual; but in a quiet hour all looks usual.
+  return within(baseline, allowed) || ((falls ? z > -usualZ : z < usualZ) && within(baseline, alert.depth / 2))
 }
 
 export function decide(facts: Facts): Decision {
@@ -70,7 +80,7 @@ function decideFiring(facts: Facts, pending: Facts['alert']): Decision {
 function decideRecovery(facts: Facts, alert: NonNullable<Facts['alert']>): Decision {
   const { metric, judgement, recoveredBefore, called } = facts
   const decision = (to: Decision['to'], because: string): Decision => ({ to, baseline: alert.baseline, because })
-  const good = recovered(metric, judgement, alert.baseline, alert.direction)
+  const good = recovered(metric, judgement, alert)
   if (good === undefined) return decision(undefined, `${tellOff(metric, judgement)}: the ${called} says nothing`)
   const limit = tellLimit(facts, alert)
   if (!good) return decision(alert.state === 'recovering' ? 'firing' : undefined, `${tellOff(metric, judgement)} is not ${limit}`)

@@ -58,6 +58,8 @@ type Track = {
   judgement: Judgement | undefined
   alert: OpenTransition | undefined
   direction: Direction
+  /** Of the alert's first bucket, relative. */
+  depth: number
   /** Buckets in a row, since the alert fired, that were `recovered`. */
   recoveredRun: number
   /** Not taken over yet, latest first. */
@@ -86,7 +88,7 @@ export function detector({ metrics, cadence, latenessMs }: DetectorOptions, stor
       const parent = cell.dimension === 'all' ? undefined : trackOf(metric, { dimension: 'all', value: '' })
       track = {
         metric, parent, cell: { dimension: cell.dimension, value: cell.value }, memory: undefined, sample: undefined, judgement: undefined,
-        alert: undefined, direction: 'fall', recoveredRun: 0, stored: [],
+        alert: undefined, direction: 'fall', depth: 0, recoveredRun: 0, stored: [],
       } // prettier-ignore
       tracks.set(key, track)
     }
@@ -104,7 +106,7 @@ export function detector({ metrics, cadence, latenessMs }: DetectorOptions, stor
     const { to, baseline, because } = decide({
       metric, judgement, hold: cadence.hold, called: cadence.called,
       believed: judgement.off !== undefined && judgement.chance <= limit,
-      alert: alert === undefined ? undefined : { state: alert.state, baseline: alert.baseline, direction: track.direction },
+      alert: alert === undefined ? undefined : openAlert(track, alert),
       consecutive: alert?.bucketAt === previousAt,
       recoveredBefore: track.recoveredRun,
       parentFiring: hasFired(track.parent),
@@ -166,7 +168,7 @@ export function detector({ metrics, cadence, latenessMs }: DetectorOptions, stor
     const { value, expected, residual } = judgement
     track.sample = undefined
     track.judgement = undefined
-    const good = before?.firedAt !== undefined && recovered(metric, judgement, before.baseline, track.direction) === true
+    const good = before?.firedAt !== undefined && recovered(metric, judgement, openAlert(track, before)) === true
     track.recoveredRun = alert !== undefined && good ? track.recoveredRun + 1 : 0
     if (metric.kind === 'incident') return
     const says = !Number.isNaN(value) && !(metric.kind === 'presence' && value === 0)
@@ -188,10 +190,12 @@ function become(track: Track, transition: Transition): void {
   const { better, kind } = track.metric
   track.alert = isOpen(transition) ? transition : undefined
   if (transition.sequence > 0) return
+  track.depth = Math.abs(transition.actual - transition.baseline) / Math.abs(transition.baseline)
   if (kind === 'presence' || better === 'up') track.direction = 'fall'
   else track.direction = better === 'down' || transition.actual > transition.baseline ? 'rise' : 'fall'
 }
 
+const openAlert = ({ direction, depth }: Track, { state, baseline }: OpenTransition) => ({ state, baseline, direction, depth })
 const isOpen = (transition: Transition): transition is OpenTransition => transition.state !== 'resolved'
 
 /** Takes over what is known of earlier buckets. */

@@ -71,7 +71,8 @@ function leastDeviationOf({ kind, unit }: Metric, sample: Sample, baseline: numb
 }
 
 function directionOf({ better, threshold, kind }: Metric, value: number, { baseline, seasonal }: Expected): Direction | undefined {
-  const limit = (from: number, sign: number) => from + sign * threshold * Math.abs(from)
+  // What is remembered is so to seven digits: exactly at the threshold is not beyond it.
+  const limit = (from: number, sign: number) => from + sign * (threshold + 1e-6) * Math.abs(from)
   // After a busy (quiet) day a count that is back at what is usual at this time is no drop (rise).
   const low = hasDenominator(kind) ? baseline : Math.min(baseline, seasonal)
   const high = hasDenominator(kind) ? baseline : Math.max(baseline, seasonal)

@@ -39,7 +39,8 @@ export const offsetMeans = 3
 /** Of all alerts that begin, at most this share is to be chance (Benjamini–Hochberg, over all that is tested in a bucket). */
 export const falseDiscoveryRate = 0.05
 
-export const recoveredShare = 0.9
+/** Of the baseline at firing, of a KPI with a threshold of 15 %; where less is allowed it must come back as much nearer. */
+export const recoveredShareOf = ({ threshold }: { readonly threshold: number }) => Math.max(0.9, 1 - (threshold * 2) / 3)
 export const bucketsToResolve = 3
 /** From firing to the root-cause review. */
 export const reviewMs = 72 * 3_600_000

@@ -3,7 +3,7 @@ import type { Facts } from './decide.ts'
 import type { Judgement } from './judge.ts'
 import type { Expected } from './memory.ts'
 import { hasDenominator, type Metric } from './metric.ts'
-import { recoveredShare, significantZ, usualZ } from './settings.ts'
+import { recoveredShareOf, significantZ, usualZ } from './settings.ts'
 
 /** Why the bucket is off its baseline, or why not. */
 export function tellBucket({ metric, judgement, believed, called }: Facts): string {
@@ -39,7 +39,7 @@ export function tellOff(metric: Metric, { sample, value }: Judgement): string {
 export function tellLimit({ metric, judgement }: Facts, alert: NonNullable<Facts['alert']>): string {
   if (metric.kind === 'incident') return 'none'
   if (metric.kind === 'presence') return 'more than none'
-  const limit = alert.direction === 'fall' ? `above ${share(recoveredShare)}` : `below ${share(2 - recoveredShare)}`
+  const limit = alert.direction === 'fall' ? `above ${share(recoveredShareOf(metric))}` : `below ${share(2 - recoveredShareOf(metric))}`
   if (hasDenominator(metric.kind)) return `${limit} of the baseline at firing, ${figure(alert.baseline)}`
   return `${limit} of the baseline ${figure(judgement.expected?.baseline ?? alert.baseline)}, or off it by no more than z ${usualZ}`
 }

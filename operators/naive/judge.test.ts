@@ -34,6 +34,7 @@ const bucket = fc.oneof(
     arbitrary: fc.record({
       sample: fc.record({ numerator: fc.nat(400), denominator: fc.integer({ min: 0, max: 900 }) }),
       normal: fc.boolean(),
+      outlier: fc.boolean(),
     }),
   },
   { weight: 1, arbitrary: fc.constant<NaiveBucket>({ sample: undefined, normal: true, outlier: false }) },
