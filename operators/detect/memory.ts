@@ -122,8 +122,35 @@ export function memory(cadence: Cadence, bounds: readonly [number, number] = lev
   }
 }
 
-/** Of the first `count`. */
+/** Of the first `count`, whose order it changes. */
 function medianOf(figures: Float64Array, count: number): number {
-  const sorted = figures.subarray(0, count).toSorted()
-  return (sorted[(count - 1) >> 1]! + sorted[count >> 1]!) / 2
+  const upper = nth(figures, count, count >> 1)
+  if (count % 2 === 1) return upper
+  // All below the upper one's place are no greater: the greatest of them is the lower one.
+  let lower = figures[0]!
+  for (let i = 1; i < count >> 1; i++) if (figures[i]! > lower) lower = figures[i]!
+  return (lower + upper) / 2
+}
+
+/** The figure that would be at place `n` in order; what is before that place is then no greater. Hoare's selection. */
+function nth(figures: Float64Array, count: number, n: number): number {
+  let left = 0
+  let right = count - 1
+  while (left < right) {
+    const pivot = figures[(left + right) >> 1]!
+    let i = left
+    let j = right
+    while (i <= j) {
+      while (figures[i]! < pivot) i++
+      while (figures[j]! > pivot) j--
+      if (i > j) break
+      const swapped = figures[i]!
+      figures[i++] = figures[j]!
+      figures[j--] = swapped
+    }
+    if (n <= j) right = j
+    else if (n >= i) left = i
+    else break
+  }
+  return figures[n]!
 }
