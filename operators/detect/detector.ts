@@ -187,7 +187,7 @@ export function detector({ metrics, cadence, latenessMs }: DetectorOptions, stor
     const outliers = Math.min(outlierBuckets, Math.floor(tailShare * (track.memory?.known() ?? 0)))
     const scatters = normal || (alert !== undefined && index - cadence.indexOf(alert.begunAt) < outliers)
     const share = normal && expected !== undefined && expected.season !== 'recent' && expected.seasonal !== 0
-    track.memory?.keep(index, normal ? value : NaN, share ? value / expected.seasonal : NaN, scatters ? residual : NaN)
+    track.memory?.keep(index, normal ? value : NaN, share ? value / expected.seasonal : NaN, scatters ? residual : NaN, expected?.season)
   }
 }
 

@@ -40,7 +40,7 @@ export function judge(metric: Metric, sample: Sample | undefined, memory: Memory
   const size = metric.kind === 'count' ? memory.size() : { mean: 0, begun: true }
   const offset = offsetMeans * size.mean || 1
   const residual = residualOf(metric, sample!, value, baseline, offset)
-  const deviation = Math.max(memory.deviation(residual < 0), leastDeviationOf(metric, sample!, baseline, offset))
+  const deviation = Math.max(memory.deviation(residual < 0, expected.season), leastDeviationOf(metric, sample!, baseline, offset))
   // Of a share chance alone says how much it scatters at least, so it need not wait for its past.
   const known = metric.kind === 'share' && Number.isNaN(deviation) ? residual : residual / deviation
   // What was nothing so far has begun, not risen.

@@ -25,11 +25,11 @@ export type Memory = {
   /** Mean of the last weeks, and whether more than the tail of them were not 0. */
   size(): { readonly mean: number; readonly begun: boolean }
   /** Standard deviation of residuals on the side that is asked for, from how much of the past; NaN where that is too little. */
-  deviation(below: boolean): number
+  deviation(below: boolean, season: Season): number
   /** Buckets with a value; no more than the scatter is taken from. */
   known(): number
   /** Buckets one after the other: the value (NaN: not normal, or none), actual over seasonal, and the residual. */
-  keep(index: number, value: number, share: number, residual: number): void
+  keep(index: number, value: number, share: number, residual: number, season: Season | undefined): void
 }
 
 export function memory(cadence: Cadence, bounds: readonly [number, number] = levelBounds): Memory {
@@ -38,6 +38,8 @@ export function memory(cadence: Cadence, bounds: readonly [number, number] = lev
   const delayed = new Float64Array(cadence.level.before).fill(NaN)
   const shares = slidingQuantiles(cadence.level.of)
   const residuals = slidingQuantiles(cadence.scatter.of)
+  // Of a baseline that knows no days the residuals are the days: they are no measure of a better one.
+  const early = slidingQuantiles(recent.of)
   const gathered = new Float64Array(Math.max(recent.of, 14 * (2 * around + 1)))
   const longest = Math.max(kept, cadence.level.before + cadence.level.of, cadence.scatter.of)
   let keptUntil = -Infinity
@@ -94,20 +96,22 @@ export function memory(cadence: Cadence, bounds: readonly [number, number] = lev
       }
       return { mean: known === 0 ? 0 : sum / known, begun: some > tailShare * known }
     },
-    deviation(below) {
-      if (residuals.count() < cadence.scatter.least) return NaN
-      const middle = (residuals.at(0.75) - residuals.at(0.25)) / quartilesZ
-      return Math.max(middle, (below ? -residuals.at(tailShare) : residuals.at(1 - tailShare)) / tailZ)
+    deviation(below, season) {
+      const past = season === 'recent' ? early : residuals
+      if (past.count() < cadence.scatter.least) return NaN
+      const middle = (past.at(0.75) - past.at(0.25)) / quartilesZ
+      return Math.max(middle, (below ? -past.at(tailShare) : past.at(1 - tailShare)) / tailZ)
     },
     known: () => Math.min(known, cadence.scatter.of),
-    keep(index, value, share, residual) {
+    keep(index, value, share, residual, season) {
       // Buckets that were not looked at are empty; no more of them than it could remember.
-      for (let gap = Math.max(keptUntil + 1, index - longest); gap < index && keptUntil !== -Infinity; gap++) keepOne(gap, NaN, NaN, NaN)
-      keepOne(index, value, share, residual)
+      for (let gap = Math.max(keptUntil + 1, index - longest); gap < index && keptUntil !== -Infinity; gap++)
+        keepOne(gap, NaN, NaN, NaN, undefined)
+      keepOne(index, value, share, residual, season)
     },
   }
 
-  function keepOne(index: number, value: number, share: number, residual: number): void {
+  function keepOne(index: number, value: number, share: number, residual: number, season: Season | undefined): void {
     const slot = slotOf(index)
     known += Number(!Number.isNaN(value)) - Number(!Number.isNaN(values[slot]!))
     values[slot] = value
@@ -118,7 +122,8 @@ export function memory(cadence: Cadence, bounds: readonly [number, number] = lev
       shares.push(delayed[place]!)
       delayed[place] = share
     }
-    residuals.push(residual)
+    residuals.push(season === 'recent' ? NaN : residual)
+    early.push(season === 'recent' ? residual : NaN)
   }
 }
 

@@ -13,12 +13,12 @@ export const levelBounds = [0.8, 1.25] as const
 
 /**
  * Standard deviations by which a bucket must be off. They are measured on the track's own past and by its tail: the larger
- * of what its middle half says and what the worst 5 % of that side say. So 2.75 of a heavy tail are more than 2.75 of a normal one.
+ * of what its middle half says and what the worst 4 % of that side say. So 2.6 of a heavy tail are more than 2.6 of a normal one.
  */
-export const significantZ = 2.75
+export const significantZ = 2.6
 /** Share of the past that is beyond the tail's quantile, and how many standard deviations that is of a normal distribution. */
-export const tailShare = 0.05
-export const tailZ = 1.645
+export const tailShare = 0.04
+export const tailZ = 1.751
 /** Interquartile range of a normal distribution in standard deviations. */
 export const quartilesZ = 1.349
 /**

@@ -50,7 +50,13 @@ test.each(['share', 'mean', 'count'] as const)('a %s is judged as its definition
         const { expected, z, residual, value } = judge(metric, sample, remembered, first + i, lagsOf(first + i))
         const good = normal && !Number.isNaN(value)
         const share = good && expected !== undefined && expected.season !== 'recent' && expected.seasonal !== 0
-        remembered.keep(first + i, good ? value : NaN, share ? value / expected.seasonal : NaN, normal || outlier ? residual : NaN)
+        remembered.keep(
+          first + i,
+          good ? value : NaN,
+          share ? value / expected.seasonal : NaN,
+          normal || outlier ? residual : NaN,
+          expected?.season,
+        )
         if (expected !== undefined)
           seen
             .add(expected.season)
@@ -81,11 +87,11 @@ test('a gap in what is looked at is a gap in what is remembered', () => {
   for (let i = 0; i < 200; i++) {
     const skipped = i > 90 && i < 140
     const value = skipped ? NaN : valueOf(metric, { numerator: 10 + (i % 7), denominator: 0 })
-    other.keep(i, value, value / 10, value)
-    if (!skipped) one.keep(i, value, value / 10, value)
+    other.keep(i, value, value / 10, value, skipped ? undefined : 'week')
+    if (!skipped) one.keep(i, value, value / 10, value, 'week')
     if (i >= 140) {
       expect(one.expect(i + 1, lagsOf(i + 1))).toEqual(other.expect(i + 1, lagsOf(i + 1)))
-      expect(one.deviation(true)).toBe(other.deviation(true))
+      expect(one.deviation(true, 'week')).toBe(other.deviation(true, 'week'))
       expect(one.size()).toEqual(other.size())
     }
   }

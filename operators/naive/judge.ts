@@ -55,7 +55,9 @@ export function naiveJudgements(
     const begun = metric.kind !== 'count' || remembered.filter((figure) => figure !== 0).length > tailShare * remembered.length
     const residual = residualOf(metric, sample!, value, baseline, offsetMeans * mean || 1)
 
-    const sorted = between(residuals, i - scatter.of, i).toSorted((a, b) => a - b)
+    // Of a baseline without days only such residuals are a measure, and of another only others.
+    const alike = residuals.map((one, j) => ((judgements[j]?.season === 'recent') === (season === 'recent') ? one : NaN))
+    const sorted = between(alike, i - (season === 'recent' ? recent.of : scatter.of), i).toSorted((a, b) => a - b)
     const at = (share: number) => sorted[Math.floor(share * sorted.length)]!
     const middle = (at(0.75) - at(0.25)) / quartilesZ
     const tail = (residual < 0 ? -at(tailShare) : at(1 - tailShare)) / tailZ
