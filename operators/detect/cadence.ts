@@ -53,7 +53,7 @@ export function evenCadence(bucketMs: number, zone: Zone, called: string): Caden
     hold: 2,
     around,
     kept: buckets(baselineWeeks * 7 * dayMs + 2 * hourMs) + around + 1,
-    recent: bucketMs < 10 * 60_000 ? { of: buckets(6 * hourMs), least: 30 } : { of: buckets(2 * dayMs), least: buckets(dayMs) },
+    recent: bucketMs < 10 * 60_000 ? { of: buckets(2 * hourMs), least: 30 } : { of: buckets(2 * dayMs), least: buckets(dayMs) },
     level: { before: buckets(2 * hourMs), of: buckets(dayMs), least: buckets(dayMs / 2) },
     scatter: { of: Math.min(buckets(baselineWeeks * 7 * dayMs), scatterBuckets), least: bucketMs < hourMs ? 60 : 24 },
     called,

@@ -196,3 +196,24 @@ test('the scatter of a mean is its own: what it always does is no alert, what it
   expect(made).toHaveLength(1)
   expect(made[0]!.bucketAt).toBeGreaterThanOrEqual(startMs + 601 * minuteMs)
 })
+
+test('a month of minutes of four cells: only the drops fire, each within a few minutes', { timeout: 60_000 }, () => {
+  const random = seeded(29)
+  const perDay = 1_440
+  const drops = [25 * perDay + 400, 27 * perDay + 900]
+  const cells = (m: number) => {
+    const time = Math.sin(((m % perDay) / perDay) * 2 * Math.PI - 2.6)
+    const weekend = Math.floor(m / perDay) % 7 >= 5
+    return ['', 'a', 'b', 'c'].map((value) => {
+      const plays = Math.round((value === '' ? 6_000 : 1_500) * (1 + 0.6 * time))
+      const low = value === 'b' && drops.some((from) => m >= from && m < from + 20) ? 0.75 : 1
+      const usual = (0.42 + 0.08 * time + (weekend ? 0.04 : 0)) * (1 + 0.02 * deviate(random)) * low
+      // Binomial, near enough at this volume.
+      const completes = Math.round(plays * usual + Math.sqrt(plays * usual * (1 - usual)) * deviate(random))
+      return samplesOf(value === '' ? 'all' : 'region', value, { numerator: Math.max(0, completes), denominator: plays })
+    })
+  }
+  const made = firings(inMinutes([completion], 28 * perDay, cells)).filter(({ firedAt, decidedAt }) => firedAt === decidedAt)
+  expect(made.map(({ value }) => value)).toEqual(['b', 'b'])
+  for (const [i, { bucketAt }] of made.entries()) expect((bucketAt - startMs) / minuteMs - drops[i]!).toBeLessThanOrEqual(3)
+})

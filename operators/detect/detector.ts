@@ -184,9 +184,10 @@ export function detector({ metrics, cadence, latenessMs }: DetectorOptions, stor
     // A bucket in which it was dropping is no measure of what is normal; nor one in which a drop would have been held back.
     const normal = says && (alert === undefined ? !hasFired(parent) : alert.state === 'recovering')
     // That it is off for a while now and then is how it scatters; what lasts is not.
-    const outliers = Math.min(outlierBuckets, Math.floor(tailShare * (track.memory?.known() ?? 0)))
+    const known = expected === undefined ? 0 : (track.memory?.known(expected.season) ?? 0)
+    const outliers = Math.min(outlierBuckets, Math.floor(tailShare * known))
     const scatters = normal || (alert !== undefined && index - cadence.indexOf(alert.begunAt) < outliers)
-    const share = normal && expected !== undefined && expected.season !== 'recent' && expected.seasonal !== 0
+    const share = normal && expected !== undefined && expected.season === 'week' && expected.seasonal !== 0
     track.memory?.keep(index, normal ? value : NaN, share ? value / expected.seasonal : NaN, scatters ? residual : NaN, expected?.season)
   }
 }

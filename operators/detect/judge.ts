@@ -3,7 +3,7 @@ import { normalTail } from './discoveries.ts'
 import type { Expected, Memory } from './memory.ts'
 import type { Lags } from './cadence.ts'
 import { hasDenominator, valueOf, type Metric, type Sample } from './metric.ts'
-import { leastDeviation, offsetMeans, significantZ } from './settings.ts'
+import { leastDeviation, offsetMeans, significantZ, unknownDeviation } from './settings.ts'
 
 export type Direction = 'fall' | 'rise'
 
@@ -41,8 +41,8 @@ export function judge(metric: Metric, sample: Sample | undefined, memory: Memory
   const offset = offsetMeans * size.mean || 1
   const residual = residualOf(metric, sample!, value, baseline, offset)
   const deviation = Math.max(memory.deviation(residual < 0, expected.season), leastDeviationOf(metric, sample!, baseline, offset))
-  // Of a share chance alone says how much it scatters at least, so it need not wait for its past.
-  const known = metric.kind === 'share' && Number.isNaN(deviation) ? residual : residual / deviation
+  // Of a share chance says how much it scatters at least, so it need not wait for its past.
+  const known = metric.kind === 'share' && Number.isNaN(deviation) ? residual / unknownDeviation : residual / deviation
   // What was nothing so far has begun, not risen.
   const z = size.begun ? known : NaN
   const tested = !Number.isNaN(z)

@@ -27,7 +27,7 @@ export type Memory = {
   /** Standard deviation of residuals on the side that is asked for, from how much of the past; NaN where that is too little. */
   deviation(below: boolean, season: Season): number
   /** Buckets with a value; no more than the scatter is taken from. */
-  known(): number
+  known(season: Season): number
   /** Buckets one after the other: the value (NaN: not normal, or none), actual over seasonal, and the residual. */
   keep(index: number, value: number, share: number, residual: number, season: Season | undefined): void
 }
@@ -77,8 +77,8 @@ export function memory(cadence: Cadence, bounds: readonly [number, number] = lev
     expect(index, lags) {
       const found = seasonal('week', lags.weeks, leastWeeks) ?? seasonal('day', lags.days, leastDays) ?? lately(index)
       if (found === undefined) return undefined
-      // The last hours are their own level.
-      const measured = found.season !== 'recent' && shares.count() >= cadence.level.least
+      // The last hours are their own level; and against all days of the week a Sunday's level would be a Monday's drop.
+      const measured = found.season === 'week' && shares.count() >= cadence.level.least
       const level = measured ? Math.min(bounds[1], Math.max(bounds[0], shares.median())) : 1
       return { ...found, level, baseline: found.seasonal * level }
     },
@@ -102,7 +102,7 @@ export function memory(cadence: Cadence, bounds: readonly [number, number] = lev
       const middle = (past.at(0.75) - past.at(0.25)) / quartilesZ
       return Math.max(middle, (below ? -past.at(tailShare) : past.at(1 - tailShare)) / tailZ)
     },
-    known: () => Math.min(known, cadence.scatter.of),
+    known: (season) => Math.min(known, season === 'recent' ? recent.of : cadence.scatter.of),
     keep(index, value, share, residual, season) {
       // Buckets that were not looked at are empty; no more of them than it could remember.
       for (let gap = Math.max(keptUntil + 1, index - longest); gap < index && keptUntil !== -Infinity; gap++)

@@ -28,6 +28,8 @@ export const quartilesZ = 1.349
 export const outlierBuckets = 12
 /** A figure without a denominator that is no farther off than this is as usual: it ends an alert too. */
 export const usualZ = 1.25
+/** Of a share, in deviations of chance, while too little is known of its past: few scatter as little as chance alone. */
+export const unknownDeviation = 1.5
 /** Least standard deviation, relative, of figures whose scatter only their past tells: a past without any scatter proves little. */
 export const leastDeviation = 0.01
 /**

@@ -49,7 +49,7 @@ test.each(['share', 'mean', 'count'] as const)('a %s is judged as its definition
       const got = buckets.map(({ sample, normal, outlier }, i) => {
         const { expected, z, residual, value } = judge(metric, sample, remembered, first + i, lagsOf(first + i))
         const good = normal && !Number.isNaN(value)
-        const share = good && expected !== undefined && expected.season !== 'recent' && expected.seasonal !== 0
+        const share = good && expected !== undefined && expected.season === 'week' && expected.seasonal !== 0
         remembered.keep(
           first + i,
           good ? value : NaN,

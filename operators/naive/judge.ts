@@ -3,7 +3,17 @@ import type { Cadence, Lags } from '../detect/cadence.ts'
 import { residualOf } from '../detect/judge.ts'
 import type { Season } from '../detect/memory.ts'
 import { valueOf, type Metric, type Sample } from '../detect/metric.ts'
-import { leastDays, leastDeviation, leastWeeks, levelBounds, offsetMeans, quartilesZ, tailShare, tailZ } from '../detect/settings.ts'
+import {
+  leastDays,
+  leastDeviation,
+  leastWeeks,
+  levelBounds,
+  offsetMeans,
+  quartilesZ,
+  tailShare,
+  tailZ,
+  unknownDeviation,
+} from '../detect/settings.ts'
 
 /** `normal`: no alert of the cell was pending or firing in it. `outlier`: one was, but had only begun. */
 export type NaiveBucket = { readonly sample: Sample | undefined; readonly normal: boolean; readonly outlier: boolean }
@@ -48,7 +58,7 @@ export function naiveJudgements(
     const seasonal = median(found)
     const measured = between(shares, i - window.before - window.of, i - window.before)
     const level =
-      season === 'recent' || measured.length < window.least ? 1 : Math.min(levelBounds[1], Math.max(levelBounds[0], median(measured)))
+      season !== 'week' || measured.length < window.least ? 1 : Math.min(levelBounds[1], Math.max(levelBounds[0], median(measured)))
     const baseline = seasonal * level
     const remembered = between(past, i - kept, i)
     const mean = remembered.length === 0 ? 0 : remembered.reduce((sum, figure) => sum + Math.abs(figure), 0) / remembered.length
@@ -63,9 +73,9 @@ export function naiveJudgements(
     const tail = (residual < 0 ? -at(tailShare) : at(1 - tailShare)) / tailZ
     const least = metric.kind === 'share' ? 1 : metric.kind === 'mean' ? leastDeviation * Math.sqrt(sample!.denominator) : leastDeviation
     const enough = sorted.length >= scatter.least
-    const z = !begun ? NaN : enough ? residual / Math.max(middle, tail, least) : metric.kind === 'share' ? residual : NaN
+    const z = !begun ? NaN : enough ? residual / Math.max(middle, tail, least) : metric.kind === 'share' ? residual / unknownDeviation : NaN
     judgements[i] = { season, baseline, level, z }
-    if (normal && season !== 'recent' && seasonal !== 0) shares[i] = value / seasonal
+    if (normal && season === 'week' && seasonal !== 0) shares[i] = value / seasonal
     if (normal || outlier) residuals[i] = residual
   }
   return judgements
