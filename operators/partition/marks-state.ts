@@ -85,7 +85,9 @@ function openMarks(value: Uint8Array): { from: ByteReader; clockMinute: number }
       `marks of version ${value[0]}; this program knows ${marksVersion} and older: run the version that wrote it, or a newer one`,
     )
   const from: ByteReader = { bytes: value, at: 1 }
-  return { clockMinute: takeInt(from), from }
+  const clockMinute = takeInt(from)
+  checkEnd(from)
+  return { clockMinute, from }
 }
 
 function takeMark(from: ByteReader, clockMinute: number, into: ReadMark): void {
