@@ -12,8 +12,6 @@ export type Cell = {
   /** Place in `cellDimensions`. */
   readonly dimension: number
   readonly value: string
-  /** A number for state at rest: the same when a list grows behind its end, which moves the cells' own numbers. */
-  readonly stable: number
 }
 
 export type Cells = {
@@ -22,6 +20,8 @@ export type Cells = {
   readonly first: Readonly<Record<Dimension, number>>
   /** 32-bit words that hold a bit for every cell. */
   readonly words: number
+  /** Of each cell a number for state at rest: the same when a list grows behind its end, which moves the cells' own numbers. */
+  readonly stable: Int32Array
   /** The cell of a stable number; undefined: no list has it. */
   byStable(stable: number): number | undefined
 }
@@ -32,14 +32,17 @@ export function kpiCells(dictionaries: KpiDictionaries): Cells {
     app_version: dictionaries.app_version.names, category: dictionaries.category.names, surface: dictionaries.surface.names, tier: tiers,
   } // prettier-ignore
   const list: Cell[] = []
+  const stable: number[] = []
   const first = {} as Record<Dimension, number>
   for (const [name, values] of Object.entries(names) as [Dimension, readonly string[]][]) {
     first[name] = list.length
     const dimension = cellDimensions.indexOf(name)
     const otherCode = name in dictionaries ? dictionaries[name as ListedDimension].otherCode : -1
-    for (const [code, value] of values.entries())
-      list.push({ dimension, value, stable: dimension + 8 * (code === otherCode ? 0 : code + 1) })
+    for (const [code, value] of values.entries()) {
+      list.push({ dimension, value })
+      stable.push(dimension + 8 * (code === otherCode ? 0 : code + 1))
+    }
   }
-  const numbers = new Map(list.map(({ stable }, cell) => [stable, cell]))
-  return { list, first, words: (list.length + 31) >>> 5, byStable: (stable) => numbers.get(stable) }
+  const numbers = new Map(stable.map((number, cell) => [number, cell]))
+  return { list, first, words: (list.length + 31) >>> 5, stable: Int32Array.from(stable), byStable: (number) => numbers.get(number) }
 }

@@ -87,6 +87,7 @@ export function kpiDeltas(zone: Zone, dictionaries: KpiDictionaries): KpiDeltas 
   const byDay = cellSums(width)
   const flushCells = new Int32Array(6)
   const flushSums = new Float64Array(width)
+  const flushMeasures = new Int32Array(width)
   const flushMask = new Int32Array(words)
   /** The cells of the event under way. */
   const mask = new Int32Array(words)
@@ -94,15 +95,23 @@ export function kpiDeltas(zone: Zone, dictionaries: KpiDictionaries): KpiDeltas 
     t: 0, behavior: 0, completes: false, watchMs: 0, amountMinor: 0, category: -1, surface: -1,
     publishedAt: NaN, registeredAt: NaN, hasSession: false, sessionLow: 0, sessionHigh: 0,
   } // prettier-ignore
+  // Whom to mark where, gathered over the flush's events of one minute, and of one session: one look-up for all of them.
+  const masks = distinctMeasure.map(() => new Int32Array(words))
+  const isGathered = distinctMeasure.map(() => false)
+  let sessionLow = 0
+  let sessionHigh = 0
   let slot = 0
   let minute = 0
   let pending = false
 
   function addFlushSums(): void {
+    // A flush adds to few of the measures.
+    let some = 0
+    for (let m = 0; m < width; m++) if (flushSums[m] !== 0) flushMeasures[some++] = m
     for (let c = 0; c < flushCells.length; c++) {
       const start = byMinute.at(minute, flushCells[c]!)
       const sums = byMinute.sums()
-      for (let m = 0; m < width; m++) sums[start + m]! += flushSums[m]!
+      for (let i = 0; i < some; i++) sums[start + flushMeasures[i]!]! += flushSums[flushMeasures[i]!]!
     }
     flushSums.fill(0)
     pending = false
@@ -133,8 +142,19 @@ export function kpiDeltas(zone: Zone, dictionaries: KpiDictionaries): KpiDeltas 
       }
   }
 
-  function count(kind: number, low: number, high: number): void {
-    const found = marks.mark(kind, slot, low, high, minute, mask)
+  function gather(kind: number): void {
+    const into = masks[kind]!
+    for (let w = 0; w < words; w++) into[w]! |= mask[w]!
+    isGathered[kind] = true
+  }
+
+  function markGathered(kind: number): void {
+    if (!isGathered[kind]!) return
+    const gathered = masks[kind]!
+    const found =
+      kind === SESSION ? marks.mark(kind, slot, sessionLow, sessionHigh, minute, gathered) : marks.mark(kind, slot, 0, 0, minute, gathered)
+    gathered.fill(0)
+    isGathered[kind] = false
     if (found === 0) return
     const what = distinctMeasure[kind]!
     const { freshMinute } = marks
@@ -150,6 +170,12 @@ export function kpiDeltas(zone: Zone, dictionaries: KpiDictionaries): KpiDeltas 
     }
     if ((found & IN_HOUR) !== 0) addToCells(byHour, marks.hourOf(minute), marks.freshHour, what)
     if ((found & IN_DAY) !== 0) addToCells(byDay, marks.dayOf(minute), marks.freshDay, what)
+  }
+
+  /** Ends what the flush has in a minute. */
+  function endMinute(): void {
+    for (let kind = ACTIVE; kind <= SESSION; kind++) markGathered(kind)
+    addFlushSums()
   }
 
   function isFirstWeek(): boolean {
@@ -197,7 +223,7 @@ export function kpiDeltas(zone: Zone, dictionaries: KpiDictionaries): KpiDeltas 
       const { t, behavior, category, surface } = event
       const at = Math.floor(t / 60_000)
       if (at !== minute) {
-        if (pending) addFlushSums()
+        if (pending) endMinute()
         minute = at
       }
       pending = true
@@ -220,13 +246,20 @@ export function kpiDeltas(zone: Zone, dictionaries: KpiDictionaries): KpiDeltas 
         addTo(byMinute.sums(), start, fresh, firstWeek, late)
       }
       if (late && marks.isLateHour(at)) addToCells(byHour, marks.hourOf(at), mask, LATE_UNMARKED)
-      count(ACTIVE, 0, 0)
-      if (event.hasSession) count(SESSION, event.sessionLow, event.sessionHigh)
-      if (engages[behavior]!) count(ENGAGED, 0, 0)
-      if (behavior === PURCHASE) count(BUYER, 0, 0)
+      gather(ACTIVE)
+      if (engages[behavior]!) gather(ENGAGED)
+      if (behavior === PURCHASE) gather(BUYER)
+      if (event.hasSession) {
+        if (event.sessionLow !== sessionLow || event.sessionHigh !== sessionHigh) {
+          markGathered(SESSION)
+          sessionLow = event.sessionLow
+          sessionHigh = event.sessionHigh
+        }
+        gather(SESSION)
+      }
     },
     endFlush() {
-      if (pending) addFlushSums()
+      if (pending) endMinute()
     },
     addRejected(clock) {
       const start = byMinute.at(Math.floor(clock / 60_000), first.all)

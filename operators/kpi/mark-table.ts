@@ -35,40 +35,37 @@ function markTable(keyInts: 1 | 3, words: number, expected: number): MarkTable {
     }
   }
 
-  /** Where the row begins. */
-  function rowOf(who: number, low: number, high: number): number {
-    let i = place(who, low)
-    for (;;) {
-      const at = i * width
-      const there = table[at]!
-      if (there === 0) break
-      if (there === who && (keyInts === 1 || (table[at + 1] === low && table[at + 2] === high))) return at
-      i = (i + 1) & (places - 1)
-    }
-    if (used * 4 >= places * 3) {
-      grow()
-      return rowOf(who, low, high)
-    }
-    used++
-    const at = i * width
-    table[at] = who
-    if (keyInts === 3) {
-      table[at + 1] = low
-      table[at + 2] = high
-    }
-    return at
-  }
-
   return {
     mark(who, low, high, mask, fresh) {
-      const at = rowOf(who, low, high) + keyInts
+      let i = place(who, low)
+      let at = i * width
+      for (;;) {
+        const there = table[at]!
+        if (there === who && (keyInts === 1 || (table[at + 1] === low && table[at + 2] === high))) break
+        if (there === 0) {
+          if (used * 4 >= places * 3) {
+            grow()
+            return this.mark(who, low, high, mask, fresh)
+          }
+          used++
+          table[at] = who
+          if (keyInts === 3) {
+            table[at + 1] = low
+            table[at + 2] = high
+          }
+          break
+        }
+        i = (i + 1) & (places - 1)
+        at = i * width
+      }
+      at += keyInts
       let any = 0
-      for (let w = 0; w < words; w++) {
-        const set = table[at + w]!
+      for (let w = 0; w < words; w++, at++) {
+        const set = table[at]!
         const added = mask[w]! & ~set
         fresh[w] = added
         if (added === 0) continue
-        table[at + w] = set | added
+        table[at] = set | added
         any = 1
       }
       return any === 1

@@ -10,6 +10,10 @@ import type { PartitionState } from './state.ts'
 const marksVersion = 1
 /** A value ends once it is larger than this: no hot hour makes a message that a topic refuses (bytes). */
 const valueBytes = 512 * 1024
+/** Marks of a user that are told together. */
+const longestRun = 64
+/** How many cells of a mark are told with a count of one byte. */
+const mostCells = 127
 /** In a mark's kind: its cells are those of the mark before it. */
 const SAME_CELLS = 4
 
@@ -24,6 +28,7 @@ export type MarksGeneration = { readonly grain: Grain; readonly hour: number; re
  */
 export function takeNewMarks(state: PartitionState): MarksGeneration[] {
   const { marks, cells } = state.kpis
+  const { stable } = cells
   const ints = marks.entryInts
   const hour = Math.floor(state.clock / 3_600_000)
   const clockMinute = Math.floor(state.clock / 60_000)
@@ -34,7 +39,6 @@ export function takeNewMarks(state: PartitionState): MarksGeneration[] {
     const kind = entries[at]!
     let same = before >= 0
     for (let w = 5; same && w < ints; w++) same = entries[at + w] === entries[before + w]
-    room(to, 32 + (ints - 5) * 32 * 5)
     putUint(to, (clockMinute - entries[at + 4]!) | 0)
     to.bytes[to.at++] = kind | (same ? SAME_CELLS : 0)
     if (kind === SESSION) {
@@ -42,12 +46,27 @@ export function takeNewMarks(state: PartitionState): MarksGeneration[] {
       putInt32(to, entries[at + 3]!)
     }
     if (same) return
+    const countAt = to.at++
     let set = 0
-    for (let w = 5; w < ints; w++) for (let bits = entries[at + w]!; bits !== 0; bits &= bits - 1) set++
-    putUint(to, set)
     for (let w = 5; w < ints; w++)
-      for (let bits = entries[at + w]!; bits !== 0; bits &= bits - 1)
-        putUint(to, cells.list[(w - 5) * 32 + 31 - Math.clz32(bits & -bits)]!.stable)
+      for (let bits = entries[at + w]!; bits !== 0; bits &= bits - 1) {
+        if (set === mostCells) return putManyCells(entries, at, countAt)
+        set++
+        const number = stable[(w - 5) * 32 + 31 - Math.clz32(bits & -bits)]!
+        if (number < 128) to.bytes[to.at++] = number
+        else putUint(to, number)
+      }
+    to.bytes[countAt] = set
+  }
+
+  /** The same where the count does not fit into the byte that was left for it. */
+  function putManyCells(entries: Int32Array, at: number, countAt: number): void {
+    to.at = countAt
+    const numbers: number[] = []
+    for (let bit = 0; bit < (ints - 5) * 32; bit++)
+      if ((entries[at + 5 + (bit >>> 5)]! & (1 << (bit & 31))) !== 0) numbers.push(stable[bit]!)
+    putUint(to, numbers.length)
+    for (const number of numbers) putUint(to, number)
   }
 
   marks.drainNew((grain, entries, count) => {
@@ -57,10 +76,10 @@ export function takeNewMarks(state: PartitionState): MarksGeneration[] {
     for (let i = 0; i < count;) {
       const slot = entries[i * ints + 1]!
       let end = i + 1
-      while (end < count && end - i < 1_000 && entries[end * ints + 1] === slot) end++
+      while (end < count && end - i < longestRun && entries[end * ints + 1] === slot) end++
       if (to.at - to.start > valueBytes) take()
       const idLength = state.users.idLength(slot)
-      room(to, 32 + idLength)
+      room(to, 32 + idLength + (end - i) * (32 + (ints - 5) * 32 * 4))
       if (to.at === to.start) {
         to.bytes[to.at++] = marksVersion
         putInt(to, clockMinute)
