@@ -9,7 +9,7 @@ export const dailyFigures = [
 export type DailyFigure = (typeof dailyFigures)[number]
 
 export type DailyQuery = {
-  readonly name: string
+  readonly name: 'cohorts' | 'months' | 'searches'
   readonly figures: readonly DailyFigure[]
   /** Rows of (day, figures …), by day; a figure that is not known yet is NULL. */
   readonly sql: string

@@ -7,10 +7,10 @@ const groups = [['core content', 'core user', 'core commercial'], ['user'], ['co
 const titles = ['The core', 'Users', 'Content', 'Trade', 'Brand and service', 'Quality of the data'] as const
 
 function termText(term: Term): string {
-  const sum =
-    'measures' in term ? term.measures.map((name) => `\`${name}\``).join(' + ') : `\`${'daily' in term ? term.daily : term.signals}\``
-  if (term.per === undefined) return sum
-  return `${'measures' in term && term.measures.length > 1 ? `(${sum})` : sum} ÷ ${term.per}`
+  const per = term.per === undefined ? '' : ` ÷ ${term.per}`
+  if (!('measures' in term)) return `\`${'daily' in term ? term.daily : term.signals}\`${per}`
+  const sum = term.measures.map((name) => `\`${name}\``).join(' + ')
+  return `${term.measures.length > 1 ? `(${sum})` : sum}${per}`
 }
 
 const formula = ({ numerator, denominator }: KpiEntry) =>
