@@ -6,12 +6,15 @@ import { kpiMeasures, type KpiMeasure } from '../../schemas/tables/kpi-deltas.ts
 import type { QueryParams, Store } from '../ports/store.ts'
 import type { Comparison } from './compare.ts'
 import { correctedMs, floorDiv, listed, ms, seqOf, zoneDay } from './facts.ts'
-import { inCut, integer, type Cut, type VerifySettings } from './scope.ts'
+import { inCut, type Cut, type VerifySettings } from './scope.ts'
 
 /** From this operator version on every measure is counted. */
 const countedSince = 2
 /** Events of a sample of days. */
 const sampleEvents = 3_000_000
+/** Days that are compared at once: so many, with so many events. */
+const daysAtOnce = 200
+const eventsAtOnce = 500_000
 const examples = 20
 
 const minuteOf = (at: string) => `${floorDiv(at, 60_000)} * 60000`
@@ -24,7 +27,7 @@ const localHour = (at: string) => {
  * Days all of whose blocks still have their deltas (they are kept for 40 days), and were made by operators that count everything; newest
  * first, with how many events each has.
  */
-async function wholeDays(store: Store, cut: Cut, params: QueryParams, only?: number): Promise<{ day: number; events: number }[]> {
+async function wholeDays(store: Store, cut: Cut, params: QueryParams): Promise<{ day: number; events: number }[]> {
   const facts = (table: string, at: string, version: string, weight: number) => `
     SELECT ${zoneDay(at)} AS day, ${weight} AS weight,
       (partition, first_offset) IN (SELECT partition, first_offset FROM kpi_deltas WHERE dimension = 'clock') AND ${version} AS is_whole
@@ -36,7 +39,7 @@ async function wholeDays(store: Store, cut: Cut, params: QueryParams, only?: num
       UNION ALL ${facts('rejected_events', ms('clock_at'), 'true', 0)}
       UNION ALL SELECT DISTINCT ${zoneDay(ms('bucket_at'))} AS day, 0 AS weight, true AS is_whole
       FROM kpi_deltas WHERE dimension != 'clock' AND ${inCut(cut)})
-    GROUP BY day HAVING min(is_whole) ${only === undefined ? '' : `AND day = ${integer(only)}`}
+    GROUP BY day HAVING min(is_whole)
     ORDER BY day DESC`,
     params,
   )
@@ -70,7 +73,11 @@ const figures: Record<KpiMeasure, string> = {
   sessions: `uniqExactIf((user_id, assumeNotNull(session_id)), marked AND session_id IS NOT NULL)`,
 }
 
-/** The accepted events of {day}, with what each is to its cells. `tier` is held against the tiers recomputed for each user (tiers.ts). */
+/** When the day of an instant begins (ms). */
+const dayStart = (at: string) => `{starts:Array(Int64)}[indexOf({days:Array(Int32)}, ${zoneDay(at)})]`
+const isChosen = (at: string) => `has({days:Array(Int32)}, ${zoneDay(at)})`
+
+/** The accepted events of {days}, with what each is to its cells. `tier` is held against the tiers recomputed for each user (tiers.ts). */
 function dayEvents(cut: Cut): string {
   const registrations = `
     SELECT user_id, groupArray((${seqOf(ms('clock_at'))}, ordinal, ${correctedMs})) AS registrations
@@ -79,7 +86,7 @@ function dayEvents(cut: Cut): string {
     SELECT e.*,
       [('minute', ${minuteOf('t_ms')}, t_ms >= ${minuteOf(`clock_ms - ${marksKeptMs.minute}`)}),
        ('hour', ${localHour('t_ms')}, ${localHour('t_ms')} >= ${localHour(`(clock_ms - ${marksKeptMs.hour})`)}),
-       ('day', {day_start:Int64}, ${zoneDay('t_ms')} >= ${zoneDay(`clock_ms - ${marksKeptMs.day}`)})] AS buckets,
+       ('day', ${dayStart('t_ms')}, ${zoneDay('t_ms')} >= ${zoneDay(`clock_ms - ${marksKeptMs.day}`)})] AS buckets,
       is_play AND length(known) > 0
         AND ${zoneDay('t_ms')} - ${zoneDay('arrayMin(arrayMap(x -> x.3, known))')} BETWEEN 0 AND ${firstWeekDays - 1} AS is_first_week
     FROM (
@@ -93,26 +100,25 @@ function dayEvents(cut: Cut): string {
            ('app_version', ${listed('app_version', 'versions')}), ('tier', toString(tier))],
           if(category IS NULL, [], [('category', ${listed("ifNull(category, '')", 'categories')})]),
           if(surface IS NULL, [], [('surface', ${listed("ifNull(surface, '')", 'surfaces')})])) AS cells
-      FROM events WHERE ${inCut(cut)} AND ${zoneDay(correctedMs)} = {day:Int32}) AS e
+      FROM events WHERE ${inCut(cut)} AND ${isChosen(correctedMs)}) AS e
     LEFT JOIN (${registrations}) AS r ON e.user_id = r.user_id
     ARRAY JOIN [arrayFilter(x -> (x.1, x.2) < (seq, ordinal), registrations)] AS known`
 }
 
-/** What was rejected on {day}, in the form of an event without a behaviour. */
+/** What was rejected on {days}, in the form of an event without a behaviour. */
 function dayRejected(cut: Cut): string {
   const at = ms('clock_at')
   return `
     SELECT '' AS user_id, '' AS behavior, CAST(NULL, 'Nullable(String)') AS session_id, CAST(NULL, 'Nullable(Int32)') AS watch_ms,
       CAST(NULL, 'Nullable(Int64)') AS amount_minor, false AS is_play, false AS is_complete, false AS is_fresh, false AS is_first_week,
       [('all', '')] AS cells,
-      [('minute', ${minuteOf(at)}, true), ('hour', ${localHour(at)}, true), ('day', {day_start:Int64}, true)] AS buckets
-    FROM rejected_events WHERE ${inCut(cut)} AND ${zoneDay(at)} = {day:Int32}`
+      [('minute', ${minuteOf(at)}, true), ('hour', ${localHour(at)}, true), ('day', ${dayStart(at)}, true)] AS buckets
+    FROM rejected_events WHERE ${inCut(cut)} AND ${isChosen(at)}`
 }
 
-const columns =
-  'user_id, behavior, session_id, watch_ms, amount_minor, is_play, is_complete, is_fresh, is_first_week, cells, buckets'
+const columns = 'user_id, behavior, session_id, watch_ms, amount_minor, is_play, is_complete, is_fresh, is_first_week, cells, buckets'
 
-function compareDay(cut: Cut): string {
+function compareDays(cut: Cut): string {
   const names = (of: (measure: KpiMeasure) => string) => kpiMeasures.map(of).join(',\n        ')
   const differences = kpiMeasures.map(
     (measure) => `('${measure}', toString(sumIf(${measure}, is_stored)), toString(sumIf(${measure}, NOT is_stored)))`,
@@ -128,7 +134,7 @@ function compareDay(cut: Cut): string {
         SELECT true AS is_stored, toString(grain) AS grain, ${ms('bucket_at')} AS bucket_ms, toString(dimension) AS dimension, toString(value) AS value,
         ${names((measure) => `toInt64(sum(d.${measure})) AS ${measure}`)}
         FROM kpi_deltas AS d
-        WHERE dimension != 'clock' AND ${inCut(cut)} AND ${ms('bucket_at')} >= {day_start:Int64} AND ${ms('bucket_at')} < {day_end:Int64}
+        WHERE dimension != 'clock' AND ${inCut(cut)} AND ${isChosen(ms('bucket_at'))}
         GROUP BY grain, bucket_ms, dimension, value
         UNION ALL
         SELECT false AS is_stored, bucket.1 AS grain, toInt64(bucket.2) AS bucket_ms, cell.1 AS dimension, cell.2 AS value,
@@ -145,7 +151,7 @@ function compareDay(cut: Cut): string {
 
 export type KpiComparison = Comparison & { days: number; daysLeftOut: number }
 
-/** Compares day by day: all of them, or the newest up to a number of events. */
+/** Compares some days at a time: all days, or the newest up to a number of events. */
 export async function compareKpis(
   store: Store,
   cut: Cut,
@@ -155,22 +161,36 @@ export async function compareKpis(
 ): Promise<KpiComparison> {
   const zone = zoneNamed(settings.zone)
   const total: KpiComparison = { compared: 0, differing: 0, examples: [], days: 0, daysLeftOut: 0 }
-  const days = await wholeDays(store, cut, params)
   let left = everything ? Infinity : sampleEvents
-  for (const { day, events } of days) {
+  let room = 0
+  const pieces: number[][] = []
+  for (const { day, events } of await wholeDays(store, cut, params)) {
     left -= events
-    if (left < 0) {
-      total.daysLeftOut++
-      continue
+    room -= events
+    if (left < 0) total.daysLeftOut++
+    else if (room >= 0 && pieces.at(-1)!.length < daysAtOnce) pieces.at(-1)!.push(day)
+    else {
+      pieces.push([day])
+      room = eventsAtOnce - events
     }
-    const bounds = { day, day_start: zone.startOfDay(day), day_end: zone.startOfDay(day + 1) }
-    const [found] = await store.query<Comparison>(compareDay(cut), { ...params, ...bounds })
-    // Deltas may have gone, for their age, while they were compared.
-    if (found!.differing > 0 && (await wholeDays(store, cut, params, day)).length === 0) continue
-    total.days++
-    total.compared += found!.compared
-    total.differing += found!.differing
-    total.examples.push(...found!.examples.slice(0, examples - total.examples.length))
+  }
+  const compare = async (days: readonly number[]) => {
+    const starts = days.map((day) => zone.startOfDay(day))
+    const [found] = await store.query<Comparison>(compareDays(cut), { ...params, days, starts })
+    return found!
+  }
+  for (let days of pieces) {
+    let found = await compare(days)
+    if (found.differing > 0) {
+      // Deltas may have gone, for their age, while they were compared.
+      const whole = new Set((await wholeDays(store, cut, params)).map(({ day }) => day))
+      const there = days.filter((day) => whole.has(day))
+      if (there.length < days.length) [days, found] = [there, await compare(there)]
+    }
+    total.days += days.length
+    total.compared += found.compared
+    total.differing += found.differing
+    total.examples.push(...found.examples.slice(0, examples - total.examples.length))
   }
   return total
 }

@@ -89,16 +89,19 @@ export async function verify(
   for (const scope of plan.scopes) {
     await compare(featureRows, compareFeatures(scope), scope)
     await compare(tierChangeRows, compareTierChanges(scope), scope)
-    if (choice.kpis) await check('tiers of events', wrongTiers(scope), userParams(scope.users) as Readonly<Record<string, string | number>>)
+    if (choice.kpis !== false)
+      await check('tiers of events', wrongTiers(scope), userParams(scope.users) as Readonly<Record<string, string | number>>)
     step()
   }
-  const kpiCells: KpiComparison = choice.kpis
-    ? await compareKpis(store, plan.cut, settings, params, !plan.sampled)
-    : { compared: 0, differing: 0, examples: [], days: 0, daysLeftOut: 0 }
+  const kpiCells: KpiComparison =
+    choice.kpis !== false
+      ? await compareKpis(store, plan.cut, settings, params, !plan.sampled)
+      : { compared: 0, differing: 0, examples: [], days: 0, daysLeftOut: 0 }
 
   return {
     rowsCompared: featureRows.compared + tierChangeRows.compared + kpiCells.compared,
-    rowsDiffer: featureRows.differing + tierChangeRows.differing + kpiCells.differing + findings.reduce((sum, finding) => sum + finding.findings, 0),
+    rowsDiffer:
+      featureRows.differing + tierChangeRows.differing + kpiCells.differing + findings.reduce((sum, finding) => sum + finding.findings, 0),
     featureRows,
     tierChangeRows,
     kpiCells,

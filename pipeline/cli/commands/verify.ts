@@ -52,7 +52,7 @@ The last line says how many rows were compared and how many differ. Exits 1 wher
       import('../../verify/render.ts'),
     ])
     const operatorSettings = operatorSettingsOf(settings.process)
-    const choice = { everything: flags.all, users: flags.users, rows: flags.rows, kpis: true }
+    const choice = { everything: flags.all, users: flags.users, rows: flags.rows }
     const wanted = settings.topic.topic
     // Held open till the end: with the last store of a directory its engine would stop.
     const first = await openStore({ ...settings, topic: { topic: wanted ?? defaultTopic } }, { create: false, database: 'system' })
