@@ -1,0 +1,83 @@
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { naiveKpiDeltas } from '../../operators/naive/kpi-deltas.ts'
+import { defaultSettings } from '../../operators/settings.ts'
+import { zone } from '../../operators/time/zone.ts'
+import { eventsTable } from '../../schemas/tables/events.ts'
+import { kpiDeltasTable, kpiMeasures, type KpiDeltaRow } from '../../schemas/tables/kpi-deltas.ts'
+import type { Store } from '../ports/store.ts'
+import { fill, insertRows, lastingTables, madeEvents, openTestStore } from './hand-made.ts'
+import { renderReport } from './render.ts'
+import { verify } from './verify.ts'
+
+let store: Store
+beforeAll(async () => {
+  store = await openTestStore(lastingTables)
+})
+afterAll(() => store.close())
+
+const at = Date.UTC(2026, 2, 10, 1)
+const events = madeEvents(
+  [
+    { clock_at: at, behavior: 'session_start', session_id: 's' },
+    { clock_at: at + 1, behavior: 'play', watch_ms: 95, duration_ms: 100, session_id: 's', category: 'art', surface: 'feed' },
+    { clock_at: at + 2, behavior: 'purchase', amount_minor: 500, user_id: 'bob', surface: 'shop' },
+    // Too late for its minute, not for its hour.
+    { clock_at: at + 3 * 3_600_000, t: at, behavior: 'like', user_id: 'eve' },
+  ],
+  { operator_version: 2 },
+)
+const block = { blockAt: at + 3 * 3_600_000, nextOffset: 4, partitionCount: 1, rejectedAts: [] }
+const deltas = naiveKpiDeltas(events, defaultSettings, zone(defaultSettings.zone), block, { counted: new Set(), registeredAt: () => null })
+  .filter((row) => row.dimension !== 'clock')
+  .map((row): KpiDeltaRow => ({ ...row, partition: 0, first_offset: 0, part: 0, block_at: block.blockAt })) // prettier-ignore
+
+beforeEach(() => fill(store, { events, clockAt: block.blockAt }))
+
+async function compared(rows: readonly KpiDeltaRow[]) {
+  await insertRows(store, kpiDeltasTable, rows)
+  const report = await verify(store, defaultSettings, { everything: true, users: undefined, rows: 1 })
+  return { ...report.kpiCells, report }
+}
+
+test('sums that say what the events say do not differ', async () => {
+  const { compared: cells, differing, days, report } = await compared(deltas)
+  expect({ cells, differing, days }).toEqual({ cells: deltas.length, differing: 0, days: 1 })
+  expect(renderReport('reelpulse', report)).toContain(`kpi_deltas     ${deltas.length} cells of 1 days compared, 0 differ`)
+  expect(deltas.map((row) => row.late_unmarked)).toContain(1)
+})
+
+test.each(kpiMeasures)('a wrong %s is found, and only there', async (measure) => {
+  const [wrong, ...others] = deltas
+  const { differing, examples, report } = await compared([{ ...wrong!, [measure]: wrong![measure] + 1 }, ...others])
+  expect(differing).toBe(1)
+  expect(examples[0]![2]).toEqual([[measure, String(wrong![measure] + 1), String(wrong![measure])]])
+  expect(report.rowsDiffer).toBeGreaterThan(0)
+})
+
+test('a cell that is missing, and one that nothing touched, are found', async () => {
+  const [first, ...others] = deltas
+  const { differing, examples } = await compared([{ ...first!, value: 'nowhere', dimension: 'region' }, ...others])
+  expect(differing).toBe(2)
+  expect(examples.flatMap(([, , differences]) => differences.filter(([column]) => column === 'rows')).toSorted()).toEqual([
+    ['rows', 'missing', 'there'],
+    ['rows', 'there', 'missing'],
+  ])
+})
+
+test('a delta that is there twice is found', async () => {
+  expect((await compared([...deltas, deltas[0]!])).differing).toBe(1)
+})
+
+test('days on which an older version counted less, or whose deltas have gone, are left out', async () => {
+  const older = madeEvents([{ clock_at: at + 1, operator_version: 1 }]).map((event) => ({ ...event, offset: 9 }))
+  await insertRows(store, eventsTable, older)
+  expect(await compared(deltas)).toMatchObject({ compared: 0, days: 0 })
+  await store.command('TRUNCATE TABLE kpi_deltas')
+  expect(await compared([])).toMatchObject({ compared: 0, days: 0 })
+})
+
+test('an event with another tier than its user had is found', async () => {
+  await fill(store, { events: events.map((event) => ({ ...event, tier: 'loyal' as const })), clockAt: block.blockAt })
+  const { report } = await compared([])
+  expect(report.findings).toContainEqual(expect.objectContaining({ check: 'tiers of events', findings: 4 }))
+})
