@@ -110,7 +110,7 @@ test('what is counted of signals can be asked, and is what the answers say', asy
     for (const term of denominator === null ? [numerator] : [numerator, denominator])
       if ('signals' in term) {
         const [row] = await store.query<{ value: number }>(`SELECT ${term.signals} AS value FROM customer_signals`)
-        figures[name] = [...(figures[name] ?? []), Number(row!.value)]
+        figures[name] = [...(figures[name] ?? []), row!.value]
       }
   }
   expect(figures).toEqual({

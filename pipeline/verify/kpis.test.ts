@@ -58,10 +58,9 @@ test('a cell that is missing, and one that nothing touched, are found', async ()
   const [first, ...others] = deltas
   const { differing, examples } = await compared([{ ...first!, value: 'nowhere', dimension: 'region' }, ...others])
   expect(differing).toBe(2)
-  expect(examples.flatMap(([, , differences]) => differences.filter(([column]) => column === 'rows')).toSorted()).toEqual([
-    ['rows', 'missing', 'there'],
-    ['rows', 'there', 'missing'],
-  ])
+  const said = examples.flatMap(([, , differences]) => differences.filter(([column]) => column === 'rows'))
+  expect(said).toHaveLength(2)
+  expect(said).toEqual(expect.arrayContaining([['rows', 'missing', 'there'], ['rows', 'there', 'missing']])) // prettier-ignore
 })
 
 test('a delta that is there twice is found', async () => {
