@@ -2,8 +2,11 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { naiveKpiDeltas } from '../../operators/naive/kpi-deltas.ts'
 import { defaultSettings } from '../../operators/settings.ts'
 import { zone } from '../../operators/time/zone.ts'
+import { views } from '../../operators/views.ts'
+import type { Table } from '../../schemas/table.ts'
+import { tables } from '../../schemas/tables/catalogue.ts'
 import { eventsTable } from '../../schemas/tables/events.ts'
-import { kpiDeltasTable, kpiMeasures, type KpiDeltaRow } from '../../schemas/tables/kpi-deltas.ts'
+import { kpiDeltasTable, kpiMeasures, type KpiDeltaRow, type KpiMeasure } from '../../schemas/tables/kpi-deltas.ts'
 import type { Store } from '../ports/store.ts'
 import { fill, insertRows, lastingTables, madeEvents, openTestStore } from './hand-made.ts'
 import { renderReport } from './render.ts'
@@ -79,4 +82,28 @@ test('an event with another tier than its user had is found', async () => {
   await fill(store, { events: events.map((event) => ({ ...event, tier: 'loyal' as const })), clockAt: block.blockAt })
   const { report } = await compared([])
   expect(report.findings).toContainEqual(expect.objectContaining({ check: 'tiers of events', findings: 4 }))
+})
+
+test('a table from before the distinct counts gets their columns, and its rows count nobody', async () => {
+  const since = kpiMeasures.slice(kpiMeasures.indexOf('fresh_plays')) as readonly string[]
+  const fields = Object.fromEntries(Object.entries(kpiDeltasTable.record.fields).filter(([name]) => !since.includes(name)))
+  const { ttl: _, ...lasting } = kpiDeltasTable
+  const before: Table = { ...lasting, record: { ...lasting.record, fields } }
+  const old = await openTestStore([...lastingTables.filter((table) => table.name !== before.name), before])
+  try {
+    await insertRows(old, before, deltas as never)
+    await old.migrate(tables, views)
+    await insertRows(old, kpiDeltasTable, deltas)
+    const [row] = await old.query("SELECT sum(events) AS events, sum(active_users) AS active_users FROM kpi_deltas WHERE dimension = 'all'")
+    const once = deltas.filter(({ dimension }) => dimension === 'all')
+    const total = (measure: KpiMeasure) => once.reduce((sum, one) => sum + one[measure], 0)
+    expect(row).toEqual({ events: 2 * total('events'), active_users: total('active_users') })
+    expect(await old.query("SELECT buyers, conversion_rate, revenue_per_buyer FROM kpi_day WHERE dimension = 'all'")).toEqual([
+      { buyers: 1, conversion_rate: 1 / 3, revenue_per_buyer: 1_000 },
+    ])
+    expect(await old.query("SELECT dwell_s FROM kpi_day WHERE dimension = 'tier' AND value = 'prospect'")).toEqual([{ dwell_s: 0.19 }])
+    expect(await old.query("SELECT dwell_s FROM kpi_day WHERE dimension = 'surface' AND value = 'shop'")).toEqual([{ dwell_s: null }])
+  } finally {
+    await old.close()
+  }
 })
