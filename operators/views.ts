@@ -1,6 +1,6 @@
 // The views: what dashboards and people read, so that tables can change behind them.
 import { kpiMeasures, type Grain } from '../schemas/tables/kpi-deltas.ts'
-import { allowedLatenessMs, kpiNames, kpis, ratioSql } from './kpi/catalogue.ts'
+import { allowedLatenessMs, deltaKpisOf, deltaKpiSql } from './kpi/catalogue.ts'
 
 export type View = { readonly name: string; readonly select: string }
 
@@ -21,7 +21,9 @@ const kpiView = (grain: Grain): View => ({
 SELECT
   bucket_at, dimension, value,
   ${kpiMeasures.join(', ')},
-  ${kpiNames.map((name) => `${ratioSql(kpis[name], (measure) => measure)} AS ${name}`).join(',\n  ')},
+  ${deltaKpisOf(grain)
+    .map((name) => `${deltaKpiSql(name, (measure) => measure)} AS ${name}`)
+    .join(',\n  ')},
   bucket_at + toIntervalSecond(${spanS[grain] + allowedLatenessMs / 1000}) > (${leastClock}
   ) AS open
 FROM (

@@ -8,6 +8,7 @@ import {
 import type { SeenIds } from '../dedup/seen-ids.ts'
 import type { EmissionSchedule } from '../emission/schedule.ts'
 import { murmur2 } from '../hash.ts'
+import type { KpiDeltas } from '../kpi/deltas.ts'
 import type { Lifetimes } from '../lifetime/lifetime.ts'
 import type { RollingWindows } from '../rolling/window.ts'
 import { grown, type UserRegistry } from '../users/registry.ts'
@@ -40,6 +41,8 @@ export type PartitionState = {
   readonly schedule: EmissionSchedule
   readonly recentIds: SeenIds
   readonly lastingIds: SeenIds
+  /** Its marks are kept by marks-state.ts. */
+  readonly kpis: Pick<KpiDeltas, 'marks' | 'cells'>
   readonly decayRows: boolean
   /** The code of `other` in each list; in a value it is 0. */
   readonly otherCodes: OtherCodes

@@ -105,6 +105,11 @@ export const plants: Readonly<Record<string, Plant>> = {
     seeds: 50,
     changes: nobodyAsks,
   },
+  'marks-not-restored': {
+    says: 'a new owner does not get back who was counted where',
+    seeds: 50,
+    changes: [{ file: 'pipeline/roles/process/restore.ts', find: 'putMarks(state, at.grain, value)', replace: 'void value' }],
+  },
   'seen-ids-not-restored': {
     says: 'a new owner does not get back which ids were accepted',
     seeds: 50,

@@ -5,6 +5,8 @@
 //   user/<user_id>               the user's state (operators/partition/state.ts)
 //   ids/<kind>/<hour>/<offset>/<n>  ids accepted in that hour and first kept at that checkpoint; a tombstone once the hour expired.
 //                                `repartition` puts `<from>to<to>-<partition>/` before <offset>: where they were moved from
+//   marks/<grain>/<hour>/<offset>/<n>  who was newly counted in which KPI cells, first kept at that checkpoint, in the hour of its clock
+//                                (operators/partition/marks-state.ts); else as ids
 //   checkpoint                   where to go on (JSON), the last record of its transaction
 //
 // Owner records (header `reelpulse: owner`) are the log adapter's.
@@ -12,7 +14,9 @@ import { byteWriter, putBytes, room, taken, type ByteWriter } from '../../../ope
 import type { OperatorSettings } from '../../../operators/settings.ts'
 import type { OutRecord, RecordBatch } from '../../ports/log.ts'
 import { lastingHours, recentHours } from '../../../operators/partition/partition.ts'
+import { marksKeptHours, takeNewMarks, type MarksGeneration } from '../../../operators/partition/marks-state.ts'
 import { takeNewIds, userStateWriter, type IdGeneration, type PartitionState } from '../../../operators/partition/state.ts'
+import { grains, type Grain } from '../../../schemas/tables/kpi-deltas.ts'
 
 /** Of the checkpoint record. A newer program adds fields, which this one passes over, and raises it only where that would be wrong. */
 const checkpointVersion = 1
@@ -66,6 +70,9 @@ export const userRecord = (userId: Uint8Array, value: Uint8Array): OutRecord => 
 export const isUserRecord = ({ key }: OutRecord): boolean => key !== null && isUser(key)
 
 export type IdsKey = { lasting: boolean; hour: number; key: string }
+export type MarksKey = { grain: Grain; hour: number; key: string }
+/** Of what is written once and goes by itself. */
+export type ExpiringKey = IdsKey | MarksKey
 
 /** `name`: unlike that of any other value of the hour, and the same in every replay. */
 export function idsRecord({ lasting, hour, ids }: IdGeneration, name: string): { record: OutRecord; at: IdsKey } {
@@ -73,19 +80,25 @@ export function idsRecord({ lasting, hour, ids }: IdGeneration, name: string): {
   return { record: { key: text(key), value: ids }, at: { lasting, hour, key } }
 }
 
+export function marksRecord({ grain, hour, marks }: MarksGeneration, name: string): { record: OutRecord; at: MarksKey } {
+  const key = `marks/${grain}/${hour}/${name}`
+  return { record: { key: text(key), value: marks }, at: { grain, hour, key } }
+}
+
 /** An hour after the operators forgot them. */
-const isExpired = (at: IdsKey, hour: number) => hour - at.hour > (at.lasting ? lastingHours : recentHours) + 1
+const isExpired = (at: ExpiringKey, hour: number) =>
+  hour - at.hour > ('grain' in at ? marksKeptHours[at.grain] : at.lasting ? lastingHours : recentHours) + 1
 
 /**
- * Makes the records of checkpoints: the users who changed since the last one, the ids accepted since, tombstones for ids that have
- * expired, and the checkpoint record last. `kept`: keys of the ids that are in the changelog already.
+ * Makes the records of checkpoints: the users who changed since the last one, the ids accepted since and the marks made since, tombstones
+ * for those that have expired, and the checkpoint record last. `kept`: keys of the ids and marks that are in the changelog already.
  */
-export function checkpointWriter(state: PartitionState, kept: readonly IdsKey[]): (checkpoint: CheckpointRecord) => OutRecord[] {
+export function checkpointWriter(state: PartitionState, kept: readonly ExpiringKey[]): (checkpoint: CheckpointRecord) => OutRecord[] {
   const writeUser = userStateWriter(state)
-  const keys = byteWriter()
+  const userKeys = byteWriter()
   const { users } = state
-  const keyOf = (slot: number) => writeUserKey(keys, users.ids(), users.idStart(slot), users.idLength(slot))
-  let idKeys = [...kept]
+  const keyOf = (slot: number) => writeUserKey(userKeys, users.ids(), users.idStart(slot), users.idLength(slot))
+  let keys: ExpiringKey[] = [...kept]
   return (checkpoint) => {
     const records: OutRecord[] = []
     // In the order of their slots, what is kept of one lies close to what is kept of the next.
@@ -94,11 +107,16 @@ export function checkpointWriter(state: PartitionState, kept: readonly IdsKey[])
     for (const [n, generation] of takeNewIds(state).entries()) {
       const { record, at } = idsRecord(generation, `${checkpoint.nextOffset}/${n}`)
       records.push(record)
-      idKeys.push(at)
+      keys.push(at)
+    }
+    for (const [n, generation] of takeNewMarks(state).entries()) {
+      const { record, at } = marksRecord(generation, `${checkpoint.nextOffset}/${n}`)
+      records.push(record)
+      keys.push(at)
     }
     const hour = Math.floor(checkpoint.clock / 3_600_000)
-    for (const at of idKeys) if (isExpired(at, hour)) records.push(tombstone(at.key))
-    idKeys = idKeys.filter((at) => !isExpired(at, hour))
+    for (const at of keys) if (isExpired(at, hour)) records.push(tombstone(at.key))
+    keys = keys.filter((at) => !isExpired(at, hour))
     records.push(checkpointRecord(checkpoint))
     return records
   }
@@ -116,6 +134,7 @@ export type ChangelogHandlers = {
   /** The user's id is the rest of the key from `idStart`. */
   user(key: Uint8Array, idStart: number, value: Uint8Array | null, offset: number): void
   ids(at: IdsKey, value: Uint8Array | null, offset: number): void
+  marks(at: MarksKey, value: Uint8Array | null, offset: number): void
 }
 
 /** What a changelog says besides its values, up to what was read. */
@@ -137,6 +156,9 @@ export function changelogReader(handlers: ChangelogHandlers): { take(batch: Reco
     const [first, kind, hour] = name.split('/')
     if (first === 'ids' && (kind === 'recent' || kind === 'lasting') && Number.isInteger(Number(hour)))
       return handlers.ids({ lasting: kind === 'lasting', hour: Number(hour), key: name }, value, offset)
+    const grain = grains.find((one) => one === kind)
+    if (first === 'marks' && grain !== undefined && Number.isInteger(Number(hour)))
+      return handlers.marks({ grain, hour: Number(hour), key: name }, value, offset)
     if (name === 'checkpoint' && value !== null) head.checkpoint = checkpointOf(value, offset)
     else if (name === 'log' && value !== null) head.logId = parse<{ logId: string }>(value).logId
     else
@@ -164,7 +186,7 @@ export function changelogReader(handlers: ChangelogHandlers): { take(batch: Reco
   }
 }
 
-const ignored: ChangelogHandlers = { user() {}, ids() {} }
+const ignored: ChangelogHandlers = { user() {}, ids() {}, marks() {} }
 
 function checkpointOf(value: Uint8Array, offset: number): CheckpointRecord {
   const found = parse<Partial<CheckpointRecord> & { version?: number }>(value)

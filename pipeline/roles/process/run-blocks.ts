@@ -98,7 +98,8 @@ export function fastBlocks(log: Log, options: FastOptions = {}): FastBlock[] {
     if (String(owner.operator.usersByRung) !== before)
       throw new Error(`users by rung: ${before} before a restart, ${owner.operator.usersByRung} after it`)
     // What was restored is in the changelog already.
-    if (state.changed().length > 0 || takeNewIds(state).length > 0) throw new Error('a restored owner has something to write')
+    if (state.changed().length > 0 || takeNewIds(state).length > 0 || state.kpis.marks.newEntries() > 0)
+      throw new Error('a restored owner has something to write')
   }
 
   beginBlock()
