@@ -1,0 +1,128 @@
+// What one KPI in one cell was: the buckets of the last weeks, how high it has been of late, and how it scatters. Typed arrays
+// of fixed size; a bucket costs a median of at most a few hundred figures, and two shifts.
+import type { Cadence, Lags } from './cadence.ts'
+import { leastDays, leastWeeks, levelBounds, quartilesZ, tailShare, tailZ } from './settings.ts'
+import { slidingQuantiles } from './sliding-quantiles.ts'
+
+export type Season = 'week' | 'day' | 'recent'
+
+export type Expected = {
+  /** seasonal × level */
+  readonly baseline: number
+  /** Median of the same time before. */
+  readonly seasonal: number
+  readonly level: number
+  /** What is the same time: of the week, of the day, or just of late. */
+  readonly season: Season
+  /** Weeks or days that had something to say; 0 where `recent`. */
+  readonly spans: number
+  readonly buckets: number
+}
+
+export type Memory = {
+  /** undefined: too little is known. Of the bucket after the last one kept. */
+  expect(index: number, lags: Lags): Expected | undefined
+  /** Mean of the last weeks, and whether more than the tail of them were not 0. */
+  size(): { readonly mean: number; readonly begun: boolean }
+  /** Standard deviation of residuals on the side that is asked for, from how much of the past; NaN where that is too little. */
+  deviation(below: boolean): number
+  /** How many residuals that is taken from. */
+  scattered(): number
+  /** Buckets one after the other: the value (NaN: not normal, or none), actual over seasonal, and the residual. */
+  keep(index: number, value: number, share: number, residual: number): void
+}
+
+export function memory(cadence: Cadence, bounds: readonly [number, number] = levelBounds): Memory {
+  const { kept, around, recent } = cadence
+  const values = new Float32Array(kept).fill(NaN)
+  const delayed = new Float64Array(cadence.level.before).fill(NaN)
+  const shares = slidingQuantiles(cadence.level.of)
+  const residuals = slidingQuantiles(cadence.scatter.of)
+  const found = new Float64Array(Math.max(recent.of, 14 * (2 * around + 1)))
+  const longest = Math.max(kept, cadence.level.before + cadence.level.of, cadence.scatter.of)
+  let keptUntil = -Infinity
+
+  const slotOf = (index: number) => ((index % kept) + kept) % kept
+
+  /** Values of [from, to], appended to `found`. Returns how many there are then. */
+  function gather(from: number, to: number, count: number): number {
+    for (let index = Math.max(from, keptUntil - kept + 1), slot = slotOf(index); index <= Math.min(to, keptUntil); index++) {
+      const value = values[slot]!
+      if (!Number.isNaN(value)) found[count++] = value
+      if (++slot === kept) slot = 0
+    }
+    return count
+  }
+
+  function seasonal(season: Season, lags: readonly number[], least: number): Omit<Expected, 'baseline' | 'level'> | undefined {
+    let buckets = 0
+    let spans = 0
+    for (const lag of lags) {
+      const before = buckets
+      buckets = gather(lag - around, lag + around, buckets)
+      if (buckets > before) spans++
+    }
+    return spans < least || buckets === 0 ? undefined : { season, spans, buckets, seasonal: medianOf(found, buckets) }
+  }
+
+  function lately(index: number): Omit<Expected, 'baseline' | 'level'> | undefined {
+    const buckets = gather(index - recent.of, index - 1, 0)
+    return buckets < recent.least ? undefined : { season: 'recent', spans: 0, buckets, seasonal: medianOf(found, buckets) }
+  }
+
+  return {
+    expect(index, lags) {
+      const known = seasonal('week', lags.weeks, leastWeeks) ?? seasonal('day', lags.days, leastDays) ?? lately(index)
+      if (known === undefined) return undefined
+      // The last hours are their own level.
+      const measured = known.season !== 'recent' && shares.count() >= cadence.level.least
+      const level = measured ? Math.min(bounds[1], Math.max(bounds[0], shares.median())) : 1
+      return { ...known, level, baseline: known.seasonal * level }
+    },
+    size() {
+      let sum = 0
+      let known = 0
+      let some = 0
+      // From the oldest on, so that it does not depend on where the ring begins.
+      for (let n = 0, slot = slotOf(keptUntil + 1); n < kept; n++) {
+        const value = Math.abs(values[slot]!)
+        if (!Number.isNaN(value)) {
+          sum += value
+          known++
+          if (value > 0) some++
+        }
+        if (++slot === kept) slot = 0
+      }
+      return { mean: known === 0 ? 0 : sum / known, begun: some > tailShare * known }
+    },
+    deviation(below) {
+      if (residuals.count() < cadence.scatter.least) return NaN
+      const middle = (residuals.at(0.75) - residuals.at(0.25)) / quartilesZ
+      return Math.max(middle, (below ? -residuals.at(tailShare) : residuals.at(1 - tailShare)) / tailZ)
+    },
+    scattered: () => residuals.count(),
+    keep(index, value, share, residual) {
+      // Buckets that were not looked at are empty; no more of them than it could remember.
+      for (let gap = Math.max(keptUntil + 1, index - longest); gap < index && keptUntil !== -Infinity; gap++) keepOne(gap, NaN, NaN, NaN)
+      keepOne(index, value, share, residual)
+    },
+  }
+
+  function keepOne(index: number, value: number, share: number, residual: number): void {
+    values[slotOf(index)] = value
+    keptUntil = index
+    if (delayed.length === 0) shares.push(share)
+    else {
+      const place = ((index % delayed.length) + delayed.length) % delayed.length
+      shares.push(delayed[place]!)
+      delayed[place] = share
+    }
+    residuals.push(residual)
+  }
+}
+
+/** Of the first `count`; puts them in order. */
+function medianOf(figures: Float64Array, count: number): number {
+  const sorted = figures.subarray(0, count).sort()
+  return (sorted[(count - 1) >> 1]! + sorted[count >> 1]!) / 2
+}
