@@ -42,7 +42,7 @@ export function alarmsOf(series: LabelledSeries, better: Metric['better'], zone:
   const alarms: number[] = []
   for (const [i, value] of values.entries()) {
     const samples = [{ numerator: value, denominator: 0 }]
-    one.step((first + i) * stepMs, Number.isNaN(value) ? [] : [{ dimension: 'all', value: '', samples }], true)
+    one.step((first + i) * stepMs, Number.isNaN(value) ? [] : [{ dimension: 'all', value: '', samples }], 'decide')
     if (one.open().some(({ firedAt }) => firedAt !== undefined)) alarms.push(i)
   }
   return alarms

@@ -108,7 +108,7 @@ test('a lasting drop does not become normal: after two weeks it still fires, aga
   const made = run(one, { startMs, bucketMs: hourMs, from: 0, to: from + 2 * week }, cells)
   expect(brief(firings(made))).toEqual([`${from + 1} completion_rate all: firing`, `${from + 1} registrations all: firing`])
   expect(one.open().map(({ state }) => state)).toEqual(['firing', 'firing'])
-  expect(one.open()[0]!.baseline).toBeCloseTo(0.5, 2)
+  expect(one.open()[0]!.baseline).toBeCloseTo(0.5, 1)
 })
 
 test('traffic that halves while rates are constant raises no alert of a ratio, but one of its count', () => {

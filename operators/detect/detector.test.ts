@@ -11,8 +11,8 @@ const at = (minute: number) => start + minute * minuteMs
 const newDetector = (stored: Transition[] = []) => detector({ metrics: [completion], cadence: minutes, latenessMs }, stored)
 const ads = (rate: number) => samplesOf('channel', 'ad', share(rate))
 const all = (rate: number) => samplesOf('all', '', share(rate, 10_000))
-const steps = (one: ReturnType<typeof newDetector>, from: number, to: number, cells: (minute: number) => CellSamples[], decides = true) =>
-  run(one, { startMs: start, bucketMs: minuteMs, from, to, decides }, cells)
+const steps = (one: ReturnType<typeof newDetector>, from: number, to: number, cells: (minute: number) => CellSamples[]) =>
+  run(one, { startMs: start, bucketMs: minuteMs, from, to }, cells)
 
 const brief = (transitions: readonly Transition[]) =>
   transitions.map(({ dimension, value, state, bucketAt }) => `${(bucketAt - start) / minuteMs} ${dimension}:${value} ${state}`)
@@ -123,7 +123,10 @@ test('taken up anywhere, from the buckets that it looks back on and what it had 
       const inBucket = whole.filter(({ bucketAt }) => bucketAt === from * minuteMs)
       const stored = [...whole.filter(({ bucketAt }) => bucketAt < from * minuteMs), ...inBucket.slice(0, cut % (inBucket.length + 1))]
       const again = detector(options, stored)
-      expect(run(again, { startMs: 0, bucketMs: minuteMs, from: from - lookback, to: from, decides: false }, cells)).toEqual([])
+      const enough = from - lookback + shortWeeks.kept
+      const history = { startMs: 0, bucketMs: minuteMs }
+      expect(run(again, { ...history, from: from - lookback, to: enough, how: 'remember' }, cells)).toEqual([])
+      expect(run(again, { ...history, from: enough, to: from, how: 'compare' }, cells)).toEqual([])
       const late = run(again, { startMs: 0, bucketMs: minuteMs, from, to: buckets }, cells)
       expect([...stored, ...late]).toEqual(whole)
     }),

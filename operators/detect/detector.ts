@@ -34,12 +34,18 @@ export type Transition = Cell & {
 
 export type DetectorOptions = { readonly metrics: readonly Metric[]; readonly cadence: Cadence; readonly latenessMs: number }
 
+/**
+ * `decide`: what becomes of alerts. `compare`: as history, of which how it scatters is wanted. `remember`: as history of which
+ * only the figures are; the first `kept` of lookbackBuckets need no more.
+ */
+export type Step = 'decide' | 'compare' | 'remember'
+
 export type Detector = {
   /**
    * One closed bucket with the samples of its cells; buckets in order. A transition that is stored already is taken over,
-   * not decided again and not returned. `decides` false: the bucket is history only.
+   * not decided again and not returned.
    */
-  step(bucketAt: number, cells: readonly CellSamples[], decides: boolean): Transition[]
+  step(bucketAt: number, cells: readonly CellSamples[], how: Step): Transition[]
   /** Latest transition of every alert that is not resolved. */
   open(): Transition[]
 }
@@ -126,7 +132,7 @@ export function detector({ metrics, cadence, latenessMs }: DetectorOptions, stor
 
   let previousAt = NaN
   return {
-    step(bucketAt, cells, decides) {
+    step(bucketAt, cells, how) {
       const index = cadence.indexOf(bucketAt)
       const lags = cadence.lags(bucketAt)
       for (const cell of cells)
@@ -136,7 +142,9 @@ export function detector({ metrics, cadence, latenessMs }: DetectorOptions, stor
       let tests = 0
       for (const track of inOrder()) {
         takeBefore(track, bucketAt)
-        const judgement = (track.judgement = judge(track.metric, track.sample, track.memory, index, lags))
+        // Without a memory there is nothing to compare with.
+        const past = how === 'remember' ? undefined : track.memory
+        const judgement = (track.judgement = judge(track.metric, track.sample, past, index, lags))
         // A parent that recovers may be resolved in this very bucket.
         if (!judgement.tested || hasFired(track) || track.parent?.alert?.state === 'firing') continue
         tests++
@@ -148,7 +156,7 @@ export function detector({ metrics, cadence, latenessMs }: DetectorOptions, stor
       for (const track of inOrder()) {
         const judgement = track.judgement!
         const before = track.alert
-        if (!takeAt(track, bucketAt) && decides) {
+        if (!takeAt(track, bucketAt) && how === 'decide') {
           const transition = decideTrack(track, judgement, bucketAt, previousAt, limit)
           if (transition !== undefined) {
             made.push(transition)
@@ -173,11 +181,10 @@ export function detector({ metrics, cadence, latenessMs }: DetectorOptions, stor
     if (metric.kind === 'incident') return
     const says = !Number.isNaN(value) && !(metric.kind === 'presence' && value === 0)
     if (says) track.memory ??= memory(cadence, metric.kind === 'presence' ? [0, levelBounds[1]] : levelBounds)
-    const heldBack = parent?.alert?.state === 'firing' || (hasFired(parent) && judgement.off !== undefined)
-    // A bucket in which it was dropping is no measure of what is normal; nor one in which its drop was held back.
-    const normal = says && (alert === undefined ? !heldBack : alert.state === 'recovering')
+    // A bucket in which it was dropping is no measure of what is normal; nor one in which a drop would have been held back.
+    const normal = says && (alert === undefined ? !hasFired(parent) : alert.state === 'recovering')
     // That it is off for a while now and then is how it scatters; what lasts is not.
-    const outliers = Math.min(outlierBuckets, Math.floor(tailShare * (track.memory?.scattered() ?? 0)))
+    const outliers = Math.min(outlierBuckets, Math.floor(tailShare * (track.memory?.known() ?? 0)))
     const scatters = normal || (alert !== undefined && index - cadence.indexOf(alert.begunAt) < outliers)
     const share = normal && expected !== undefined && expected.season !== 'recent' && expected.seasonal !== 0
     track.memory?.keep(index, normal ? value : NaN, share ? value / expected.seasonal : NaN, scatters ? residual : NaN)

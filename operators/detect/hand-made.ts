@@ -1,7 +1,7 @@
 // For tests: metrics, a cadence of short weeks, chance from a seed, and cells whose figures a test says.
 import { zone } from '../time/zone.ts'
 import { evenCadence, type Cadence } from './cadence.ts'
-import type { CellSamples, Detector, Transition } from './detector.ts'
+import type { CellSamples, Detector, Step, Transition } from './detector.ts'
 import type { Metric, Sample } from './metric.ts'
 
 export const minuteMs = 60_000
@@ -47,11 +47,11 @@ export const count = (of: number): Sample => ({ numerator: Math.round(of), denom
 /** Steps through buckets [from, to), which `cells` says. */
 export function run(
   one: Detector,
-  { startMs, bucketMs, from, to, decides = true }: { startMs: number; bucketMs: number; from: number; to: number; decides?: boolean },
+  { startMs, bucketMs, from, to, how = 'decide' }: { startMs: number; bucketMs: number; from: number; to: number; how?: Step },
   cells: (bucket: number) => readonly CellSamples[],
 ): Transition[] {
   const made = []
-  for (let bucket = from; bucket < to; bucket++) made.push(...one.step(startMs + bucket * bucketMs, cells(bucket), decides))
+  for (let bucket = from; bucket < to; bucket++) made.push(...one.step(startMs + bucket * bucketMs, cells(bucket), how))
   return made
 }
 

@@ -26,8 +26,8 @@ export type Memory = {
   size(): { readonly mean: number; readonly begun: boolean }
   /** Standard deviation of residuals on the side that is asked for, from how much of the past; NaN where that is too little. */
   deviation(below: boolean): number
-  /** How many residuals that is taken from. */
-  scattered(): number
+  /** Buckets with a value; no more than the scatter is taken from. */
+  known(): number
   /** Buckets one after the other: the value (NaN: not normal, or none), actual over seasonal, and the residual. */
   keep(index: number, value: number, share: number, residual: number): void
 }
@@ -38,17 +38,18 @@ export function memory(cadence: Cadence, bounds: readonly [number, number] = lev
   const delayed = new Float64Array(cadence.level.before).fill(NaN)
   const shares = slidingQuantiles(cadence.level.of)
   const residuals = slidingQuantiles(cadence.scatter.of)
-  const found = new Float64Array(Math.max(recent.of, 14 * (2 * around + 1)))
+  const gathered = new Float64Array(Math.max(recent.of, 14 * (2 * around + 1)))
   const longest = Math.max(kept, cadence.level.before + cadence.level.of, cadence.scatter.of)
   let keptUntil = -Infinity
+  let known = 0
 
   const slotOf = (index: number) => ((index % kept) + kept) % kept
 
-  /** Values of [from, to], appended to `found`. Returns how many there are then. */
+  /** Values of [from, to], appended to `gathered`. Returns how many there are then. */
   function gather(from: number, to: number, count: number): number {
     for (let index = Math.max(from, keptUntil - kept + 1), slot = slotOf(index); index <= Math.min(to, keptUntil); index++) {
       const value = values[slot]!
-      if (!Number.isNaN(value)) found[count++] = value
+      if (!Number.isNaN(value)) gathered[count++] = value
       if (++slot === kept) slot = 0
     }
     return count
@@ -62,33 +63,31 @@ export function memory(cadence: Cadence, bounds: readonly [number, number] = lev
       buckets = gather(lag - around, lag + around, buckets)
       if (buckets > before) spans++
     }
-    return spans < least || buckets === 0 ? undefined : { season, spans, buckets, seasonal: medianOf(found, buckets) }
+    return spans < least || buckets === 0 ? undefined : { season, spans, buckets, seasonal: medianOf(gathered, buckets) }
   }
 
   function lately(index: number): Omit<Expected, 'baseline' | 'level'> | undefined {
     const buckets = gather(index - recent.of, index - 1, 0)
-    return buckets < recent.least ? undefined : { season: 'recent', spans: 0, buckets, seasonal: medianOf(found, buckets) }
+    return buckets < recent.least ? undefined : { season: 'recent', spans: 0, buckets, seasonal: medianOf(gathered, buckets) }
   }
 
   return {
     expect(index, lags) {
-      const known = seasonal('week', lags.weeks, leastWeeks) ?? seasonal('day', lags.days, leastDays) ?? lately(index)
-      if (known === undefined) return undefined
+      const found = seasonal('week', lags.weeks, leastWeeks) ?? seasonal('day', lags.days, leastDays) ?? lately(index)
+      if (found === undefined) return undefined
       // The last hours are their own level.
-      const measured = known.season !== 'recent' && shares.count() >= cadence.level.least
+      const measured = found.season !== 'recent' && shares.count() >= cadence.level.least
       const level = measured ? Math.min(bounds[1], Math.max(bounds[0], shares.median())) : 1
-      return { ...known, level, baseline: known.seasonal * level }
+      return { ...found, level, baseline: found.seasonal * level }
     },
     size() {
       let sum = 0
-      let known = 0
       let some = 0
       // From the oldest on, so that it does not depend on where the ring begins.
       for (let n = 0, slot = slotOf(keptUntil + 1); n < kept; n++) {
         const value = Math.abs(values[slot]!)
         if (!Number.isNaN(value)) {
           sum += value
-          known++
           if (value > 0) some++
         }
         if (++slot === kept) slot = 0
@@ -100,7 +99,7 @@ export function memory(cadence: Cadence, bounds: readonly [number, number] = lev
       const middle = (residuals.at(0.75) - residuals.at(0.25)) / quartilesZ
       return Math.max(middle, (below ? -residuals.at(tailShare) : residuals.at(1 - tailShare)) / tailZ)
     },
-    scattered: () => residuals.count(),
+    known: () => Math.min(known, cadence.scatter.of),
     keep(index, value, share, residual) {
       // Buckets that were not looked at are empty; no more of them than it could remember.
       for (let gap = Math.max(keptUntil + 1, index - longest); gap < index && keptUntil !== -Infinity; gap++) keepOne(gap, NaN, NaN, NaN)
@@ -109,7 +108,9 @@ export function memory(cadence: Cadence, bounds: readonly [number, number] = lev
   }
 
   function keepOne(index: number, value: number, share: number, residual: number): void {
-    values[slotOf(index)] = value
+    const slot = slotOf(index)
+    known += Number(!Number.isNaN(value)) - Number(!Number.isNaN(values[slot]!))
+    values[slot] = value
     keptUntil = index
     if (delayed.length === 0) shares.push(share)
     else {
@@ -121,8 +122,8 @@ export function memory(cadence: Cadence, bounds: readonly [number, number] = lev
   }
 }
 
-/** Of the first `count`; puts them in order. */
+/** Of the first `count`. */
 function medianOf(figures: Float64Array, count: number): number {
-  const sorted = figures.subarray(0, count).sort()
+  const sorted = figures.subarray(0, count).toSorted()
   return (sorted[(count - 1) >> 1]! + sorted[count >> 1]!) / 2
 }

@@ -109,7 +109,7 @@ function secondsOf(text: string): number | undefined {
 }
 
 function bucketed(name: string, file: string, rows: ReadonlyMap<number, { value: number; label: number }>): LabelledSeries {
-  const times = Float64Array.from(rows.keys()).sort()
+  const times = Float64Array.from(rows.keys()).toSorted()
   const stepS = Math.max(commonestGap(times), leastStepS)
   if (stepS > weekS) throw new UnreadableSeries(`${file}: a row every ${stepS} s; a series has at least one a week`)
   const first = Math.floor(times[0]! / stepS)

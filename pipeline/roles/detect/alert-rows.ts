@@ -1,6 +1,5 @@
 // Transitions of alerts as rows of `alerts`, and back.
 import type { Transition } from '../../../operators/detect/detector.ts'
-import { kpiNames } from '../../../operators/kpi/catalogue.ts'
 import { encodeRows } from '../../../schemas/row-binary.ts'
 import { alertsTable } from '../../../schemas/tables/alerts.ts'
 import type { Notification } from '../../ports/notifier.ts'
@@ -70,10 +69,11 @@ export async function readTransitions(store: Store, sinceMs: number): Promise<Tr
      LIMIT 1 BY alert_id, sequence`,
     { since: sinceMs },
   )
-  // A KPI that the catalogue no longer has is nobody's to go on with.
-  return rows
-    .filter(({ kpi }) => (kpiNames as readonly string[]).includes(kpi))
-    .map((row) => ({ ...row, firedAt: row.firedAt === 0 ? undefined : row.firedAt, dueAt: row.dueAt === 0 ? undefined : row.dueAt }))
+  return rows.map((row) => ({
+    ...row,
+    firedAt: row.firedAt === 0 ? undefined : row.firedAt,
+    dueAt: row.dueAt === 0 ? undefined : row.dueAt,
+  }))
 }
 
 type StoredAlert = Omit<Transition, 'firedAt' | 'dueAt'> & { firedAt: number; dueAt: number }
