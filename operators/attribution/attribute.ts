@@ -89,12 +89,33 @@ export function attribute(leaves: Leaves, question: Question = {}): Attribution 
     }
     const sum = causes.reduce((total, { score }) => total + score, 0)
     const { everything } = first
-    const isLikelier = everything.score >= least && everything.score >= sum - costOfFurther * Math.max(0, causes.length - 1)
-    return { found: isLikelier && restMoved(causes, shift) ? [everything] : causes, ranked: first.ranked }
+    const isLikelier = everything.score >= sum - costOfFurther * Math.max(0, causes.length - 1)
+    const all = everything.score >= least && ((isLikelier && restMoved(causes, shift)) || (nothingElse(causes) && alike(causes)))
+    return { found: all ? [everything] : causes, ranked: first.ranked }
   }
 
   /** Whether what lies outside the causes moved like them; where hardly anything does, there is nothing against it. */
   function restMoved(causes: readonly Candidate[], shift: number): boolean {
+    const { count, expected } = restOf(causes)
+    return isNothing(count, expected) || shiftOf(count, expected) / shift >= alikeShare
+  }
+
+  /** The values of a dimension, one by one, are everything. */
+  function nothingElse(causes: readonly Candidate[]): boolean {
+    const { count, expected } = restOf(causes)
+    return isNothing(count, expected)
+  }
+
+  function alike(causes: readonly Candidate[]): boolean {
+    const shifts = causes.map(({ count, expected }) => Math.abs(shiftOf(count, expected)))
+    return Math.min(...shifts) >= alikeShare * Math.max(...shifts)
+  }
+
+  function isNothing(count: number, expected: number): boolean {
+    return Math.max(count, expected) < volume.leastEvents
+  }
+
+  function restOf(causes: readonly Candidate[]): { count: number; expected: number } {
     let count = 0
     let expected = 0
     for (let i = 0; i < base.expected.length; i++) {
@@ -102,7 +123,7 @@ export function attribute(leaves: Leaves, question: Question = {}): Attribution 
       count += leaves.numerator[i]!
       expected += base.expected[i]!
     }
-    return Math.max(count, expected) < volume.leastEvents || shiftOf(count, expected) / shift >= alikeShare
+    return { count, expected }
   }
 
   const cellOf = ({ dimensions, leaf }: Candidate): Cell =>
