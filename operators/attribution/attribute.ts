@@ -45,6 +45,8 @@ export const deepest = 3
 export const mostCauses = 4
 /** Numerator, now or expected, below which a cell is noise. */
 export const fewestEvents = 5
+/** Sums of expected counts, which are fractions, end a little beside what they come to. */
+export const sumsRound = 1e-6
 /** Beyond the logarithm of the cells tried: by chance about one scan in twenty has a cell that passes. */
 export const chanceMargin = 2
 /** A further cause explains so much of what the first does, by its numerator and by its score; what is less is the first one's echo. */
@@ -62,7 +64,8 @@ export function attribute(leaves: Leaves, question: Question = {}): Attribution 
   const problem = leavesProblem(leaves)
   if (problem !== undefined) throw new Error(`attribution: ${problem}`)
   const wanted = question.direction === undefined ? undefined : question.direction === 'rise' ? 1 : -1
-  const volume: Volume = { leastDenominator: question.leastDenominator ?? 0, leastEvents: question.leastEvents ?? fewestEvents }
+  const leastEvents = (question.leastEvents ?? fewestEvents) - sumsRound
+  const volume: Volume = { leastDenominator: question.leastDenominator ?? 0, leastEvents }
   const base = expectedOf(leaves)
   const whole = wholeOf(leaves, base)
   const lattice = latticeOf(leaves, deepest)

@@ -48,8 +48,12 @@ test('attribution finds and ranks what its naive twin does', () => {
       const naive = naiveAttribution(leaves, asked)
       if (causes.length > 0) withCauses++
       expect(causes.map(({ cell }) => cell)).toEqual(naive.causes.map(({ cell }) => cell))
-      expect(ranked.map(({ cell }) => cell)).toEqual(naive.ranked.map(({ cell }) => cell))
+      expect(ranked.length).toBe(naive.ranked.length)
       for (const [i, { score }] of ranked.entries()) expect(score).toBeCloseTo(naive.ranked[i]!.score, 5)
+      // Which of two comes first, or last of all, whose scores differ by rounding alone is left open.
+      const last = (ranked.at(-1)?.score ?? 0) + 1e-5
+      const told = ({ cell, score }: { cell: Cell; score: number }) => (score > last ? [JSON.stringify(cell)] : [])
+      expect(ranked.flatMap(told).toSorted()).toEqual(naive.ranked.flatMap(told).toSorted())
       for (const [i, { actual, expected }] of causes.entries()) {
         expect(actual).toBeCloseTo(naive.causes[i]!.actual, 6)
         expect(expected).toBeCloseTo(naive.causes[i]!.expected, 6)

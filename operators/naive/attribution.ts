@@ -8,6 +8,7 @@ import {
   furtherScore,
   furtherShare,
   mostCauses,
+  sumsRound,
   type Question,
 } from '../attribution/attribute.ts'
 import { expectedOf } from '../attribution/baseline.ts'
@@ -28,7 +29,7 @@ export function naiveAttribution(leaves: Leaves, question: Question = {}): Naive
   const all = cells.find(({ cell }) => depthOf(cell) === 0)!
   const sum = (column: Float64Array, of: readonly number[]) => of.reduce((total, i) => total + column[i]!, 0)
   const hasVolume = ({ leaves: of }: NamedCell, expected: Float64Array) =>
-    Math.max(sum(numerator, of), sum(expected, of)) >= (question.leastEvents ?? fewestEvents) &&
+    Math.max(sum(numerator, of), sum(expected, of)) >= (question.leastEvents ?? fewestEvents) - sumsRound &&
     (denominator === undefined || sum(denominator, of) >= (question.leastDenominator ?? 0))
 
   const weight = (i: number) => 1 / (1 + leaves.spread * base[i]!)
@@ -91,10 +92,13 @@ export function naiveAttribution(leaves: Leaves, question: Question = {}): Naive
   const everything = first.find(({ cell }) => depthOf(cell) === 0)
   const together = causes.reduce((total, { score }) => total + score, 0) - costOfFurther * Math.max(0, causes.length - 1)
   const rest = all.leaves.filter((i) => !causes.some((cause) => cause.leaves.includes(i)))
-  const restMoved =
-    Math.max(sum(numerator, rest), sum(base, rest)) < (question.leastEvents ?? fewestEvents) ||
-    shiftOf(sum(numerator, rest), sum(base, rest)) / shift >= alikeShare
-  const found = everything !== undefined && everything.score >= Math.max(least, together) && restMoved ? [everything] : causes
+  const isNothing = Math.max(sum(numerator, rest), sum(base, rest)) < (question.leastEvents ?? fewestEvents) - sumsRound
+  const restMoved = isNothing || shiftOf(sum(numerator, rest), sum(base, rest)) / shift >= alikeShare
+  const shifts = causes.map((cause) => Math.abs(shiftOf(cause.actual, cause.expected)))
+  const alike = Math.min(...shifts) >= alikeShare * Math.max(...shifts)
+  const isAll =
+    everything !== undefined && everything.score >= least && ((everything.score >= together && restMoved) || (isNothing && alike))
+  const found = isAll ? [everything] : causes
   const key = ({ cell }: { cell: Cell }) => JSON.stringify(cell)
   const others = ranked.filter((one) => !found.some((cause) => key(cause) === key(one)))
   return {
