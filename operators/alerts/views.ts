@@ -1,24 +1,25 @@
 // Views over alerts and what people did about them.
 
 const latestTransition = 'SELECT * FROM alerts ORDER BY alert_id, sequence DESC LIMIT 1 BY alert_id'
-const latestSaid = (column: string, said: string) => `argMaxIf(${column}, (reviewed_at, review_id), ${said})`
+const lastOf = (column: string) => `argMaxIf(r.${column}, (r.reviewed_at, r.review_id), r.${column} != '')`
+const firstOf = (column: string, action: string) => `argMinIf(r.${column}, (r.reviewed_at, r.review_id), r.action = '${action}')`
 
 /** A row for each alert that anybody did anything about; each column is the last that was said of it. */
 const reviewState = `
 SELECT
-  alert_id,
-  multiIf(countIf(action = 'close') > 0, 'closed', countIf(cause != '') > 0, 'reviewed', countIf(action = 'ack') > 0, 'acknowledged', 'noted') AS review,
-  minIf(reviewed_at, action = 'ack') AS acknowledged_at,
-  argMinIf(reviewed_by, (reviewed_at, review_id), action = 'ack') AS acknowledged_by,
-  ${latestSaid('cause', "cause != ''")} AS cause,
-  minIf(reviewed_at, cause != '' OR action = 'close') AS first_reviewed_at,
-  ${latestSaid('strategy', "strategy != ''")} AS strategy,
-  ${latestSaid('strategy_at', "strategy != ''")} AS strategy_at,
-  minIf(reviewed_at, action = 'close') AS closed_at,
-  argMinIf(reviewed_by, (reviewed_at, review_id), action = 'close') AS closed_by,
-  max(reviewed_at) AS last_reviewed_at
-FROM (SELECT * FROM alert_reviews ORDER BY alert_id, review_id LIMIT 1 BY alert_id, review_id)
-GROUP BY alert_id`.trim()
+  r.alert_id AS alert_id,
+  multiIf(countIf(r.action = 'close') > 0, 'closed', countIf(r.cause != '') > 0, 'reviewed', countIf(r.action = 'ack') > 0, 'acknowledged', 'noted') AS review,
+  ${firstOf('reviewed_at', 'ack')} AS acknowledged_at,
+  ${firstOf('reviewed_by', 'ack')} AS acknowledged_by,
+  ${lastOf('cause')} AS cause,
+  minIf(r.reviewed_at, r.cause != '' OR r.action = 'close') AS first_reviewed_at,
+  ${lastOf('strategy')} AS strategy,
+  argMaxIf(r.strategy_at, (r.reviewed_at, r.review_id), r.strategy != '') AS strategy_at,
+  ${firstOf('reviewed_at', 'close')} AS closed_at,
+  ${firstOf('reviewed_by', 'close')} AS closed_by,
+  max(r.reviewed_at) AS last_reviewed_at
+FROM (SELECT * FROM alert_reviews ORDER BY alert_id, review_id LIMIT 1 BY alert_id, review_id) AS r
+GROUP BY r.alert_id`.trim()
 
 const reviewColumns = ['acknowledged_at', 'acknowledged_by', 'cause', 'strategy', 'strategy_at', 'closed_at', 'closed_by']
 
