@@ -63,7 +63,9 @@ const low = { rate: 0.3 }
 
 /** A detector as the role has it, that is polled by hand. */
 function detectorOn(store: Store, notifiers: readonly Notifier[] = []) {
-  const { signal } = new AbortController()
+  const controller = new AbortController()
+  onTestFinished(() => controller.abort())
+  const { signal } = controller
   const deliveries = delivery(notifiers, { store, topic: settings.topic, log, signal, firstPauseMs: 1 })
   return { ...newDetection({ store, settings, log, signal }, deliveries), settled: deliveries.settled }
 }

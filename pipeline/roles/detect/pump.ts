@@ -223,6 +223,11 @@ export function pump(notifier: Notifier, { outbox, log, signal, now, firstPauseM
       woken = true
       wakeUp()
     },
-    settled: () => (ended ? Promise.resolve() : new Promise((resolve) => waiting.push(resolve))),
+    settled() {
+      if (ended) return Promise.resolve()
+      woken = true
+      wakeUp()
+      return new Promise((resolve) => waiting.push(resolve))
+    },
   }
 }
