@@ -10,8 +10,14 @@ const text = (value: string) => new TextEncoder().encode(value)
 
 export type TopicOptions = { boardLink?: BoardLink | undefined }
 
-/** The topic must exist. Its messages of one alert have one key, so they stay in order; header `id` names the transition. */
-export function topicNotifier(log: Pick<Log, 'append'>, topic: string, { boardLink }: TopicOptions = {}): Notifier {
+/** `open` gives the log, with the topic in it; asked again where it could not. Its messages of one alert have one key, so they stay in order; header `id` names the transition. */
+export function topicNotifier(open: () => Promise<Pick<Log, 'append'>>, topic: string, { boardLink }: TopicOptions = {}): Notifier {
+  let opening: Promise<Pick<Log, 'append'>> | undefined
+  const opened = () =>
+    (opening ??= open().catch((error: unknown) => {
+      opening = undefined
+      throw error
+    }))
   return {
     name: `topic ${topic}`,
     async notify(notification) {
@@ -22,7 +28,7 @@ export function topicNotifier(log: Pick<Log, 'append'>, topic: string, { boardLi
         timestampMs: notification.decidedAt,
       }
       // No time limit of ours: an append that was given up could land behind the alert's next transition.
-      await log.append(topic, [record])
+      await (await opened()).append(topic, [record])
     },
   }
 }

@@ -9,6 +9,7 @@ import type { Clock } from '../../ports/clock.ts'
 import { OffsetGone, type Log, type OutRecord, type PartitionOwner, type RecordBatch, type TimestampType } from '../../ports/log.ts'
 import type { Store, StoreAway } from '../../ports/store.ts'
 import { blockCutter, type BlockLimits } from './block.ts'
+import type { BlockFacts } from './block-facts.ts'
 import type { PartLimits } from './block-rows.ts'
 import { blockWriter } from './block-writer.ts'
 import { logRecord } from './checkpoint.ts'
@@ -89,6 +90,8 @@ export type PartitionProgress = {
   /** Tier changes of the block that just ended. */
   tierChanges: readonly TierChange[]
   checkpointAt: number
+  /** The block that the store has just acknowledged. Borrowed: valid during the call. */
+  acknowledged?: BlockFacts | undefined
 }
 
 /** A partition that stops until somebody acts. */
@@ -296,7 +299,11 @@ async function runBlocks(run: BlocksRun): Promise<void> {
       inserted[table] = (inserted[table] ?? 0) + count
       run.storeTook(table)
     },
-    onAcknowledged: report,
+    onAcknowledged(facts) {
+      progress.acknowledged = facts
+      report()
+      progress.acknowledged = undefined
+    },
     onAnswered: () => run.storeTook(''),
     isDoubtful: () => !checkpoints.hasKept(),
   }) // prettier-ignore
