@@ -44,7 +44,11 @@ test.skipIf(amtool)(`the example of routes is such that Alertmanager takes it${a
 test('every rule has a unit test in which it fires, and one in which it does not', () => {
   const tests = (parse(read('rules.test.yaml')) as { tests: UnitTest[] }).tests.flatMap((one) => one.alert_rule_test)
   for (const name of names)
-    expect(tests.filter(({ alertname }) => alertname === name).map(({ exp_alerts: alerts }) => alerts.length).toSorted(), name).toEqual([0, 1]) // prettier-ignore
+    for (const count of [0, 1])
+      expect(
+        tests.filter(({ alertname, exp_alerts: alerts }) => alertname === name && alerts.length === count),
+        name,
+      ).toHaveLength(1)
 })
 
 test('every metric that a rule names is one of ours', async () => {
