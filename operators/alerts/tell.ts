@@ -51,7 +51,7 @@ export function descriptionOf(alert: ToldAlert): string {
   const lines = [
     `Actual ${figureText(alert.actual)}, baseline ${figureText(alert.baseline)}${change === undefined ? '' : `: ${change} (relative)`}, in the bucket from ${instantText(alert.bucketAt)}.`,
     ...(alert.firedAt === undefined ? [] : [`Firing since ${instantText(alert.firedAt)}.`]),
-    `${alert.reason}.`,
+    `${alert.reason.charAt(0).toUpperCase()}${alert.reason.slice(1)}.`,
     ...(alert.causes === undefined || alert.causes.length === 0 ? [] : [`Likely cause: ${causesText(alert.causes)}.`]),
     ...(alert.dueAt === undefined ? [] : [`The root-cause review is due ${instantText(alert.dueAt)}.`]),
   ]

@@ -9,13 +9,13 @@ import { uuidBytes, uuidOfName, uuidText } from '../../uuid.ts'
 import { notificationColumns, notificationOfRow, type NotificationRow } from './outbox.ts'
 
 const overdueAlerts = uuidBytes('6f1b3a0e-52d7-5c86-8c1d-1f7be1a4d0c9')
-/** Log time between two looks. */
-const everyMs = 60_000
+/** Log time between two looks: ten minutes are nothing beside three days. */
+const everyMs = 600_000
 /** Of what was due longer ago and was never told, nothing is told any more: such alerts are older than the reviews themselves. */
 const furthestBackMs = 7 * 86_400_000
 
 export type OverdueReviews = {
-  /** Where a minute of log time has gone by: stores what has changed, and returns it. */
+  /** Where ten minutes of log time have gone by: stores what has changed, and returns it. */
   look(nowMs: number): Promise<Notification[]>
 }
 
