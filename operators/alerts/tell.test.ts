@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
+import { metricsOf } from '../detect/watched.ts'
 import { decideReview } from './review.ts'
-import { changeText, descriptionOf, figureText, severityOf, summaryOf, type ToldAlert } from './tell.ts'
+import { alertNameOf, changeText, descriptionOf, figureText, noDataKpi, severityOf, summaryOf, type ToldAlert } from './tell.ts'
 
 const alert: ToldAlert = {
   kind: 'kpi', state: 'firing', kpi: 'completion_rate', dimension: 'channel', value: 'ad', bucketAt: Date.UTC(2026, 0, 5, 9, 30),
@@ -49,3 +50,13 @@ test.each([
   ['reviewed after it was told', { reviewedAt: 150, overdue: 'firing' }, 160, 'resolved'],
   ['over', { reviewedAt: 150, overdue: 'resolved' }, 500, undefined],
 ] as const)('a review: %s', (_, facts, now, to) => expect(decideReview({ dueAt: 100, ...facts }, now)).toBe(to))
+
+test('no data is told as that, not as a drop of 100 %', () => {
+  const silent = { ...alert, kpi: noDataKpi, actual: 0, baseline: 9_000, reason: 'no data: 0 events, where 9000 are usual at this time' }
+  expect(metricsOf('minute').at(-1)!.name).toBe(noDataKpi)
+  expect(alertNameOf(silent)).toBe('NoData')
+  expect(summaryOf(silent)).toBe('No data of channel ad')
+  expect(summaryOf({ ...silent, state: 'resolved' })).toBe('Data again of channel ad')
+  expect(descriptionOf(silent)).not.toMatch(/100 %|baseline/)
+  expect(alertNameOf(alert)).toBe('KpiAlert')
+})

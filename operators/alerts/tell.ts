@@ -18,6 +18,9 @@ export type ToldAlert = {
   readonly causes?: readonly ToldCause[] | undefined
 }
 
+/** The KPI under which cells without any event are told (operators/detect/watched.ts). No data is no drop. */
+export const noDataKpi = 'no_data'
+
 /** `channel ad`, or `all`. */
 export const cellText = ({ dimension, value }: Pick<ToldAlert, 'dimension' | 'value'>): string =>
   dimension === 'all' ? 'all' : `${dimension} ${value}`
@@ -36,9 +39,11 @@ export function changeText({ actual, baseline }: Pick<ToldAlert, 'actual' | 'bas
 
 /** One line. */
 export function summaryOf(alert: ToldAlert): string {
-  const what = `${alert.kpi} of ${cellText(alert)}`
+  const isNoData = alert.kpi === noDataKpi
+  const what = `${isNoData ? 'the data' : alert.kpi} of ${cellText(alert)}`
   if (alert.kind === 'review_overdue')
     return alert.state === 'resolved' ? `The review of the alert on ${what} is there` : `The review of the alert on ${what} is overdue`
+  if (isNoData) return `${alert.state === 'firing' ? 'No data of' : 'Data again of'} ${cellText(alert)}`
   if (alert.state === 'resolved') return `${what} is back to what is usual`
   const change = changeText(alert) ?? 'not what it should be'
   return alert.state === 'recovering' ? `${what} is recovering: ${change}` : `${what} is ${change}`
@@ -49,7 +54,7 @@ export function descriptionOf(alert: ToldAlert): string {
   if (alert.kind === 'review_overdue') return alert.reason
   const change = changeText(alert)
   const lines = [
-    `Actual ${figureText(alert.actual)}, baseline ${figureText(alert.baseline)}${change === undefined ? '' : `: ${change} (relative)`}, in the bucket from ${instantText(alert.bucketAt)}.`,
+    ...(alert.kpi === noDataKpi ? [] : [figuresText(alert, change)]),
     ...(alert.firedAt === undefined ? [] : [`Firing since ${instantText(alert.firedAt)}.`]),
     `${alert.reason.charAt(0).toUpperCase()}${alert.reason.slice(1)}.`,
     ...(alert.causes === undefined || alert.causes.length === 0 ? [] : [`Likely cause: ${causesText(alert.causes)}.`]),
@@ -58,10 +63,17 @@ export function descriptionOf(alert: ToldAlert): string {
   return lines.join('\n')
 }
 
+const figuresText = ({ actual, baseline, bucketAt }: ToldAlert, change: string | undefined): string =>
+  `Actual ${figureText(actual)}, baseline ${figureText(baseline)}${change === undefined ? '' : `: ${change} (relative)`}, in the bucket from ${instantText(bucketAt)}.`
+
 export const causesText = (causes: readonly ToldCause[]): string =>
   causes.map(({ cell, share }) => `${cell} (${percentText(share)} of the change)`).join('; ')
 
 export const instantText = (ms: number): string => `${new Date(ms).toISOString().slice(0, 16).replace('T', ' ')} UTC`
+
+/** What the alert is called where alerts are routed. */
+export const alertNameOf = ({ kind, kpi }: Pick<ToldAlert, 'kind' | 'kpi'>): 'KpiAlert' | 'NoData' | 'ReviewOverdue' =>
+  kind === 'review_overdue' ? 'ReviewOverdue' : kpi === noDataKpi ? 'NoData' : 'KpiAlert'
 
 /** Frozen for an alert's life, because receivers route by it: what concerns everyone is critical. */
 export const severityOf = ({ kind, dimension }: Pick<ToldAlert, 'kind' | 'dimension'>): 'critical' | 'warning' =>

@@ -1,5 +1,5 @@
 // Alerts to Prometheus's Alertmanager (API v2), which groups, routes and silences them.
-import { causesText, descriptionOf, instantText, severityOf, summaryOf } from '../../operators/alerts/tell.ts'
+import { alertNameOf, causesText, descriptionOf, instantText, severityOf, summaryOf } from '../../operators/alerts/tell.ts'
 import type { BoardLink } from '../alerts/board-link.ts'
 import type { Notification, Notifier } from '../ports/notifier.ts'
 import { post } from './http-post.ts'
@@ -46,7 +46,7 @@ export function postedAlert(notification: Notification, nowMs: number, boardLink
   const link = boardLink?.(notification)
   return {
     labels: {
-      alertname: kind === 'kpi' ? 'KpiAlert' : 'ReviewOverdue',
+      alertname: alertNameOf(notification),
       kpi, grain, dimension, topic,
       severity: severityOf(notification),
       service: 'reelpulse',

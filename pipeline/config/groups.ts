@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { allowedLatenessMs } from '../../operators/kpi/catalogue.ts'
 import { defaultSettings } from '../../operators/settings.ts'
-import { settingGroup, type SettingsOf } from './group.ts'
+import { pick, settingGroup, type SettingsOf } from './group.ts'
 import { defaultGroup, defaultTopic } from './names.ts'
 
 const port = (doc: string) => z.int('a whole number').min(0, 'a port from 0 to 65535').max(65535, 'a port from 0 to 65535').describe(doc)
@@ -177,6 +177,15 @@ export const allSettings = {
   detect: detectSettings,
   serve: serveSettings,
   logger: loggerSettings,
+} as const
+
+/** Of a command that looks at a pipeline or changes what it left behind: it must be told all that the pipeline runs with. */
+export const pipelineSettings = {
+  data: dataSettings,
+  topic: pick(topicSettings, ['topic', 'group']),
+  log: logSettings,
+  store: storeSettings,
+  process: processSettings,
 } as const
 
 export type DataSettings = SettingsOf<typeof dataSettings>

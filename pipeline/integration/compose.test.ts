@@ -1,11 +1,14 @@
 // docker-compose.yml cannot be run without Docker: this holds it to what can be checked without.
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { boards, generatedFiles } from '../../dashboards/generate.ts'
 import { readArguments } from '../cli/arguments.ts'
 import { commandNames, loadCommand } from '../cli/main.ts'
-import { allSettings } from '../config/groups.ts'
+import { allSettings, defaultPort } from '../config/groups.ts'
+import { openMonitoring } from '../start/monitoring.ts'
 
 type Service = {
   build?: string
@@ -45,6 +48,27 @@ test.each(roles)('%s runs a command that there is, with flags and settings that 
   expect(readArguments(await loadCommand(name), words, env)).toMatchObject({ kind: 'right' })
   const known = Object.values(allSettings).flatMap((group) => Object.values(group.settings).map((setting) => setting.env as string))
   for (const variable of Object.keys(env)) expect(known).toContain(variable)
+})
+
+test.each(roles.filter(([name]) => name !== 'simulate'))('%s is healthy once /readyz says that it is ready', async (_, { healthcheck }) => {
+  const [how, node, ...words] = healthcheck!.test
+  expect([how, node]).toEqual(['CMD', 'node'])
+  const monitoring = await openMonitoring({ serve: { host: '127.0.0.1', port: 0 }, logger: { info() {}, warn() {} } })
+  const url = `${monitoring.url()}/`
+  const exit = async () => {
+    const check = words.map((word) => word.replace(`http://127.0.0.1:${defaultPort}/`, url))
+    expect(check.join(' ')).toContain(`${url}readyz`)
+    return ((await once(spawn(process.execPath, check), 'exit')) as [number])[0]
+  }
+  try {
+    const tell = monitoring.role('one')
+    expect(await exit()).toBe(1)
+    tell('running')
+    expect(await exit()).toBe(0)
+  } finally {
+    await monitoring.close()
+  }
+  expect(await exit()).toBe(1)
 })
 
 test.each(services)('what %s mounts is there', (_, { volumes = [] }) => {

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { StoreAway, type Store } from '../ports/store.ts'
-import type { PartitionProgress } from '../roles/process/partition-run.ts'
-import type { PartitionStatus } from '../roles/process/process.ts'
+import type { PartitionProgress } from '../roles/process/partition-progress.ts'
+import type { PartitionStatus } from '../roles/process/partition-status.ts'
 import { processMetrics } from './process-metrics.ts'
 import { metrics } from './registry.ts'
 

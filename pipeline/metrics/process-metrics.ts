@@ -5,8 +5,8 @@ import { rejectReasons } from '../../schemas/rejects.ts'
 import type { Log } from '../ports/log.ts'
 import { StoreAway, type Store } from '../ports/store.ts'
 import type { BlockFacts } from '../roles/process/block-facts.ts'
-import type { PartitionProgress } from '../roles/process/partition-run.ts'
-import { partitionStates, type PartitionStatus } from '../roles/process/process.ts'
+import type { PartitionProgress } from '../roles/process/partition-progress.ts'
+import { partitionStates, type PartitionStatus } from '../roles/process/partition-status.ts'
 
 export type ProcessMetricsOptions = {
   registry: Registry

@@ -1,11 +1,6 @@
 // What `repartition` promises: rows as those of a log that had its partitions from the first, however often it is killed and begun again.
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { defaultSettings } from '../../operators/settings.ts'
-import { embeddedLog, type EmbeddedLog } from '../adapters/embedded-log.ts'
-import { openEmbeddedEngine, type EmbeddedEngine } from '../adapters/embedded-store.ts'
 import { kafkaLog } from '../adapters/kafka-log.ts'
 import { systemClock } from '../adapters/system-clock.ts'
 import { kpiSums, multiset, placedElsewhere } from '../integration/multiset.ts'
@@ -18,6 +13,7 @@ import { replay } from '../replay/replay.ts'
 import { knownFlushes, namesOf } from '../start/roles.ts'
 import { copiedRecords, withoutOffset, type Copied } from '../testing/copied-records.ts'
 import { Died, dyingAfter } from '../testing/dying.ts'
+import { embeddedParts } from '../testing/embedded-parts.ts'
 import { missingKafka, sharedKafka } from '../testing/shared-kafka.ts'
 import { moveClock } from '../ticks.ts'
 import { writeTraffic } from '../traffic/write-traffic.ts'
@@ -25,22 +21,10 @@ import { verify } from '../verify/verify.ts'
 import { RepartitionRefused, type Place } from './one-clock.ts'
 import { repartition } from './repartition.ts'
 
-const dir = mkdtempSync(join(tmpdir(), 'reelpulse-repartition-'))
+const { engine, log: embedded } = await embeddedParts('repartition')
 /** The month's evaluation comes between the two halves of what is written. */
 const startMs = Date.UTC(2026, 9, 31, 8)
 const hourMs = 3_600_000
-
-let engine: EmbeddedEngine
-let embedded: EmbeddedLog
-beforeAll(async () => {
-  engine = await openEmbeddedEngine({ dataDir: join(dir, 'data') })
-  embedded = await embeddedLog(join(dir, 'log'))
-})
-afterAll(async () => {
-  await embedded.close()
-  await engine.close()
-  rmSync(dir, { recursive: true, force: true })
-})
 
 let cases = 0
 async function newPlace(partitions: number, log: Log = embedded, timestamps: TimestampType = 'create'): Promise<Place> {

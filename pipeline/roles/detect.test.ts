@@ -4,7 +4,6 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
-import { bucketMs } from '../../operators/detect/detector.ts'
 import { views } from '../../operators/views.ts'
 import { tables } from '../../schemas/tables/catalogue.ts'
 import { callbackNotifier } from '../adapters/callback-notifier.ts'
@@ -16,6 +15,7 @@ import type { Store } from '../ports/store.ts'
 import { detect, newDetection } from './detect.ts'
 import { delivery } from './detect/delivery.ts'
 import { madeTransition, storeAlert } from './detect/hand-made-alerts.ts'
+import { bucketMs } from './detect/closed-buckets.ts'
 import { deltaWriter, type MadeBlock, type MadeCell } from './detect/hand-made.ts'
 
 const dataDir = mkdtempSync(join(tmpdir(), 'reelpulse-detect-'))
@@ -225,22 +225,28 @@ test('a tiny cell never fires', async () => {
   expect(await alertsIn(store)).toEqual([])
 })
 
-test('no data never fires', async () => {
+test('no data is an alert of its own, and never a drop', async () => {
   const store = await newStore()
-  await deltaWriter(
-    store,
-    2,
-  )(blocksOf(0, 400, (m) => ({ ad: m >= 360 ? undefined : normal, kol: m >= 360 ? { rate: 0, plays: 0 } : normal })))
+  const silent = { rate: 0, plays: 0 }
+  await deltaWriter(store, 2)(blocksOf(0, 400, (m) => ({ ad: m >= 360 && m < 380 ? undefined : normal, kol: m >= 370 ? silent : normal })))
   await detectorOn(store).poll()
-  expect(await alertsIn(store)).toEqual([])
+  expect(await alertsIn(store)).toEqual([
+    '360 channel:ad pending',
+    '361 channel:ad firing',
+    '370 channel:kol pending',
+    '371 channel:kol firing',
+    '380 channel:ad recovering',
+    '382 channel:ad resolved',
+  ])
+  expect(await store.query('SELECT DISTINCT kpi FROM alerts')).toEqual([{ kpi: 'no_data' }])
 })
 
 test('what comes after a minute has closed does not change what was decided of it', async () => {
   const store = await newStore()
   const write = deltaWriter(store, 2)
-  await write(blocksOf(0, 380, () => ({ ad: normal })))
+  await write(blocksOf(0, 382, () => ({ ad: normal })))
   const late = [360, 361, 362].map((m): MadeCell => ({ dimension: 'channel', value: 'ad', bucketAt: at(m), sums: { plays: 50_000 } }))
-  await write([{ partition: 0, blockAt: at(382), cells: late }, ...blocksOf(382, 390, () => ({ ad: normal }))])
+  await write([{ partition: 0, blockAt: at(382) + 20_000, cells: late }, ...blocksOf(382, 390, () => ({ ad: normal }))])
   await detectorOn(store).poll()
   expect(await alertsIn(store)).toEqual([])
   // The views, which show what is known now, do count it.

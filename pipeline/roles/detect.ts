@@ -1,12 +1,14 @@
 // The detect role: looks at every minute that has closed, keeps the alerts in table `alerts`, and tells the notifiers.
 import { setImmediate as yieldToOthers, setTimeout as sleep } from 'node:timers/promises'
-import { baselineBuckets } from '../../operators/detect/decide.ts'
-import { bucketMs, detector, type Detector, type Transition } from '../../operators/detect/detector.ts'
+import { cadenceOf, lookbackBuckets } from '../../operators/detect/cadence.ts'
+import { detector, type Detector, type Transition } from '../../operators/detect/detector.ts'
+import { metricsOf } from '../../operators/detect/watched.ts'
+import { zone } from '../../operators/time/zone.ts'
 import type { Logger } from '../log/logger.ts'
 import type { Notifier } from '../ports/notifier.ts'
 import { StoreAway, type Store } from '../ports/store.ts'
 import { alertInsert, latestTransitionAt, notificationOf, readTransitions } from './detect/alert-rows.ts'
-import { closedUntil, readBuckets, readClocks, type Clocks } from './detect/closed-buckets.ts'
+import { bucketMs, closedUntil, earliestBucketAt, readBuckets, readClocks, type Clocks } from './detect/closed-buckets.ts'
 import { delivery, type Delivery } from './detect/delivery.ts'
 import { overdueReviews } from './detect/overdue.ts'
 import type { DetectWatch } from './detect/watch.ts'
@@ -26,9 +28,15 @@ export type DetectOptions = {
 
 /** Nobody acts on a drop that is older than this in log time: after a longer pause it begins there. */
 const furthestBackMs = 12 * 3_600_000
-const historyMs = baselineBuckets * bucketMs
+// Minutes repeat with the week whatever the zone, but where its clocks change: those are not waited for.
+const cadence = cadenceOf('minute', zone('UTC'))
+const metrics = metricsOf('minute')
+const historyMs = lookbackBuckets(cadence) * bucketMs
+/** Of the history the last so much is compared with what was before it; the rest is only remembered. */
+const comparedMs = historyMs - cadence.kept * bucketMs
 /** Read at once. */
 const chunkMs = 6 * 3_600_000
+const historyChunkMs = 24 * 3_600_000
 /** At a start, what changed in this last stretch of log time is told again to who forgets: views in this process. */
 const toldAgainMs = 3_600_000
 const pollMs = 1_000
@@ -77,7 +85,9 @@ export function newDetection({ store, settings, log, signal, watch }: Omit<Detec
     for (const transition of again.values())
       if (transition.state !== 'resolved' || transition.bucketAt >= closedMs - toldAgainMs)
         deliveries.send(notificationOf(topic, transition))
-    return { detector: detector({ latenessMs }, stored), nextAt: decidesFrom - historyMs, decidesFrom }
+    const earliestAt = await earliestBucketAt(store, decidesFrom - historyMs)
+    const nextAt = Math.min(decidesFrom, earliestAt ?? decidesFrom)
+    return { detector: detector({ metrics, cadence, latenessMs }, stored), nextAt, decidesFrom }
   }
 
   async function storeAll(): Promise<void> {
@@ -101,15 +111,17 @@ export function newDetection({ store, settings, log, signal, watch }: Omit<Detec
       running.nextAt = Math.max(running.nextAt, running.decidesFrom - historyMs)
       let decided = 0
       while (running.nextAt < closedMs) {
-        const toMs = Math.min(closedMs, running.nextAt + chunkMs)
+        const comparesFrom = running.decidesFrom - comparedMs
+        const toMs = Math.min(closedMs, running.nextAt + (running.nextAt < comparesFrom ? historyChunkMs : chunkMs))
         const buckets = await readBuckets(store, running.nextAt, toMs, latenessMs)
         while (running.nextAt < toMs) {
           if (signal.aborted) return decided
           const at = running.nextAt
-          unstored.push(...running.detector.step(at, buckets.get(at) ?? [], at >= running.decidesFrom))
+          const how = at >= running.decidesFrom ? 'decide' : at >= comparesFrom ? 'compare' : 'remember'
+          unstored.push(...running.detector.step(at, buckets.get(at) ?? [], how))
           running.nextAt += bucketMs
           decided++
-          watch?.evaluated(at + bucketMs)
+          if (how === 'decide') watch?.evaluated(at + bucketMs)
           await storeAll()
           await yieldToOthers()
         }

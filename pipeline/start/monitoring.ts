@@ -12,7 +12,7 @@ import type { Clock } from '../ports/clock.ts'
 import type { Log, TopicDescription } from '../ports/log.ts'
 import type { Store } from '../ports/store.ts'
 import type { DetectWatch } from '../roles/detect/watch.ts'
-import type { PartitionProgress } from '../roles/process/partition-run.ts'
+import type { PartitionProgress } from '../roles/process/partition-progress.ts'
 import type { ProcessRole } from '../roles/process/process.ts'
 
 export type MonitoringOptions = {

@@ -31,7 +31,7 @@ const homes: Readonly<Record<string, readonly RegExp[]>> = {
   chdb: [/^pipeline\/engine\//],
   avsc: [/^pipeline\/adapters\/(avro|topic-notifier\.test)/, /^(schemas|operators|pipeline\/traffic)\/.*\.test\.ts$/],
   'node:sqlite': [/^pipeline\/adapters\/embedded/],
-  'csv-parse': [/^pipeline\/import\//],
+  'csv-parse': [/^pipeline\/(import|evaluate)\//],
   pino: [/^pipeline\/log\//],
   'pino-pretty': [/^pipeline\/log\//],
   'prom-client': [/^pipeline\/metrics\//],

@@ -15,8 +15,9 @@ export const command = defineCommand({
   name: 'detect',
   summary: 'the detect role alone: closed KPI buckets in, alerts out',
   help: `Watches completion_rate and click_through_rate, by the minute, of everything together and of each channel, region, app version,
-platform, category, surface and tier. An alert fires where the KPI is more than 15 % below the median of the last six hours in two
-closed minutes in a row, at a volume at which that is no chance; it is resolved after three minutes above 90 % of what was usual.
+platform, category, surface and tier. An alert fires where the KPI is more than 15 % below what was usual at this time of the week in
+two closed minutes in a row, by more than chance; or where there is no data at all. It is resolved after three minutes above 90 % of
+what was usual. docs/guide/detection.md has every rule.
 
 Every transition is a row of table alerts and a line of the messages, and goes to the Alertmanager, the webhook and topic kpi-alerts (where
 KAFKA_BROKERS is set) until each has acknowledged it: what one has not is sent after the next start. It can be stopped and started at any time, and may run twice: an alert stays one. /healthz, /readyz and /metrics answer on --port. Ends with Ctrl-C.`,

@@ -122,7 +122,12 @@ one channel, on topic incident.`,
           monitoring,
           board,
           onAlert: (line) => view.say(`ALERT ${line.state}: ${line.text}`),
+          signal,
         })
+        if (roles === undefined) {
+          view.close()
+          return exitGood
+        }
         await traffic.run(
           patientLog(log, signal, (message) => messages.warn(message)),
           topic,

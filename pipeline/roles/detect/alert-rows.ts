@@ -1,6 +1,6 @@
 // Transitions of alerts as rows of `alerts`, and back.
 import type { Transition } from '../../../operators/detect/detector.ts'
-import { kpiNames } from '../../../operators/kpi/catalogue.ts'
+import { metricsOf } from '../../../operators/detect/watched.ts'
 import { encodeRows } from '../../../schemas/row-binary.ts'
 import { alertsTable } from '../../../schemas/tables/alerts.ts'
 import type { Notification } from '../../ports/notifier.ts'
@@ -74,9 +74,14 @@ export async function readTransitions(store: Store, sinceMs: number): Promise<Tr
     { since: sinceMs },
   )
   // A KPI that the catalogue no longer has is nobody's to go on with.
+  const names = new Set(metricsOf('minute').map(({ name }) => name))
   return rows
-    .filter(({ kpi }) => (kpiNames as readonly string[]).includes(kpi))
-    .map((row) => ({ ...row, firedAt: row.firedAt === 0 ? undefined : row.firedAt, dueAt: row.dueAt === 0 ? undefined : row.dueAt }))
+    .filter(({ kpi, grain }) => grain === 'minute' && names.has(kpi))
+    .map((row) => ({
+      ...row,
+      firedAt: row.firedAt === 0 ? undefined : row.firedAt,
+      dueAt: row.dueAt === 0 ? undefined : row.dueAt,
+    }))
 }
 
 type StoredAlert = Omit<Transition, 'firedAt' | 'dueAt'> & { firedAt: number; dueAt: number }

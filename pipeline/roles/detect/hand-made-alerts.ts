@@ -1,8 +1,9 @@
 // For tests: transitions of alerts, as the detector would have stored them.
-import { bucketMs, type Transition } from '../../../operators/detect/detector.ts'
+import type { Transition } from '../../../operators/detect/detector.ts'
 import type { AlertState } from '../../../schemas/tables/alerts.ts'
 import type { Store } from '../../ports/store.ts'
 import { alertInsert, notificationOf } from './alert-rows.ts'
+import { bucketMs } from './closed-buckets.ts'
 
 export const alertTopic = 'behavior-events'
 

@@ -1,23 +1,18 @@
 // The block under way and the one before it: while one is filled, the other is being inserted.
-import type { Clock } from '../../ports/clock.ts'
 import type { Store } from '../../ports/store.ts'
 import type { BlockFacts } from './block-facts.ts'
 import type { PartLimits } from './block-rows.ts'
 import type { Table } from '../../../schemas/table.ts'
-import { insertBlock, isLasting, presentParts, untilAcknowledged, type BlockName, type InsertHooks, type PresentParts } from './insert.ts'
+import { insertBlock, isLasting, type BlockName, type InsertHooks } from './insert.ts'
+import { partKey, presentParts, type PresentParts } from './present-parts.ts'
 import { blockTables, type BlockTables } from './rows.ts'
 
-export type BlockWriterOptions = {
+export type BlockWriterOptions = InsertHooks & {
   store: Store
   partition: number
   present: PresentParts
   limits: PartLimits | undefined
   abort: AbortSignal
-  clock: Clock
-  onRetry: InsertHooks['onRetry']
-  onInserted: InsertHooks['onInserted']
-  onAnswered: InsertHooks['onAnswered']
-  isDoubtful: InsertHooks['isDoubtful']
   /** A block is in the store, whole. */
   onAcknowledged(facts: BlockFacts): void
 }
@@ -93,20 +88,12 @@ export function blockWriter({ store, partition, present, limits, abort, onAcknow
       const tables = open.all
         .map((rows) => rows.table)
         .filter((table) => lasting(table) && unconfirmed.some((block) => block.parts.some((of) => of.table === table && of.parts > 0)))
-      let there: PresentParts = new Map()
-      const look = async () => {
-        there = await presentParts(
-          store,
-          tables.map(({ name }) => name),
-          since,
-        )
-      }
-      await untilAcknowledged(look, abort, hooks)
-      hooks.onAnswered()
+      const names = tables.map(({ name }) => name)
+      const there = await presentParts(store, names, since, abort, hooks)
       for (const { name, parts } of unconfirmed)
         for (const { table, parts: count } of parts.filter((of) => tables.includes(of.table)))
           for (let part = 0; part < count; part++)
-            if (!there.get(table.name)!.has(`${name.firstOffset}/${part}`))
+            if (!there.get(table.name)!.has(partKey(name.firstOffset, part)))
               throw new Error(
                 `the store acknowledged part ${part} of the block at offset ${name.firstOffset} in ${table.name}, and does not have it`,
               )

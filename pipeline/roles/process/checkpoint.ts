@@ -8,7 +8,7 @@
 //   checkpoint                   where to go on (JSON), the last record of its transaction
 //
 // Owner records (header `reelpulse: owner`) are the log adapter's.
-import { byteWriter, putBytes, room, taken } from '../../../operators/bytes.ts'
+import { byteWriter, putBytes, room, taken, type ByteWriter } from '../../../operators/bytes.ts'
 import type { OperatorSettings } from '../../../operators/settings.ts'
 import type { OutRecord, RecordBatch } from '../../ports/log.ts'
 import { lastingHours, recentHours } from '../../../operators/partition/partition.ts'
@@ -48,11 +48,18 @@ export const checkpointRecord = (checkpoint: CheckpointRecord): OutRecord => ({
   value: json({ version: checkpointVersion, ...checkpoint }),
 })
 
+/** A user's key, from the id's bytes [start, start + length) of a larger run of them. */
+function writeUserKey(keys: ByteWriter, ids: Uint8Array, start: number, length: number): Uint8Array {
+  room(keys, userPrefix.length + length)
+  putBytes(keys, userPrefix, 0, userPrefix.length)
+  putBytes(keys, ids, start, length)
+  return taken(keys)
+}
+
+/** In a buffer of its own. */
 export function userKey(userId: Uint8Array): Uint8Array {
-  const key = new Uint8Array(userPrefix.length + userId.length)
-  key.set(userPrefix)
-  key.set(userId, userPrefix.length)
-  return key
+  const key = { bytes: new Uint8Array(userPrefix.length + userId.length), start: 0, at: 0 }
+  return writeUserKey(key, userId, 0, userId.length)
 }
 
 export const userRecord = (userId: Uint8Array, value: Uint8Array): OutRecord => ({ key: userKey(userId), value })
@@ -76,18 +83,13 @@ const isExpired = (at: IdsKey, hour: number) => hour - at.hour > (at.lasting ? l
 export function checkpointWriter(state: PartitionState, kept: readonly IdsKey[]): (checkpoint: CheckpointRecord) => OutRecord[] {
   const writeUser = userStateWriter(state)
   const keys = byteWriter()
-  const userKey = (slot: number) => {
-    const idLength = state.users.idLength(slot)
-    room(keys, userPrefix.length + idLength)
-    putBytes(keys, userPrefix, 0, userPrefix.length)
-    putBytes(keys, state.users.ids(), state.users.idStart(slot), idLength)
-    return taken(keys)
-  }
+  const { users } = state
+  const keyOf = (slot: number) => writeUserKey(keys, users.ids(), users.idStart(slot), users.idLength(slot))
   let idKeys = [...kept]
   return (checkpoint) => {
     const records: OutRecord[] = []
     // In the order of their slots, what is kept of one lies close to what is kept of the next.
-    for (const slot of state.changed().toSorted()) records.push({ key: userKey(slot), value: writeUser(slot) })
+    for (const slot of state.changed().toSorted()) records.push({ key: keyOf(slot), value: writeUser(slot) })
     state.clearChanged()
     for (const [n, generation] of takeNewIds(state).entries()) {
       const { record, at } = idsRecord(generation, `${checkpoint.nextOffset}/${n}`)
