@@ -22,10 +22,16 @@ export async function post(
   headers: Readonly<Record<string, string>> = {},
   patientMs = timeoutMs,
 ): Promise<void> {
-  const { host } = new URL(url)
-  const response = await fetch(url, {
+  const target = new URL(url)
+  const { host, username, password } = target
+  // fetch takes no login in a URL, and would say it aloud.
+  target.username = ''
+  target.password = ''
+  const login = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`
+  const authorization = login === ':' ? {} : { authorization: `Basic ${Buffer.from(login).toString('base64')}` }
+  const response = await fetch(target, {
     method: 'POST',
-    headers: { 'content-type': 'application/json', ...headers },
+    headers: { 'content-type': 'application/json', ...authorization, ...headers },
     body,
     // A redirected POST arrives as a GET, without its body.
     redirect: 'manual',
