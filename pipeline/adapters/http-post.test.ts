@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test } from 'vitest'
-import { NotTaken } from '../ports/notifier.ts'
+import type { NotTaken } from '../ports/notifier.ts'
 import { startReceiver, type ReceiverAnswer } from '../testing/receiver.ts'
 import { patienceFor, post } from './http-post.ts'
 

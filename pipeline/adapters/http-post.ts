@@ -37,7 +37,7 @@ export async function post(
     redirect: 'manual',
     signal: AbortSignal.timeout(patientMs),
   }).catch((error: unknown) => {
-    throw new NotTaken(`${host} did not answer: ${reasonOf(error)}`, Infinity, { cause: error })
+    throw new NotTaken(`${host} did not answer: ${reasonOf(error, patientMs)}`, Infinity, { cause: error })
   })
   const { status } = response
   if (status >= 200 && status < 300) {
@@ -52,10 +52,10 @@ export async function post(
   )
 }
 
-const reasonOf = (error: unknown): string => {
+const reasonOf = (error: unknown, waitedMs: number): string => {
   if (!(error instanceof Error)) return String(error)
   const code = (error.cause as { code?: string } | undefined)?.code
-  return error.name === 'TimeoutError' ? `no answer within ${timeoutMs / 1000} s` : (code ?? error.message)
+  return error.name === 'TimeoutError' ? `no answer within ${waitedMs / 1000} s` : (code ?? error.message)
 }
 
 /** What it says of why, for people. */
