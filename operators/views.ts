@@ -1,5 +1,6 @@
 // The views: what dashboards and people read, so that tables can change behind them.
 import { kpiMeasures, type Grain } from '../schemas/tables/kpi-deltas.ts'
+import { alertViews } from './alerts/views.ts'
 import { allowedLatenessMs, deltaKpisOf, deltaKpiSql } from './kpi/catalogue.ts'
 
 export type View = { readonly name: string; readonly select: string }
@@ -39,8 +40,5 @@ export const views = [
   kpiView('minute'),
   kpiView('hour'),
   kpiView('day'),
-  {
-    name: 'open_alerts',
-    select: "SELECT * FROM (SELECT * FROM alerts ORDER BY alert_id, sequence DESC LIMIT 1 BY alert_id) WHERE state != 'resolved'",
-  },
+  ...alertViews,
 ] as const satisfies readonly View[]

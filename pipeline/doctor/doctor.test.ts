@@ -172,6 +172,7 @@ test('missing columns, tables and views are found, and migrate cures them', asyn
     ['table', 'alerts', 'reelpulse migrate --topic shop'],
     ['view', 'users', 'reelpulse migrate --topic shop'],
     ['view', 'open_alerts', 'reelpulse migrate --topic shop'],
+    ['view', 'alert_history', 'reelpulse migrate --topic shop'],
   ])
   await store.migrate(tables, views)
   expect(await complaints()).toEqual([])

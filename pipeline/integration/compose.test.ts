@@ -34,7 +34,7 @@ const variables = Object.fromEntries(
 /** As compose fills in `${NAME:?message}` and `${NAME:-default}`. */
 const filled = (value: string | number) =>
   String(value).replaceAll(/\$\{(\w+):[?-][^}]*\}/g, (_, name: string) =>
-    name === 'REELPULSE_WEBHOOK_URL' ? '' : (variables[name] ?? 'MISSING'),
+    name.startsWith('REELPULSE_WEBHOOK_') ? '' : (variables[name] ?? 'MISSING'),
   )
 
 test('the roles are those that the pipeline has so far', () => {
@@ -120,4 +120,22 @@ test('the image copies what is there, and does not run as root', () => {
   const [, entry = ''] = /^ENTRYPOINT \["node", "(.+)"\]$/m.exec(dockerfile) ?? []
   expect(existsSync(new URL(entry, root))).toBe(true)
   expect(read('.dockerignore').split('\n')).toEqual(expect.arrayContaining(['.git', '.env', 'data', 'node_modules']))
+})
+
+test('Prometheus scrapes services that there are, and finds its rules and its Alertmanager', () => {
+  const {
+    scrape_configs: scrapes,
+    alerting,
+    rule_files: rules,
+  } = parse(read('pipeline/deploy/prometheus/prometheus.yaml')) as {
+    scrape_configs: [{ dns_sd_configs: [{ names: string[]; port: number }] }]
+    alerting: { alertmanagers: [{ static_configs: [{ targets: string[] }] }] }
+    rule_files: string[]
+  }
+  const { names } = scrapes[0].dns_sd_configs[0]
+  expect(names).toEqual(['process', 'detect'])
+  for (const name of [...names, ...alerting.alertmanagers[0].static_configs[0].targets.map((target) => target.split(':')[0]!)])
+    expect(compose.services).toHaveProperty(name)
+  for (const file of rules) expect(existsSync(new URL(`pipeline/deploy/prometheus/${file}`, root))).toBe(true)
+  expect(compose.services['detect']!.environment!['REELPULSE_BOARD_URL']).toBe(`http://localhost:3000/d/${boards[0]!.uid}`)
 })

@@ -14,6 +14,7 @@ import type { Notification, Notifier } from '../ports/notifier.ts'
 import type { Store } from '../ports/store.ts'
 import { detect, newDetection } from './detect.ts'
 import { delivery } from './detect/delivery.ts'
+import { madeTransition, storeAlert } from './detect/hand-made-alerts.ts'
 import { bucketMs } from './detect/closed-buckets.ts'
 import { deltaWriter, type MadeBlock, type MadeCell } from './detect/hand-made.ts'
 
@@ -63,8 +64,10 @@ const low = { rate: 0.3 }
 
 /** A detector as the role has it, that is polled by hand. */
 function detectorOn(store: Store, notifiers: readonly Notifier[] = []) {
-  const { signal } = new AbortController()
-  const deliveries = delivery(notifiers, { log, signal, firstPauseMs: 1 })
+  const controller = new AbortController()
+  onTestFinished(() => controller.abort())
+  const { signal } = controller
+  const deliveries = delivery(notifiers, { store, topic: settings.topic, log, signal, firstPauseMs: 1 })
   return { ...newDetection({ store, settings, log, signal }, deliveries), settled: deliveries.settled }
 }
 
@@ -312,6 +315,21 @@ test('an alert that is open at a restart is told again, under the same name', as
   }
   expect(told).toHaveLength(3)
   expect(told[2]).toBe(told[1])
+})
+
+test('a review that is overdue by log time is told like any alert, and the detector takes it for no alert of its own', async () => {
+  const store = await newStore()
+  const fourDays = 4 * 24 * 60
+  for (const [sequence, state] of (['pending', 'firing', 'resolved'] as const).entries())
+    await storeAlert(store, madeTransition('ad', at(360 - fourDays), sequence, state))
+  await deltaWriter(store, 2)(blocksOf(0, 380, () => ({ ad: normal })))
+  const told: string[] = []
+  const notifier = callbackNotifier('test', ({ kind, state, value }) => told.push(`${kind} ${state} ${value}`))
+  for (let starts = 0; starts < 2; starts++) await detectorOn(store, [notifier]).poll()
+  expect(told).toEqual(['review_overdue firing ad'])
+  expect(await store.query('SELECT toString(kind) AS kind, toString(review) AS review FROM open_alerts')).toEqual([
+    { kind: 'review_overdue', review: 'open' },
+  ])
 })
 
 test('the role follows the log until it is told to stop', async () => {

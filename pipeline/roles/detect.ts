@@ -10,6 +10,8 @@ import { StoreAway, type Store } from '../ports/store.ts'
 import { alertInsert, latestTransitionAt, notificationOf, readTransitions } from './detect/alert-rows.ts'
 import { bucketMs, closedUntil, earliestBucketAt, readBuckets, readClocks, type Clocks } from './detect/closed-buckets.ts'
 import { delivery, type Delivery } from './detect/delivery.ts'
+import { overdueReviews } from './detect/overdue.ts'
+import type { DetectWatch } from './detect/watch.ts'
 
 export type DetectOptions = {
   store: Store
@@ -18,6 +20,8 @@ export type DetectOptions = {
   log: Logger
   /** Ends the role after the bucket it is at. */
   signal: AbortSignal
+  /** Who counts. */
+  watch?: DetectWatch
   /** Told after each poll. */
   onState?: (state: 'running' | 'waiting_for_store', error?: string) => void
 }
@@ -33,7 +37,7 @@ const comparedMs = historyMs - cadence.kept * bucketMs
 /** Read at once. */
 const chunkMs = 6 * 3_600_000
 const historyChunkMs = 24 * 3_600_000
-/** At a start, what changed in this last stretch of log time is told again: the stop may have come before it was delivered. */
+/** At a start, what changed in this last stretch of log time is told again to who forgets: views in this process. */
 const toldAgainMs = 3_600_000
 const pollMs = 1_000
 const longestPauseMs = 30_000
@@ -41,7 +45,7 @@ const longestPauseMs = 30_000
 /** Runs until the signal. The wall clock only paces it: what it decides follows from kpi_deltas. */
 export async function detect(options: DetectOptions): Promise<void> {
   const { log, signal } = options
-  const deliveries = delivery(options.notifiers, { log, signal })
+  const deliveries = delivery(options.notifiers, { store: options.store, topic: options.settings.topic, log, signal, watch: options.watch })
   const detection = newDetection(options, deliveries)
   let pauseMs = pollMs
   while (!signal.aborted) {
@@ -65,11 +69,12 @@ export type Detection = {
   poll(): Promise<number>
 }
 
-export function newDetection({ store, settings, log, signal }: Omit<DetectOptions, 'notifiers'>, deliveries: Delivery): Detection {
+export function newDetection({ store, settings, log, signal, watch }: Omit<DetectOptions, 'notifiers'>, deliveries: Delivery): Detection {
   const { topic, latenessMs } = settings
   const clocks: Clocks = new Map()
   let running: { readonly detector: Detector; nextAt: number; decidesFrom: number } | undefined
   const unstored: Transition[] = []
+  const reviews = overdueReviews(store, topic)
 
   async function begin(closedMs: number) {
     const latestAt = await latestTransitionAt(store)
@@ -90,6 +95,7 @@ export function newDetection({ store, settings, log, signal }: Omit<DetectOption
       await store.insert(alertInsert(topic, transition))
       const { kpi, dimension, value, state, reason } = transition
       log.info({ kpi, dimension, value, state, bucket_at: new Date(transition.bucketAt).toISOString() }, reason)
+      watch?.transition(state)
       deliveries.send(notificationOf(topic, transition))
     }
   }
@@ -115,9 +121,14 @@ export function newDetection({ store, settings, log, signal }: Omit<DetectOption
           unstored.push(...running.detector.step(at, buckets.get(at) ?? [], how))
           running.nextAt += bucketMs
           decided++
+          if (how === 'decide') watch?.evaluated(at + bucketMs)
           await storeAll()
           await yieldToOthers()
         }
+      }
+      for (const notification of await reviews.look(closedMs)) {
+        log.info({ alert: notification.aboutId, state: notification.state }, notification.reason)
+        deliveries.send(notification)
       }
       return decided
     },

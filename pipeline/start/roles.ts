@@ -3,8 +3,10 @@ import { systemClock } from '../adapters/system-clock.ts'
 import { behaviorBatch } from '../../schemas/behavior-batch.ts'
 import type { OperatorSettings } from '../../operators/settings.ts'
 import { flushResolver } from '../adapters/avro-resolver.ts'
-import { callbackNotifier, cellText } from '../adapters/callback-notifier.ts'
-import { webhookNotifier } from '../adapters/webhook-notifier.ts'
+import { cellText } from '../../operators/alerts/tell.ts'
+import { callbackNotifier } from '../adapters/callback-notifier.ts'
+import { receiversOf } from '../alerts/receivers.ts'
+import type { DetectSettings } from '../config/groups.ts'
 import { changelogOf, rejectedTopicOf, tierChangesTopicOf } from '../config/names.ts'
 import { schemaHistory } from '../config/schema-history.ts'
 import type { Logger } from '../log/logger.ts'
@@ -37,8 +39,7 @@ export type RolesOptions = {
   operators: OperatorSettings
   blockSpanS: number
   checkpointS: number
-  latenessS: number
-  webhookUrl: string | undefined
+  detect: DetectSettings
   logger: Logger
   monitoring: Monitoring
   board: ProgressBoard
@@ -88,12 +89,13 @@ export async function startRoles(options: RolesOptions): Promise<Roles | undefin
       options.onAlert(line)
     }),
   ]
-  if (options.webhookUrl !== undefined) notifiers.push(webhookNotifier(options.webhookUrl))
+  notifiers.push(...receiversOf({ settings: options.detect, topic, openLog: () => Promise.resolve(options.log) }))
   const tellDetect = monitoring.role('detect')
   const detecting = detect({
     store,
-    settings: { topic, latenessMs: options.latenessS * 1000 },
+    settings: { topic, latenessMs: options.detect.latenessS * 1000 },
     notifiers,
+    watch: monitoring.beginDetect(),
     log: logger.child({ role: 'detect' }),
     signal: stopDetect.signal,
     onState: tellDetect,

@@ -29,7 +29,7 @@ const homes: Readonly<Record<string, readonly RegExp[]>> = {
   kafkajs: [/^pipeline\/adapters\/kafka/, /^pipeline\/bench\/kafka-/, /^pipeline\/testing\//],
   '@clickhouse/client': [/^pipeline\/adapters\/clickhouse-/, /^pipeline\/testing\//],
   chdb: [/^pipeline\/engine\//],
-  avsc: [/^pipeline\/adapters\/avro/, /^(schemas|operators|pipeline\/traffic)\/.*\.test\.ts$/],
+  avsc: [/^pipeline\/adapters\/(avro|topic-notifier\.test)/, /^(schemas|operators|pipeline\/traffic)\/.*\.test\.ts$/],
   'node:sqlite': [/^pipeline\/adapters\/embedded/],
   'csv-parse': [/^pipeline\/(import|evaluate)\//],
   pino: [/^pipeline\/log\//],

@@ -1,5 +1,7 @@
 // All tables, in the order in which a block inserts them and `migrate` creates them.
 import type { Table } from '../table.ts'
+import { alertDeliveriesTable } from './alert-deliveries.ts'
+import { alertReviewsTable } from './alert-reviews.ts'
 import { alertsTable } from './alerts.ts'
 import { eventsTable } from './events.ts'
 import { kpiDeltasTable } from './kpi-deltas.ts'
@@ -9,4 +11,4 @@ import { userFeaturesTable } from './user-features.ts'
 import { writersTable } from './writers.ts'
 
 export const blockTables = [eventsTable, rejectedEventsTable, userFeaturesTable, tierChangesTable, kpiDeltasTable] as const
-export const tables: readonly Table[] = [...blockTables, alertsTable, writersTable]
+export const tables: readonly Table[] = [...blockTables, alertsTable, alertDeliveriesTable, alertReviewsTable, writersTable]

@@ -32,6 +32,8 @@ export function alertInsert(topic: string, transition: Transition): InsertBlock 
     baseline: transition.baseline,
     denominator: transition.denominator,
     reason: transition.reason,
+    kind: 'kpi' as const,
+    about_id: id,
   }
   return {
     table: alertsTable.name,
@@ -43,13 +45,14 @@ export function alertInsert(topic: string, transition: Transition): InsertBlock 
 
 export function notificationOf(topic: string, transition: Transition): Notification {
   const { begunAt: _, ...rest } = transition
-  return { ...rest, topic, alertId: uuidText(alertIdOf(topic, transition)) }
+  const alertId = uuidText(alertIdOf(topic, transition))
+  return { ...rest, topic, alertId, aboutId: alertId, kind: 'kpi' }
 }
 
 /** Start of the bucket of the latest transition; undefined before the first. */
 export async function latestTransitionAt(store: Store): Promise<number | undefined> {
   const [row] = await store.query<{ transitions: number; at: number }>(
-    'SELECT count() AS transitions, toUnixTimestamp64Milli(max(bucket_at)) AS at FROM alerts',
+    "SELECT count() AS transitions, toUnixTimestamp64Milli(max(bucket_at)) AS at FROM alerts WHERE kind = 'kpi'",
   )
   return row === undefined || row.transitions === 0 ? undefined : row.at
 }
@@ -62,7 +65,7 @@ export async function readTransitions(store: Store, sinceMs: number): Promise<Tr
        toUnixTimestamp64Milli(fired_at) AS firedAt, toUnixTimestamp64Milli(due_at) AS dueAt,
        toUnixTimestamp64Milli(min(bucket_at) OVER (PARTITION BY alert_id)) AS begunAt
      FROM alerts
-     WHERE alert_id IN (
+     WHERE kind = 'kpi' AND alert_id IN (
        SELECT alert_id FROM alerts GROUP BY alert_id
        HAVING argMax(state, sequence) != 'resolved' OR max(bucket_at) >= fromUnixTimestamp64Milli({since:Int64}, 'UTC')
      )

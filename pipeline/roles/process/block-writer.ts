@@ -1,5 +1,6 @@
 // The block under way and the one before it: while one is filled, the other is being inserted.
 import type { Store } from '../../ports/store.ts'
+import type { BlockFacts } from './block-facts.ts'
 import type { PartLimits } from './block-rows.ts'
 import type { Table } from '../../../schemas/table.ts'
 import { insertBlock, isLasting, type BlockName, type InsertHooks } from './insert.ts'
@@ -13,7 +14,7 @@ export type BlockWriterOptions = InsertHooks & {
   limits: PartLimits | undefined
   abort: AbortSignal
   /** A block is in the store, whole. */
-  onAcknowledged(): void
+  onAcknowledged(facts: BlockFacts): void
 }
 
 export type BlockWriter = {
@@ -64,13 +65,14 @@ export function blockWriter({ store, partition, present, limits, abort, onAcknow
       const full = open
       open = spare
       spare = full
-      insertingSince = hooks.clock.now()
+      const since = hooks.clock.now()
+      insertingSince = since
       const parts = full.all.map((rows) => ({ table: rows.table, parts: rows.finish(name.blockAt).length }))
       inserting = insertBlock(store, full, name, present, abort, hooks).then(
         () => {
           insertingSince = undefined
           unconfirmed.push({ name, parts })
-          onAcknowledged()
+          onAcknowledged(factsOf(full, hooks.clock.now() - since))
         },
         (error: unknown) => {
           insertError = error instanceof Error ? error : new Error(String(error))
@@ -107,3 +109,12 @@ export function blockWriter({ store, partition, present, limits, abort, onAcknow
 type Acknowledged = { name: BlockName; parts: { table: Table; parts: number }[] }
 
 const bytesOf = (block: BlockTables) => block.all.reduce((sum, rows) => sum + rows.bytes(), 0)
+
+const factsOf = (block: BlockTables, insertMs: number): BlockFacts => ({
+  events: block.events.rows(),
+  rows: block.all.reduce((sum, rows) => sum + rows.rows(), 0),
+  bytes: bytesOf(block),
+  eventAts: block.samples.eventAts,
+  rejected: block.samples.rejected,
+  insertMs,
+})

@@ -44,7 +44,11 @@ export async function runBlocks(run: BlocksRun): Promise<void> {
       inserted[table] = (inserted[table] ?? 0) + count
       run.hooks.onTaken(table)
     },
-    onAcknowledged: report,
+    onAcknowledged(facts) {
+      progress.acknowledged = facts
+      report()
+      progress.acknowledged = undefined
+    },
     isDoubtful: () => !checkpoints.hasKept(),
   }) // prettier-ignore
   const checkpoints = checkpointer({

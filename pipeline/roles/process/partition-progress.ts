@@ -2,6 +2,7 @@
 import type { PartitionOperator } from '../../../operators/partition/partition.ts'
 import type { TierChange } from '../../../schemas/tables/tier-changes.ts'
 import type { StoreAway } from '../../ports/store.ts'
+import type { BlockFacts } from './block-facts.ts'
 import type { PartitionRunOptions } from './partition-options.ts'
 import type { AskHooks } from './present-parts.ts'
 import type { RestoreProgress } from './restore.ts'
@@ -37,6 +38,8 @@ export type PartitionProgress = {
   /** Tier changes of the block that just ended. */
   tierChanges: readonly TierChange[]
   checkpointAt: number
+  /** The block that the store has just acknowledged. Borrowed: valid during the call. */
+  acknowledged?: BlockFacts | undefined
 }
 
 export type Progress = { -readonly [K in keyof PartitionProgress]: PartitionProgress[K] }

@@ -24,6 +24,7 @@ import { rejectedEventsTable } from '../../../schemas/tables/rejected-events.ts'
 import { tierChangesTable } from '../../../schemas/tables/tier-changes.ts'
 import { userFeaturesTable } from '../../../schemas/tables/user-features.ts'
 import { tiers } from '../../../schemas/tiers.ts'
+import { blockSamples, type BlockSamples } from './block-facts.ts'
 import { blockRows, type BlockRows, type PartLimits } from './block-rows.ts'
 import type { OutboxMessage } from './outbox.ts'
 
@@ -41,6 +42,8 @@ export type BlockTables = {
   readonly tierChanges: BlockRows
   readonly kpiDeltas: BlockRows
   readonly all: readonly BlockRows[]
+  /** For whoever measures. */
+  readonly samples: BlockSamples
   /** Messages for other topics that the block's records made. */
   outbox: OutboxMessage[]
 }
@@ -51,7 +54,8 @@ export function blockTables(limits?: PartLimits): BlockTables {
   const features = blockRows(userFeaturesTable, limits)
   const tierChanges = blockRows(tierChangesTable, limits)
   const kpiDeltas = blockRows(kpiDeltasTable, limits)
-  return { events, rejected, features, tierChanges, kpiDeltas, all: [events, rejected, features, tierChanges, kpiDeltas], outbox: [] }
+  const all = [events, rejected, features, tierChanges, kpiDeltas]
+  return { events, rejected, features, tierChanges, kpiDeltas, all, samples: blockSamples(), outbox: [] }
 }
 
 function flushString(out: RowBinaryWriter, flush: FlushColumns, at: number): void {
@@ -152,6 +156,7 @@ export function rowSink(partitionCount: number) {
       flushString(out, flush, flush.region)
       experiments(out, flush)
       sharedLength = out.length - sharedStart
+      tables.samples.flush(t)
     }
     optionalString(out, flush, flush.session[i]!)
     optionalString(out, flush, flush.content[i]!)
@@ -252,6 +257,7 @@ export function rowSink(partitionCount: number) {
     flush: FlushColumns | null,
   ): void {
     const value = record.value ?? none
+    tables.samples.reject(reason)
     const out = tables.rejected.begin()
     out.i64(record.offset)
     if (ordinal < 0) out.u8(1)
@@ -324,6 +330,7 @@ export function rowSink(partitionCount: number) {
     },
     open(block: BlockTables) {
       tables = block
+      tables.samples.reset()
       sharedStart = -1
     },
     /** The block's KPI deltas, then its clock: the last row of the last part of the same insert. */
