@@ -4,6 +4,7 @@ import { alertDeliveriesTable } from './alert-deliveries.ts'
 import { alertReviewsTable } from './alert-reviews.ts'
 import { alertsTable } from './alerts.ts'
 import { eventsTable } from './events.ts'
+import { kpiCellsTable } from './kpi-cells.ts'
 import { kpiDeltasTable } from './kpi-deltas.ts'
 import { rejectedEventsTable } from './rejected-events.ts'
 import { tierChangesTable } from './tier-changes.ts'
@@ -11,4 +12,4 @@ import { userFeaturesTable } from './user-features.ts'
 import { writersTable } from './writers.ts'
 
 export const blockTables = [eventsTable, rejectedEventsTable, userFeaturesTable, tierChangesTable, kpiDeltasTable] as const
-export const tables: readonly Table[] = [...blockTables, alertsTable, alertDeliveriesTable, alertReviewsTable, writersTable]
+export const tables: readonly Table[] = [...blockTables, kpiCellsTable, alertsTable, alertDeliveriesTable, alertReviewsTable, writersTable]
