@@ -76,6 +76,14 @@ export async function earliestBucketAt(
   return found.length === 0 ? undefined : Math.min(...found)
 }
 
+export type BucketsWanted = {
+  readonly fromMs: number
+  readonly toMs: number
+  readonly rolledMs: number
+  /** This one alone. */
+  readonly cell?: Cell
+}
+
 type CellRow = Cell & { bucket_ms: number } & Record<KpiMeasure, number>
 
 /**
@@ -85,13 +93,14 @@ type CellRow = Cell & { bucket_ms: number } & Record<KpiMeasure, number>
 export async function readBuckets(
   store: Store,
   closing: Closing,
-  { fromMs, toMs, rolledMs }: { fromMs: number; toMs: number; rolledMs: number },
+  { fromMs, toMs, rolledMs, cell }: BucketsWanted,
 ): Promise<Map<number, CellSamples[]>> {
   const { grain } = closing
   const border = Math.min(toMs, Math.max(fromMs, rolledMs))
   const rows: CellRow[] = []
-  if (fromMs < border) rows.push(...(await store.query<CellRow>(cellsAtClose(grain), { from: fromMs, to: border })))
-  if (border < toMs) rows.push(...(await store.query<CellRow>(deltasAtClose(closing, border, toMs), { from: border, to: toMs })))
+  if (fromMs < border) rows.push(...(await store.query<CellRow>(cellsAtClose(grain, cell), { ...cell, from: fromMs, to: border })))
+  if (border < toMs)
+    rows.push(...(await store.query<CellRow>(deltasAtClose(closing, border, toMs, cell), { ...cell, from: border, to: toMs })))
   const buckets = new Map<number, CellSamples[]>()
   for (const { bucket_ms: bucketAt, dimension, value, ...sums } of rows) {
     let cells = buckets.get(bucketAt)
@@ -104,20 +113,23 @@ export async function readBuckets(
 const inSpan = (column: string) =>
   `${column} >= fromUnixTimestamp64Milli({from:Int64}, 'UTC') AND ${column} < fromUnixTimestamp64Milli({to:Int64}, 'UTC')`
 
+const isCell = (of: string, cell: Cell | undefined) =>
+  cell === undefined ? `${of}.dimension != 'clock'` : `${of}.dimension = {dimension:String} AND ${of}.value = {value:String}`
+
 /** A cell that nothing had touched when its bucket closed was not there: what came later has its row without it. */
-const cellsAtClose = (grain: Grain) => `
+const cellsAtClose = (grain: Grain, cell: Cell | undefined) => `
   SELECT toUnixTimestamp64Milli(cells.bucket_at) AS bucket_ms, cells.dimension AS dimension, cells.value AS value,
     ${measuresOf(grain).map((measure) => `cells.${measure}_at_close AS ${measure}`).join(', ')}
   FROM kpi_cells AS cells FINAL
-  WHERE cells.grain = '${grain}' AND cells.dimension != 'clock' AND ${inSpan('cells.bucket_at')}
+  WHERE cells.grain = '${grain}' AND ${isCell('cells', cell)} AND ${inSpan('cells.bucket_at')}
     AND greatest(${kpiMeasures.map((measure) => `cells.${measure}_at_close`).join(', ')}) > 0` // prettier-ignore
 
-const deltasAtClose = (closing: Closing, fromMs: number, toMs: number) => `
+const deltasAtClose = (closing: Closing, fromMs: number, toMs: number, cell: Cell | undefined) => `
   WITH blocks AS (${blocksSince('{from:Int64}')})
   SELECT toUnixTimestamp64Milli(deltas.bucket_at) AS bucket_ms, deltas.dimension AS dimension, deltas.value AS value,
     ${measuresOf(closing.grain).map((measure) => `sum(deltas.${measure}) AS ${measure}`).join(', ')}
   FROM kpi_deltas AS deltas INNER JOIN blocks ON deltas.partition = blocks.partition AND deltas.first_offset = blocks.first_offset
-  WHERE deltas.dimension != 'clock' AND deltas.grain = '${closing.grain}' AND ${inSpan('deltas.bucket_at')}
+  WHERE ${isCell('deltas', cell)} AND deltas.grain = '${closing.grain}' AND ${inSpan('deltas.bucket_at')}
     AND deltas.block_at >= fromUnixTimestamp64Milli({from:Int64}, 'UTC')
     AND blocks.before_ms < ${closesSql(closing, 'toUnixTimestamp64Milli(deltas.bucket_at)', fromMs, toMs)}
   GROUP BY deltas.bucket_at, deltas.dimension, deltas.value` // prettier-ignore
