@@ -2,7 +2,23 @@ import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { lookbackBuckets } from './cadence.ts'
 import { detector, type CellSamples, type Transition } from './detector.ts'
-import { completion, minuteMs, minutes, noData, run, samplesOf, share, shortWeeks, registrations, count } from './hand-made.ts'
+import {
+  completion,
+  count,
+  hourMs,
+  hours,
+  minuteMs,
+  minutes,
+  noData,
+  registrations,
+  run,
+  samplesOf,
+  seeded,
+  share,
+  shortWeeks,
+} from './hand-made.ts'
+import type { Metric } from './metric.ts'
+import { usualAmountShare } from './settings.ts'
 
 const latenessMs = 120_000
 const start = Date.UTC(2026, 0, 5, 6)
@@ -16,6 +32,18 @@ const steps = (one: ReturnType<typeof newDetector>, from: number, to: number, ce
 
 const brief = (transitions: readonly Transition[]) =>
   transitions.map(({ dimension, value, state, bucketAt }) => `${(bucketAt - start) / minuteMs} ${dimension}:${value} ${state}`)
+
+test.each([
+  ['in every hour falls', 1, ['600 pending', '601 firing']],
+  ['in two hours of ten says nothing', 0.2, []],
+])('an amount that somebody spends %s', (_, usually, expected) => {
+  const random = seeded(3)
+  const revenue: Metric = { ...registrations, name: 'revenue', unit: 'fen', usually: usualAmountShare }
+  const one = detector({ metrics: [revenue], cadence: hours, latenessMs }, [])
+  const spend = (hour: number) => (hour >= 600 || random() >= usually ? 0 : 4_000 + Math.round(random() * 500))
+  const made = run(one, { startMs: start, bucketMs: hourMs, from: 0, to: 603 }, (hour) => [samplesOf('all', '', count(spend(hour)))])
+  expect(made.map(({ state, bucketAt }) => `${(bucketAt - start) / hourMs} ${state}`)).toEqual(expected)
+})
 
 test('an alert is pending, firing, recovering, resolved, with one identity', () => {
   const made = steps(newDetector(), 0, 120, (m) => [all(0.5), ads(m >= 60 && m < 80 ? 0.3 : 0.5)])

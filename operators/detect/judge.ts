@@ -3,7 +3,7 @@ import { normalTail } from './discoveries.ts'
 import type { Expected, Memory } from './memory.ts'
 import type { Lags } from './cadence.ts'
 import { hasDenominator, valueOf, type Metric, type Sample } from './metric.ts'
-import { leastDeviation, offsetMeans, significantZ, unknownDeviation } from './settings.ts'
+import { leastDeviation, offsetMeans, significantZ, tailShare, unknownDeviation } from './settings.ts'
 
 export type Direction = 'fall' | 'rise'
 
@@ -37,7 +37,7 @@ export function judge(metric: Metric, sample: Sample | undefined, memory: Memory
   }
 
   const { baseline } = expected
-  const size = metric.kind === 'count' ? memory.size() : { mean: 0, begun: true }
+  const size = metric.kind === 'count' ? memory.size(metric.usually ?? tailShare) : { mean: 0, begun: true }
   const offset = offsetMeans * size.mean || 1
   const residual = residualOf(metric, sample!, value, baseline, offset)
   const deviation = Math.max(memory.deviation(residual < 0, expected.season), leastDeviationOf(metric, sample!, baseline, offset))

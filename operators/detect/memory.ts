@@ -22,8 +22,8 @@ export type Expected = {
 export type Memory = {
   /** undefined: too little is known. Of the bucket after the last one kept. */
   expect(index: number, lags: Lags): Expected | undefined
-  /** Mean of the last weeks, and whether more than the tail of them were not 0. */
-  size(): { readonly mean: number; readonly begun: boolean }
+  /** Mean of the last weeks, and whether more than `usually` (a share) of them were not 0. */
+  size(usually: number): { readonly mean: number; readonly begun: boolean }
   /** Standard deviation of residuals on the side that is asked for, from how much of the past; NaN where that is too little. */
   deviation(below: boolean, season: Season): number
   /** Buckets with a value; no more than the scatter is taken from. */
@@ -82,7 +82,7 @@ export function memory(cadence: Cadence, bounds: readonly [number, number] = lev
       const level = measured ? Math.min(bounds[1], Math.max(bounds[0], shares.median())) : 1
       return { ...found, level, baseline: found.seasonal * level }
     },
-    size() {
+    size(usually) {
       let sum = 0
       let some = 0
       // From the oldest on, so that it does not depend on where the ring begins.
@@ -94,7 +94,7 @@ export function memory(cadence: Cadence, bounds: readonly [number, number] = lev
         }
         if (++slot === kept) slot = 0
       }
-      return { mean: known === 0 ? 0 : sum / known, begun: some > tailShare * known }
+      return { mean: known === 0 ? 0 : sum / known, begun: some > usually * known }
     },
     deviation(below, season) {
       const past = season === 'recent' ? early : residuals

@@ -23,6 +23,8 @@ export type Metric = {
   readonly counts: string
   readonly unit: string
   readonly kind: MetricKind
+  /** Of counts: the share of past buckets that must have had more than none; without it that of the tail (settings.ts). */
+  readonly usually?: number
 }
 
 /** Sums of one closed bucket of a cell. Of counts the numerator is the count, and the denominator is not looked at. */

@@ -38,6 +38,12 @@ export const leastDeviation = 0.01
  */
 export const offsetMeans = 3
 
+/**
+ * Of an amount in money more of the past must not have been 0 than so much. A count's chance is known; how an amount scatters only its past
+ * tells, and a past that is mostly 0 tells that it never scatters.
+ */
+export const usualAmountShare = 0.75
+
 /** Of all alerts that begin, at most this share is to be chance (Benjamini–Hochberg, over all that is tested in a bucket). */
 export const falseDiscoveryRate = 0.05
 

@@ -4,6 +4,7 @@ import { catalogue, catalogueNames, type CatalogueName } from '../kpi/catalogue.
 import type { KpiEntry, Term } from '../kpi/metric.ts'
 import type { CellSamples } from './detector.ts'
 import { hasDenominator, type Cell, type Metric, type Sample } from './metric.ts'
+import { usualAmountShare } from './settings.ts'
 
 export type CellSums = Cell & { readonly sums: Readonly<Partial<Record<KpiMeasure, number>>> }
 
@@ -40,7 +41,10 @@ function watchedOf(name: CatalogueName): Watched | undefined {
     measures.reduce((sum, measure) => sum + (sums[measure] ?? 0), 0) / per
   const counts = inWords(hasDenominator(kind) ? says.denominator : says.numerator)
   return {
-    metric: { name, grain, kind, better, unit, threshold, minimumDenominator: minimumDenominator ?? 0, counts },
+    metric: {
+      name, grain, kind, better, unit, threshold, counts, minimumDenominator: minimumDenominator ?? 0,
+      ...(kind === 'count' && unit !== 'count' && { usually: usualAmountShare }),
+    }, // prettier-ignore
     above,
     below,
     sample: (sums) => ({ numerator: sumOf(above, sums, numerator.per), denominator: sumOf(below, sums, denominator?.per) }),

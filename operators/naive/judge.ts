@@ -62,7 +62,8 @@ export function naiveJudgements(
     const baseline = seasonal * level
     const remembered = between(past, i - kept, i)
     const mean = remembered.length === 0 ? 0 : remembered.reduce((sum, figure) => sum + Math.abs(figure), 0) / remembered.length
-    const begun = metric.kind !== 'count' || remembered.filter((figure) => figure !== 0).length > tailShare * remembered.length
+    const begun =
+      metric.kind !== 'count' || remembered.filter((figure) => figure !== 0).length > (metric.usually ?? tailShare) * remembered.length
     const residual = residualOf(metric, sample!, value, baseline, offsetMeans * mean || 1)
 
     // Of a baseline without days only such residuals are a measure, and of another only others.
