@@ -14,6 +14,9 @@ import type { RollingWindows } from '../rolling/window.ts'
 import { grown, type UserRegistry } from '../users/registry.ts'
 import { idsOfVersion1, userOfVersion1, type OtherCodes } from './state-v1.ts'
 
+/** Users whom a restore looks up at once: enough for far memory to answer for many, few enough to stay in the cache. */
+export const together = 64
+
 /** A value begins with its version times four: so did version 1, whose numbers were written otherwise. */
 export const stateVersion = 2
 const versionByte = stateVersion * 4
@@ -96,6 +99,9 @@ export function userStateReader(state: PartitionState) {
   let pendingAts = new Float64Array(1024)
   let waitingAts = new Float64Array(1024)
   let capacity = 1024
+  // Users that are looked up together: hash, and (start and length of the id, start and count of what follows) of each.
+  const hashes = new Int32Array(together)
+  const places = new Int32Array(together * 4)
 
   function planDecay(slot: number, waitingAt: number): void {
     if (waitingAt > state.clock) return state.schedule.restoreWaiting(slot, waitingAt)
@@ -125,6 +131,15 @@ export function userStateReader(state: PartitionState) {
       const users = state.users.count()
       if (users + values <= capacity) return
       reserve(Math.ceil(Math.max(users + values, Math.min(users * part * 1.02, capacity * 64))))
+    },
+    /** Makes ready for `slotFor` of these keys. */
+    warm(keys: readonly (Uint8Array | null)[], from: number, count: number, idStart: number): void {
+      let n = 0
+      for (let i = from; i < from + count; i++) {
+        const key = keys[i]!
+        if (key !== null && key.length > idStart) hashes[n++] = murmur2(key, idStart)
+      }
+      state.users.warm(hashes, n)
     },
     /** Slot of the user whose id is the rest of `key` from `idStart`, who is made known if need be; −1: of another partition. */
     slotFor(key: Uint8Array, idStart: number): number {
@@ -172,14 +187,25 @@ export function userStateReader(state: PartitionState) {
       const { bytes } = from
       ids.advance(hour)
       while (from.at < bytes.length) {
-        const idLength = takeUint(from)
-        checkCount(from, idLength)
-        const slot = state.users.find(bytes, from.at, idLength, murmur2(bytes, from.at, idLength))
-        from.at += idLength
-        const count = takeUint(from)
-        checkCount(from, count * 8)
-        if (slot >= 0) ids.restore(slot, bytes, from.at, count)
-        from.at += count * 8
+        let runs = 0
+        for (; runs < together && from.at < bytes.length; runs++) {
+          const idLength = takeUint(from)
+          checkCount(from, idLength)
+          hashes[runs] = murmur2(bytes, from.at, idLength)
+          places[runs * 4] = from.at
+          places[runs * 4 + 1] = idLength
+          from.at += idLength
+          const count = takeUint(from)
+          checkCount(from, count * 8)
+          places[runs * 4 + 2] = from.at
+          places[runs * 4 + 3] = count
+          from.at += count * 8
+        }
+        state.users.warm(hashes, runs)
+        for (let run = 0; run < runs; run++) {
+          const slot = state.users.find(bytes, places[run * 4]!, places[run * 4 + 1]!, hashes[run]!)
+          if (slot >= 0) ids.restore(slot, bytes, places[run * 4 + 2]!, places[run * 4 + 3]!)
+        }
       }
     },
     /** After the last value and the last generation of ids: the clock of the checkpoint that wrote them. */

@@ -15,7 +15,7 @@ import type { OperatorSettings } from '../../../operators/settings.ts'
 import type { OutRecord, RecordBatch } from '../../ports/log.ts'
 import { lastingHours, recentHours } from '../../../operators/partition/partition.ts'
 import { marksKeptHours, takeNewMarks, type MarksGeneration } from '../../../operators/partition/marks-state.ts'
-import { takeNewIds, userStateWriter, type IdGeneration, type PartitionState } from '../../../operators/partition/state.ts'
+import { takeNewIds, together, userStateWriter, type IdGeneration, type PartitionState } from '../../../operators/partition/state.ts'
 import { grains, type Grain } from '../../../schemas/tables/kpi-deltas.ts'
 
 /** Of the checkpoint record. A newer program adds fields, which this one passes over, and raises it only where that would be wrong. */
@@ -131,6 +131,8 @@ export class UnknownChangelog extends Error {
 
 /** What the values of a changelog are handed to, in the order of the log. Keys and values are borrowed; null is a tombstone. */
 export type ChangelogHandlers = {
+  /** Keys that come next, users' mostly: their ids are what follows `idStart`. */
+  ahead?(keys: readonly (Uint8Array | null)[], from: number, count: number, idStart: number): void
   /** The user's id is the rest of the key from `idStart`. */
   user(key: Uint8Array, idStart: number, value: Uint8Array | null, offset: number): void
   ids(at: IdsKey, value: Uint8Array | null, offset: number): void
@@ -171,6 +173,7 @@ export function changelogReader(handlers: ChangelogHandlers): { take(batch: Reco
     head,
     take(batch) {
       for (let i = 0; i < batch.count; i++) {
+        if (i % together === 0) handlers.ahead?.(batch.keys, i, Math.min(together, batch.count - i), userPrefix.length)
         const key = batch.keys[i] ?? null
         if (batch.headers[i]?.['reelpulse'] !== undefined || key === null) continue
         const value = batch.values[i] ?? null

@@ -1,6 +1,6 @@
 // Brings a partition's state back from its changelog, as a stream: each value goes into the operators as it is read, so that a restore
 // takes no more memory than the state itself, and its ids once more.
-import { putMarks } from '../../../operators/partition/marks-state.ts'
+import { marksReader } from '../../../operators/partition/marks-state.ts'
 import { userStateReader, type PartitionState } from '../../../operators/partition/state.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { PartitionOwner, RecordBatch } from '../../ports/log.ts'
@@ -47,6 +47,7 @@ export function restorer(state: PartitionState) {
   }
 
   const { take, head } = changelogReader({
+    ahead: reader.warm,
     user(key, idStart, value, offset) {
       if (value === null) {
         const slot = reader.slotOf(key, idStart)
@@ -100,9 +101,10 @@ export function restorer(state: PartitionState) {
         reader.done(checkpoint.clock)
         state.kpis.marks.advance(checkpoint.clock)
       }
+      const setMarks = marksReader(state)
       for (const { at, value, offset } of marks.values()) {
         try {
-          putMarks(state, at.grain, value)
+          setMarks(at.grain, value)
         } catch (error) {
           throw brokenValue(error, offset, at.key)
         }
