@@ -40,8 +40,19 @@ export type Fit<Params> =
 /** Four parameters from fewer repeat buyers than this are noise. */
 export const leastRepeatBuyers = 10
 
-/** Parameters are looked for from e⁻⁹ to e⁹, alpha as a multiple of the mean age. */
+/**
+ * The search's variables, each from −9 to 9: ln r, ln of alpha / r (time between purchases) in mean ages, ln b, ln (a / b). Where the
+ * data do not tell how much customers differ, r and alpha, or a and b, go off together: then along one variable, to its end.
+ */
 const bound = 9
+const paramsAt = (at: readonly number[], meanAge: number): BgNbdParams => ({
+  r: Math.exp(at[0]!),
+  alpha: Math.exp(at[0]! + at[1]!) * meanAge,
+  a: Math.exp(at[2]! + at[3]!),
+  b: Math.exp(at[2]!),
+})
+/** Which of them each parameter depends on. */
+const variablesOf = { r: [0], alpha: [0, 1], a: [2, 3], b: [2] } as const
 
 const unfit = (because: string) => ({ kind: 'unfit', because }) as const
 
@@ -65,9 +76,9 @@ export function fitBgNbd(customers: Customers): Fit<BgNbdParams> {
   if (alike(customers)) return unfit(`all ${total} customers are alike: nothing tells rates of buying from leaving`)
   const meanAge = ages / total
 
-  // Per customer, so that slopes mean the same however many there are. Variables: ln r, ln (alpha / mean age), ln a, ln b.
+  // Per customer, so that slopes mean the same however many there are.
   const objective = (at: readonly number[]) => {
-    const [r, alpha, a, b] = [Math.exp(at[0]!), Math.exp(at[1]!) * meanAge, Math.exp(at[2]!), Math.exp(at[3]!)]
+    const { r, alpha, a, b } = paramsAt(at, meanAge)
     const [ofR, ofB, ofAb] = [lnRising(r, most), lnRising(b, most), lnRising(a + b, most)]
     const lnAlpha = Math.log(alpha)
     let [sum, byR, byAlpha, byA, byB] = [0, 0, 0, 0, 0]
@@ -93,26 +104,28 @@ export function fitBgNbd(customers: Customers): Fit<BgNbdParams> {
       byA += n * (gone / a - ofAb.slope[x]!)
       byB += n * (ofB.slope[x]! - ofAb.slope[x]! - (gone === 0 ? 0 : gone / (b + x - 1)))
     }
-    return { value: -sum / total, slope: [byR * r, byAlpha * alpha, byA * a, byB * b].map((part) => -part / total) }
+    return {
+      value: -sum / total,
+      slope: [byR * r + byAlpha * alpha, byAlpha * alpha, byA * a + byB * b, byA * a].map((part) => -part / total),
+    }
   }
 
   // The second start is for those whose first leads nowhere: few leave, and rates hardly differ.
   const starts = [
-    [0, 0, 0, 1],
-    [2, 1, -2, 2],
+    [0, 0, 1, -1],
+    [2, -1, 2, -4],
   ]
   const found = starts.map((start) => minimise(objective, start, { bound }))
   const best = found.reduce((one, other) => (other.value < one.value - 1e-12 || Number.isNaN(one.value) ? other : one))
   if (!Number.isFinite(best.value)) return unfit('the likelihood of these customers cannot be computed')
-  const [r, alpha, a, b] = [Math.exp(best.at[0]!), Math.exp(best.at[1]!) * meanAge, Math.exp(best.at[2]!), Math.exp(best.at[3]!)]
   return {
     kind: 'fit',
-    params: { r, alpha, a, b },
+    params: paramsAt(best.at, meanAge),
     logLikelihood: -best.value * total,
     customers: total,
     iterations: best.iterations,
     converged: best.converged,
-    atEdge: (['r', 'alpha', 'a', 'b'] as const).filter((_, i) => Math.abs(best.at[i]!) > bound - 1),
+    atEdge: (['r', 'alpha', 'a', 'b'] as const).filter((name) => variablesOf[name].some((i) => Math.abs(best.at[i]!) > bound - 1)),
   }
 }
 

@@ -14,8 +14,14 @@ export type Buyers = {
 /** gamma has the unit of the amounts. q is above 1, else nobody would have a mean. */
 export type GammaGammaParams = { readonly p: number; readonly q: number; readonly gamma: number }
 
-/** p, q − 1 and gamma (as a multiple of the mean) are looked for from e⁻⁹ to e⁹. */
+/** The search's variables, each from −9 to 9: ln p, ln (q − 1), ln of the model's mean, p gamma / (q − 1), in observed means. */
 const bound = 9
+const paramsAt = (at: readonly number[], mean: number): GammaGammaParams => ({
+  p: Math.exp(at[0]!),
+  q: 1 + Math.exp(at[1]!),
+  gamma: Math.exp(at[2]! + at[1]! - at[0]!) * mean,
+})
+const variablesOf = { p: [0], q: [1], gamma: [0, 1, 2] } as const
 
 const unfit = (because: string) => ({ kind: 'unfit', because }) as const
 
@@ -37,10 +43,10 @@ export function fitGammaGamma(buyers: Buyers): Fit<GammaGammaParams> {
   if (least === most) return unfit(`every customer's average is ${least}: there is nothing to model`)
   const mean = averages / total
 
-  // Per buyer. Variables: ln p, ln (q − 1), ln (gamma / mean). Amounts are taken as multiples of the mean.
+  // Per buyer. Amounts are taken as multiples of the mean.
   const objective = (at: readonly number[]) => {
-    const [p, q, gamma] = [Math.exp(at[0]!), 1 + Math.exp(at[1]!), Math.exp(at[2]!)]
-    const [lnGammaQ, psiQ, lnScale] = [lnGamma(q), digamma(q), at[2]!]
+    const { p, q, gamma } = paramsAt(at, 1)
+    const [lnGammaQ, psiQ, lnScale] = [lnGamma(q), digamma(q), Math.log(gamma)]
     let [sum, byP, byQ, byGamma] = [0, 0, 0, 0]
     for (let i = 0; i < size; i++) {
       const n = weight(i)
@@ -54,20 +60,23 @@ export function fitGammaGamma(buyers: Buyers): Fit<GammaGammaParams> {
       byQ += n * (psiAll - psiQ + lnScale - lnAll)
       byGamma += n * (q / gamma - (p * x + q) / (gamma + m * x))
     }
-    return { value: -sum / total, slope: [byP * p, byQ * (q - 1), byGamma * gamma].map((part) => -part / total) }
+    return {
+      value: -sum / total,
+      slope: [byP * p - byGamma * gamma, byQ * (q - 1) + byGamma * gamma, byGamma * gamma].map((part) => -part / total),
+    }
   }
 
   const best = minimise(objective, [1, 0.7, 0], { bound })
   if (!Number.isFinite(best.value)) return unfit('the likelihood of these amounts cannot be computed')
   return {
     kind: 'fit',
-    params: { p: Math.exp(best.at[0]!), q: 1 + Math.exp(best.at[1]!), gamma: Math.exp(best.at[2]!) * mean },
+    params: paramsAt(best.at, mean),
     // A density of amounts: in their own unit it is smaller by the mean.
     logLikelihood: -best.value * total - total * Math.log(mean),
     customers: total,
     iterations: best.iterations,
     converged: best.converged,
-    atEdge: (['p', 'q', 'gamma'] as const).filter((_, i) => Math.abs(best.at[i]!) > bound - 1),
+    atEdge: (['p', 'q', 'gamma'] as const).filter((name) => variablesOf[name].some((i) => Math.abs(best.at[i]!) > bound - 1)),
   }
 }
 

@@ -61,12 +61,18 @@ export function minimise(objective: Objective, start: readonly number[], options
       continue
     }
     const moved = next.map((part, i) => part - at[i]!)
-    const turned = there.slope.map((part, i) => part - slope[i]!)
+    const turned = there.slope.map((part, i) => (free(i) ? part - slope[i]! : 0))
+    const wasFree = at.map((_, i) => free(i))
     inverse = fresh ? scaled(size, moved, turned) : inverse
     inverse = updated(inverse, moved, turned)
     fresh = false
     ;({ value, slope } = there)
     at = next
+    // What was learned of the curvature was of other variables.
+    if (wasFree.some((was, i) => was !== free(i))) {
+      inverse = identity(size)
+      fresh = true
+    }
   }
   // Where the value no longer changes in its last digits, slopes are only known to about the root of their precision.
   const nearlyFlat = slope.every((part, i) => !free(i) || Math.abs(part) <= tolerance * 100)

@@ -9,10 +9,14 @@ type Node = readonly [value: number, weight: number]
  * Places in (0, 1) and weights of the double exponential rule: ends where a density is singular are no harm. `density` is the
  * logarithm of any multiple of one, of u and 1 − u; the weights come to 1.
  */
-function nodesOf(density: (u: number, rest: number) => number, valueOf: (u: number, rest: number) => number): Node[] {
-  const stepWidth = 1 / 32
+function nodesOf(
+  density: (u: number, rest: number) => number,
+  valueOf: (u: number, rest: number) => number,
+  stepWidth: number = 1 / 32,
+): Node[] {
   const nodes: Node[] = []
-  for (let i = -194; i <= 194; i++) {
+  const steps = Math.floor(6.08 / stepWidth)
+  for (let i = -steps; i <= steps; i++) {
     const s = i * stepWidth
     const u = 1 / (1 + Math.exp(-Math.PI * Math.sinh(s)))
     const rest = 1 / (1 + Math.exp(Math.PI * Math.sinh(s)))
@@ -29,10 +33,11 @@ const betaNodes = (a: number, b: number) =>
     (p) => p,
   )
 /** λ = u / (1 − u), scaled to where the density lies. */
-const gammaNodes = (shape: number, rate: number) =>
+const gammaNodes = (shape: number, rate: number, stepWidth?: number) =>
   nodesOf(
     (u, rest) => (shape - 1) * Math.log(u / rest) - (shape * u) / rest - 2 * Math.log(rest),
     (u, rest) => ((shape / rate) * u) / rest,
+    stepWidth,
   )
 
 const mean = (nodes: readonly Node[], f: (value: number) => number) => nodes.reduce((sum, [value, weight]) => sum + weight * f(value), 0)
@@ -70,6 +75,7 @@ export function naiveExpectedPurchases(params: BgNbdParams, customer: Customer, 
 export function naiveExpectedAverage({ p, q, gamma }: GammaGammaParams, frequency: number, average: number): number {
   // Given ν the average of x amounts is Gamma(p x, ν x): as a function of ν, ν^(p x) e^(−ν x m).
   const given = (nu: number) => (frequency === 0 ? 1 : nu ** (p * frequency) * Math.exp(-nu * frequency * average))
-  const nodes = gammaNodes(q, gamma)
+  // Many purchases leave a narrow range of ν.
+  const nodes = gammaNodes(q, gamma, 1 / 256)
   return mean(nodes, (nu) => (given(nu) * p) / nu) / mean(nodes, given)
 }

@@ -3,10 +3,12 @@ import type { Table } from '../table.ts'
 import { alertsTable } from './alerts.ts'
 import { eventsTable } from './events.ts'
 import { kpiDeltasTable } from './kpi-deltas.ts'
+import { ltvCohortsTable } from './ltv-cohorts.ts'
+import { ltvModelsTable } from './ltv-models.ts'
 import { rejectedEventsTable } from './rejected-events.ts'
 import { tierChangesTable } from './tier-changes.ts'
 import { userFeaturesTable } from './user-features.ts'
 import { writersTable } from './writers.ts'
 
 export const blockTables = [eventsTable, rejectedEventsTable, userFeaturesTable, tierChangesTable, kpiDeltasTable] as const
-export const tables: readonly Table[] = [...blockTables, alertsTable, writersTable]
+export const tables: readonly Table[] = [...blockTables, alertsTable, ltvModelsTable, ltvCohortsTable, writersTable]
