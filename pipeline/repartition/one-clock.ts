@@ -5,14 +5,14 @@ import type { Clock } from '../ports/clock.ts'
 import type { Log } from '../ports/log.ts'
 import type { Store } from '../ports/store.ts'
 import { lastCheckpoint } from '../doctor/read-checkpoint.ts'
-import { runPartition, type PartitionLimits, type PartitionNames } from '../roles/process/partition-run.ts'
+import { runPartition, type PartitionLimits, type BehaviorNames } from '../roles/process/partition-run.ts'
 import { moveClock } from '../ticks.ts'
 
 export type Place = {
   log: Log
   store: Store
   topic: string
-  names: PartitionNames
+  names: BehaviorNames
   settings: OperatorSettings
   resolve: PartitionOptions['resolve']
   clock: Clock

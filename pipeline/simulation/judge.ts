@@ -49,7 +49,7 @@ export function findings(log: LogServer, store: StoreServer, judged: Judged): st
   const parts = [...tables].flatMap((table) =>
     store.parts(table).map(({ partition, firstOffset, part, rows }) => [`${table}/${partition}/${firstOffset}/${part}`, rows] as const),
   )
-  const messages = Object.values(judged.outbox).flatMap((to) =>
+  const messages = [judged.outbox.tierChanges!, judged.outbox.rejected].flatMap((to) =>
     log.topics
       .get(to)!
       .partitions.flatMap((at) =>

@@ -2,7 +2,7 @@
 // (docs/decisions/holes-in-the-log.md).
 import { partitionOperator } from '../../operators/partition/partition.ts'
 import { murmur2 } from '../../operators/hash.ts'
-import { userStateWriter } from '../../operators/partition/state.ts'
+import { keptState, userStateWriter } from '../../operators/partition/state.ts'
 import type { OperatorSettings } from '../../operators/settings.ts'
 import type { Log, OutRecord, PartitionOwner } from '../ports/log.ts'
 import type { Store } from '../ports/store.ts'
@@ -125,7 +125,7 @@ async function restoredOperator(owner: PartitionOwner, partition: number, partit
   const operator = partitionOperator({
     settings, partition, partitionCount, operators: 'all', sink: rowSink(partitionCount).sink, resolve: () => 'unknown_schema',
   }) // prettier-ignore
-  const into = restorer(operator.state)
+  const into = restorer(keptState(operator.state))
   for await (const batch of owner.restore()) into.take(batch)
   const restored: Restored = into.done()
   return { operator, restored }

@@ -1,6 +1,7 @@
-// All tables, in the order in which a block inserts them and `migrate` creates them.
+// All tables of a topic of behaviour, and of one of signals, in the order in which a block inserts them and `migrate` creates them.
 import type { Table } from '../table.ts'
 import { alertsTable } from './alerts.ts'
+import { customerSignalsTable } from './customer-signals.ts'
 import { eventsTable } from './events.ts'
 import { kpiDeltasTable } from './kpi-deltas.ts'
 import { ltvCohortsTable } from './ltv-cohorts.ts'
@@ -12,3 +13,7 @@ import { writersTable } from './writers.ts'
 
 export const blockTables = [eventsTable, rejectedEventsTable, userFeaturesTable, tierChangesTable, kpiDeltasTable] as const
 export const tables: readonly Table[] = [...blockTables, alertsTable, ltvModelsTable, ltvCohortsTable, writersTable]
+
+/** The tables of a database of customer signals. */
+export const signalBlockTables = [rejectedEventsTable, customerSignalsTable] as const
+export const signalTables: readonly Table[] = [...signalBlockTables, writersTable]

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { murmur2 } from '../../../operators/hash.ts'
 import { partitionOperator } from '../../../operators/partition/partition.ts'
-import { stateVersion } from '../../../operators/partition/state.ts'
+import { keptState, stateVersion } from '../../../operators/partition/state.ts'
 import { defaultSettings, type OperatorSettings } from '../../../operators/settings.ts'
 import { recordBatch, type LogRecord } from '../../../operators/testing/generate.ts'
 import { nastyUsers } from '../../../operators/testing/nasty-log.ts'
@@ -43,7 +43,7 @@ function restored(changelog: readonly OutRecord[], others: Partial<OperatorSetti
   const operator = partitionOperator({
     settings: { ...settings, ...others }, partition, partitionCount, operators: 'all', resolve: () => 'unknown_schema', sink,
   }) // prettier-ignore
-  const into = restorer(operator.state)
+  const into = restorer(keptState(operator.state))
   const batch = changelog.map(({ key, value }, offset) => ({ offset, timestampMs: 0, key, value, headers: undefined }))
   into.take(recordBatch(0, batch))
   return { operator, ...into.done() }

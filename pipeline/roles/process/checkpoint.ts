@@ -12,7 +12,7 @@ import { byteWriter, putBytes, room, taken } from '../../../operators/bytes.ts'
 import type { OperatorSettings } from '../../../operators/settings.ts'
 import type { OutRecord, RecordBatch } from '../../ports/log.ts'
 import { lastingHours, recentHours } from '../../../operators/partition/partition.ts'
-import { takeNewIds, userStateWriter, type IdGeneration, type PartitionState } from '../../../operators/partition/state.ts'
+import { takeNewIds, type IdGeneration, type KeptState } from '../../../operators/partition/state.ts'
 
 /** Of the checkpoint record. A newer program adds fields, which this one passes over, and raises it only where that would be wrong. */
 const checkpointVersion = 1
@@ -73,8 +73,7 @@ const isExpired = (at: IdsKey, hour: number) => hour - at.hour > (at.lasting ? l
  * Makes the records of checkpoints: the users who changed since the last one, the ids accepted since, tombstones for ids that have
  * expired, and the checkpoint record last. `kept`: keys of the ids that are in the changelog already.
  */
-export function checkpointWriter(state: PartitionState, kept: readonly IdsKey[]): (checkpoint: CheckpointRecord) => OutRecord[] {
-  const writeUser = userStateWriter(state)
+export function checkpointWriter(state: KeptState, kept: readonly IdsKey[]): (checkpoint: CheckpointRecord) => OutRecord[] {
   const keys = byteWriter()
   const userKey = (slot: number) => {
     const idLength = state.users.idLength(slot)
@@ -87,7 +86,7 @@ export function checkpointWriter(state: PartitionState, kept: readonly IdsKey[])
   return (checkpoint) => {
     const records: OutRecord[] = []
     // In the order of their slots, what is kept of one lies close to what is kept of the next.
-    for (const slot of state.changed().toSorted()) records.push({ key: userKey(slot), value: writeUser(slot) })
+    for (const slot of state.changed().toSorted()) records.push({ key: userKey(slot), value: state.writeUser(slot) })
     state.clearChanged()
     for (const [n, generation] of takeNewIds(state).entries()) {
       const { record, at } = idsRecord(generation, `${checkpoint.nextOffset}/${n}`)

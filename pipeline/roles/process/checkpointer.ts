@@ -1,11 +1,11 @@
 // When a partition's state is kept, and with it the messages that its records made: one transaction each time.
-import type { PartitionOperator } from '../../../operators/partition/partition.ts'
 import { operatorVersion, type OperatorSettings } from '../../../operators/settings.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { OutRecord, PartitionOwner } from '../../ports/log.ts'
 import { checkpointWriter } from './checkpoint.ts'
 import { outboxBytes, outboxRecord, type OutboxMessage, type OutboxTopics } from './outbox.ts'
 import type { Restored } from './restore.ts'
+import type { PartitionWork } from './work.ts'
 
 /** Changed state, or messages waiting, that force a checkpoint (bytes). */
 const checkpointBytes = 32 * 1024 * 1024
@@ -15,7 +15,7 @@ const idBytes = 8
 
 export type CheckpointerOptions = {
   owner: PartitionOwner
-  operator: PartitionOperator
+  work: PartitionWork
   restored: Restored
   partitionCount: number
   settings: OperatorSettings
@@ -49,8 +49,8 @@ export type Checkpointer = {
 }
 
 export function checkpointer(options: CheckpointerOptions): Checkpointer {
-  const { owner, operator, restored, partitionCount, settings, clock, source, topics } = options
-  const recordsOf = checkpointWriter(operator.state, restored.idKeys)
+  const { owner, work, restored, partitionCount, settings, clock, source, topics } = options
+  const recordsOf = checkpointWriter(work.kept, restored.idKeys)
   let outbox: { message: OutboxMessage; id: string }[] = []
   let outboxSize = 0
   let lastAt = clock.now()
@@ -72,14 +72,14 @@ export function checkpointer(options: CheckpointerOptions): Checkpointer {
     isDue: () => dirty && clock.now() - lastAt >= options.checkpointMs,
     isFull() {
       if (options.checkpointMs === Infinity) return false
-      const changedBytes = operator.state.changed().length * userStateBytes + (operator.counters.events - keptEvents) * idBytes
+      const changedBytes = work.kept.changed().length * userStateBytes + (work.counters.events - keptEvents) * idBytes
       return outboxSize >= checkpointBytes || changedBytes >= checkpointBytes
     },
     async checkpoint(nextOffset, clean) {
       await options.inserted()
       const changelog = recordsOf({
         nextOffset,
-        clock: operator.clock(),
+        clock: work.clock(),
         operatorVersion,
         partitionCount,
         settings,
@@ -94,9 +94,9 @@ export function checkpointer(options: CheckpointerOptions): Checkpointer {
       kept = true
       isClean = clean
       lastAt = clock.now()
-      keptEvents = operator.counters.events
+      keptEvents = work.counters.events
     },
-    needsCleanOne: () => options.checkpointMs !== Infinity && (dirty || (!isClean && operator.clock() > -Infinity)),
+    needsCleanOne: () => options.checkpointMs !== Infinity && (dirty || (!isClean && work.clock() > -Infinity)),
     lastAt: () => lastAt,
     hasKept: () => kept,
     waitingBytes: () => outboxSize,
@@ -110,5 +110,5 @@ function byTopic(outbox: { message: OutboxMessage; id: string }[], topics: Outbo
   return [
     { topic: topics.tierChanges, records: tierChanges },
     { topic: topics.rejected, records: rejected },
-  ].filter(({ records }) => records.length > 0)
+  ].flatMap(({ topic, records }) => (topic === undefined || records.length === 0 ? [] : [{ topic, records }]))
 }

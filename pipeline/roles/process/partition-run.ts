@@ -2,7 +2,7 @@
 // changelog, until it is told to stop or another owner takes over.
 import { randomUUID } from 'node:crypto'
 import { controlOf } from '../../../operators/partition/headers.ts'
-import { partitionOperator, type PartitionOperator, type PartitionOptions } from '../../../operators/partition/partition.ts'
+import type { PartitionOptions } from '../../../operators/partition/partition.ts'
 import { operatorVersion, type OperatorSettings } from '../../../operators/settings.ts'
 import type { TierChange } from '../../../schemas/tables/tier-changes.ts'
 import type { Clock } from '../../ports/clock.ts'
@@ -16,9 +16,10 @@ import { checkpointer } from './checkpointer.ts'
 import { presentParts, untilAcknowledged, type InsertHooks, type PartsSince, type PresentParts } from './insert.ts'
 import type { OutboxTopics } from './outbox.ts'
 import { restorePartition, type Restored, type RestoreProgress } from './restore.ts'
-import { blockTables, rowSink } from './rows.ts'
+import { behaviorWork } from './behavior-work.ts'
 import { settingsHindrance } from './settings-kept.ts'
 import { storeWait } from './store-wait.ts'
+import type { PartitionWork, WorkMaker } from './work.ts'
 
 /** For tests: smaller blocks and parts than the protocol's. */
 export type PartitionLimits = { block?: BlockLimits; part?: PartLimits }
@@ -26,6 +27,8 @@ export type PartitionLimits = { block?: BlockLimits; part?: PartLimits }
 export type PartitionTarget = { topic: string; partition: number; partitionCount: number; timestamps: TimestampType }
 
 export type PartitionNames = { group: string; changelog: string; outbox: OutboxTopics }
+/** Those of a topic of behaviour. */
+export type BehaviorNames = PartitionNames & { outbox: { tierChanges: string } }
 
 export type PartitionRunOptions = {
   log: Log
@@ -36,6 +39,8 @@ export type PartitionRunOptions = {
   blockSpanMs: number
   checkpointMs: number
   resolve: PartitionOptions['resolve']
+  /** What is done with the records. Default: behaviour. */
+  work?: WorkMaker | undefined
   /** Aborted: stop at once, write nothing more (the partition may have another owner). */
   abort: AbortSignal
   /** Aborted: finish the open block, checkpoint, and return. */
@@ -134,16 +139,14 @@ type Progress = { -readonly [K in keyof PartitionProgress]: PartitionProgress[K]
 async function runOwner(options: PartitionRunOptions, owner: PartitionOwner): Promise<void> {
   const { log, settings, abort, stop, clock, target } = options
   const { topic, partition, partitionCount } = target
-  const rows = rowSink(partitionCount)
-  const operator = partitionOperator({ settings, partition, partitionCount, operators: 'all', sink: rows.sink, resolve: options.resolve })
-  rows.bind(operator)
+  const work = (options.work ?? behaviorWork)({ settings, partition, partitionCount, resolve: options.resolve })
   const progress: Progress = {
-    partition, state: 'restoring', storeError: undefined, storeWaitMs: 0, insertingSince: undefined, bufferedBytes: 0, restore: { records: 0, ofRecords: 0, users: 0 }, nextOffset: 0, endOffset: 0, clock: operator.clock(),
-    records: 0, events: 0, duplicates: 0, rejected: 0, blocks: 0, rows: {}, users: 0, usersByTier: operator.usersByRung, tierChanges: [],
+    partition, state: 'restoring', storeError: undefined, storeWaitMs: 0, insertingSince: undefined, bufferedBytes: 0, restore: { records: 0, ofRecords: 0, users: 0 }, nextOffset: 0, endOffset: 0, clock: work.clock(),
+    records: 0, events: 0, duplicates: 0, rejected: 0, blocks: 0, rows: {}, users: 0, usersByTier: work.usersByTier, tierChanges: [],
     checkpointAt: clock.now(),
   } // prettier-ignore
 
-  const restoring = restorePartition(owner, operator.state, {
+  const restoring = restorePartition(owner, work.kept, {
     partition, abort, stop, clock,
     tell: options.tell,
     report(restore) {
@@ -184,7 +187,8 @@ async function runOwner(options: PartitionRunOptions, owner: PartitionOwner): Pr
   // Without a checkpoint every row there is was inserted beyond it, also before where the log begins now.
   const present = await findPresent(
     options,
-    { partition, fromOffset: restored.checkpoint === undefined ? 0 : firstOffset, clock: operator.clock() },
+    work,
+    { partition, fromOffset: restored.checkpoint === undefined ? 0 : firstOffset, clock: work.clock() },
     storeAway,
   )
   if (present === undefined) return
@@ -195,7 +199,7 @@ async function runOwner(options: PartitionRunOptions, owner: PartitionOwner): Pr
     )
   tellUpgrade(restored, present, options)
   storeTook('')
-  await runBlocks({ options, owner, operator, rows, restored, logId, firstOffset, present, progress, storeAway, storeTook })
+  await runBlocks({ options, owner, work, restored, logId, firstOffset, present, progress, storeAway, storeTook })
 }
 
 /** The last checkpoint's partition count and settings must suit this run. */
@@ -234,14 +238,14 @@ const offsetGone = (topic: string, error: OffsetGone) =>
     { cause: error },
   )
 
-const tableNames = blockTables().all.map((rows) => rows.table.name)
-
 /** The parts that are there already; undefined where the owner was stopped meanwhile: nothing is in flight yet that a stop would wait for. */
 async function findPresent(
   { store, abort, stop, clock }: PartitionRunOptions,
+  work: PartitionWork,
   since: PartsSince,
   onRetry: InsertHooks['onRetry'],
 ): Promise<PresentParts | undefined> {
+  const tableNames = work.tables().all.map((rows) => rows.table.name)
   let present: PresentParts = new Map()
   const find = async () => {
     present = await presentParts(store, tableNames, since)
@@ -264,8 +268,7 @@ function firstBlockBefore(present: PresentParts, offset: number): number | undef
 type BlocksRun = {
   options: PartitionRunOptions
   owner: PartitionOwner
-  operator: PartitionOperator
-  rows: ReturnType<typeof rowSink>
+  work: PartitionWork
   restored: Restored
   logId: string
   firstOffset: number
@@ -277,7 +280,7 @@ type BlocksRun = {
 
 /** The partition's records, block by block, until the owner is stopped. */
 async function runBlocks(run: BlocksRun): Promise<void> {
-  const { options, owner, operator, rows, restored, logId, progress } = run
+  const { options, owner, work, restored, logId, progress } = run
   const { log, store, target, settings, abort, stop, clock } = options
   const { topic, partition, partitionCount } = target
   let nextOffset = run.firstOffset
@@ -290,7 +293,7 @@ async function runBlocks(run: BlocksRun): Promise<void> {
   progress.state = 'running'
   const cutter = blockCutter(options.limits?.block)
   const blocks = blockWriter({
-    store, partition, present: run.present, limits: options.limits?.part, abort, clock,
+    store, partition, present: run.present, tables: () => work.tables(options.limits?.part), abort, clock,
     onRetry: run.storeAway,
     onInserted(table, count) {
       inserted[table] = (inserted[table] ?? 0) + count
@@ -301,7 +304,7 @@ async function runBlocks(run: BlocksRun): Promise<void> {
     isDoubtful: () => !checkpoints.hasKept(),
   }) // prettier-ignore
   const checkpoints = checkpointer({
-    owner, operator, restored, partitionCount, settings, clock, source: target, topics: options.names.outbox,
+    owner, work, restored, partitionCount, settings, clock, source: target, topics: options.names.outbox,
     checkpointMs: options.checkpointMs,
     async inserted() {
       await blocks.acknowledged()
@@ -314,11 +317,11 @@ async function runBlocks(run: BlocksRun): Promise<void> {
 
   function report(): void {
     progress.nextOffset = Math.max(nextOffset, readTo)
-    progress.clock = operator.clock()
-    progress.records = operator.counters.records
-    progress.events = operator.counters.events
-    progress.duplicates = operator.counters.duplicates
-    progress.users = operator.users.count()
+    progress.clock = work.clock()
+    progress.records = work.counters.records
+    progress.events = work.counters.events
+    progress.duplicates = work.counters.duplicates
+    progress.users = work.keys()
     progress.checkpointAt = checkpoints.lastAt()
     progress.insertingSince = blocks.insertingSince()
     progress.bufferedBytes = blocks.bytes() + checkpoints.waitingBytes()
@@ -328,12 +331,12 @@ async function runBlocks(run: BlocksRun): Promise<void> {
   function beginBlock(): void {
     cutter.begin(nextOffset)
     open = blocks.begin(nextOffset)
-    rows.open(open)
+    work.open(open)
   }
 
   async function endBlock(): Promise<void> {
-    rows.closeBlock(nextOffset)
-    const name = { logId, topic, partition, firstOffset: cutter.firstOffset(), nextOffset, blockAt: operator.clock() }
+    work.closeBlock(nextOffset)
+    const name = { logId, topic, partition, firstOffset: cutter.firstOffset(), nextOffset, blockAt: work.clock() }
     checkpoints.keep(open.outbox, `${logId}/${topic}/${partition}/${name.firstOffset}`)
     progress.rejected += open.rejected.rows()
     const tierChanges = open.outbox.flatMap((message) => (message.kind === 'tier_change' ? [message.change] : []))
@@ -352,7 +355,7 @@ async function runBlocks(run: BlocksRun): Promise<void> {
     for (let i = 0; i < count; i++) {
       const key = keys[i]!
       const value = values[i]!
-      const items = operator.apply(offsets[i]!, timestampsMs[i]!, key, value, headers[i])
+      const items = work.apply(offsets[i]!, timestampsMs[i]!, key, value, headers[i])
       nextOffset = offsets[i]! + 1
       const control = controlOf(key, value, headers[i]) !== undefined
       if (cutter.add(items, value === null ? 0 : value.length, control)) {
@@ -364,13 +367,13 @@ async function runBlocks(run: BlocksRun): Promise<void> {
 
   function hasArrived(): boolean {
     const { until } = options
-    return until !== undefined && nextOffset >= until.offset && operator.clock() >= until.clock
+    return until !== undefined && nextOffset >= until.offset && work.clock() >= until.clock
   }
 
   async function tick(): Promise<void> {
     lastTickAt = clock.now()
     const record: OutRecord = { key: null, value: null, partition, headers: { reelpulse: new TextEncoder().encode('tick') } }
-    if (target.timestamps === 'create') record.timestampMs = operator.clock()
+    if (target.timestamps === 'create') record.timestampMs = work.clock()
     await log.append(topic, [record])
   }
 
@@ -396,7 +399,7 @@ async function runBlocks(run: BlocksRun): Promise<void> {
       const stopping = stop.aborted
       if ((stopping || hasArrived()) && cutter.records() === 0) break
       if (options.drainTo !== undefined && readTo >= options.drainTo) {
-        operator.tick((Math.floor(operator.clock() / settings.emitMs) + 1) * settings.emitMs)
+        work.tick((Math.floor(work.clock() / settings.emitMs) + 1) * settings.emitMs)
         await endBlock()
         break
       }

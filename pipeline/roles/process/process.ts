@@ -14,6 +14,7 @@ import {
   type PartitionNames,
   type PartitionProgress,
 } from './partition-run.ts'
+import type { WorkMaker } from './work.ts'
 
 export type ProcessOptions = {
   log: Log
@@ -24,6 +25,8 @@ export type ProcessOptions = {
   blockSpanMs: number
   checkpointMs: number
   resolve: PartitionOptions['resolve']
+  /** What is done with the records. Default: behaviour. */
+  work?: WorkMaker
   clock: Clock
   /** Makes a log_id. Default: a random UUID. */
   newId?: () => string
@@ -82,15 +85,16 @@ export async function startProcess(options: ProcessOptions): Promise<ProcessRole
     throw new TopicMissing(`topic ${topic} does not exist: create it, or run \`reelpulse simulate\` or \`reelpulse import\` first`)
   const partitionCount = input.partitions.length
   const { timestamps } = input
+  const tierChanges = names.outbox.tierChanges === undefined ? [] : [names.outbox.tierChanges]
   // `repartition` raises the changelog first and topic tier-changes last: until it is through, one of them has the old count.
-  for (const written of [names.changelog, names.outbox.tierChanges]) {
+  for (const written of [names.changelog, ...tierChanges]) {
     const found = await log.describeTopic(written)
     if (found !== undefined && found.partitions.length !== partitionCount)
       throw new PartitionStopped(partitionsChanged(topic, found.partitions.length, partitionCount))
   }
   const derived = { timestamps, maxMessageBytes } as const
   await log.createTopic({ topic: names.changelog, partitions: partitionCount, timestamps: 'append', compacted: true, maxMessageBytes })
-  await log.createTopic({ topic: names.outbox.tierChanges, partitions: partitionCount, ...derived })
+  for (const written of tierChanges) await log.createTopic({ topic: written, partitions: partitionCount, ...derived })
   await log.createTopic({ topic: names.outbox.rejected, partitions: partitionCount, ...derived })
 
   const running = new Map<number, { abort: AbortController; done: Promise<void> }>()

@@ -1,6 +1,6 @@
 // Brings a partition's state back from its changelog, as a stream: each value goes into the operators as it is read, so that a restore
 // takes no more memory than the state itself, and its ids once more.
-import { userStateReader, type PartitionState } from '../../../operators/partition/state.ts'
+import type { KeptState } from '../../../operators/partition/state.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { PartitionOwner, RecordBatch } from '../../ports/log.ts'
 import { brokenValue, changelogReader, userKey, type ChangelogHead, type IdsKey } from './checkpoint.ts'
@@ -23,8 +23,8 @@ const laterLimit = 64 * 1024 * 1024
  * Takes a changelog's batches in their order. Ids are held until the end, by key: their generations go in by the hour, and in a
  * changelog they may stand in any order (a repartition writes old hours behind newer ones), as may the tombstones of any of them.
  */
-export function restorer(state: PartitionState) {
-  const reader = userStateReader(state)
+export function restorer(state: KeptState) {
+  const reader = state.reader()
   const ids = new Map<string, { at: IdsKey; value: Uint8Array; offset: number }>()
   // Who was put already and comes again is likely to come once more: the busy are written at each checkpoint, and compaction is late.
   const later = new Map<number, { value: Uint8Array; offset: number }>()
@@ -114,11 +114,7 @@ export type RestoreOptions = {
 const tellMs = 3_000
 
 /** Restores from all that the owner may see; undefined where it was stopped before the end. */
-export async function restorePartition(
-  owner: PartitionOwner,
-  state: PartitionState,
-  options: RestoreOptions,
-): Promise<Restored | undefined> {
+export async function restorePartition(owner: PartitionOwner, state: KeptState, options: RestoreOptions): Promise<Restored | undefined> {
   const { partition, abort, stop, clock, report, tell } = options
   const into = restorer(state)
   const startedAt = clock.now()

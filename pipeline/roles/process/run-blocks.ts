@@ -2,7 +2,7 @@
 // cut into any read batches, with checkpoints and new owners wherever a test wants them.
 import { controlOf } from '../../../operators/partition/headers.ts'
 import { partitionOperator } from '../../../operators/partition/partition.ts'
-import { takeNewIds } from '../../../operators/partition/state.ts'
+import { keptState, takeNewIds } from '../../../operators/partition/state.ts'
 import { operatorVersion, type OperatorSettings } from '../../../operators/settings.ts'
 import { recordBatch, type LogRecord } from '../../../operators/testing/generate.ts'
 import type { OutRecord } from '../../ports/log.ts'
@@ -53,10 +53,10 @@ export function fastBlocks(log: Log, options: FastOptions = {}): FastBlock[] {
   }
   const restored = (changelog: readonly OutRecord[]) => {
     const next = begin()
-    const into = restorer(next.operator.state)
+    const into = restorer(keptState(next.operator.state))
     for (const batch of batchesOf(changelog)) into.take(batch)
     const { idKeys, checkpoint } = into.done()
-    return { ...next, checkpoint, checkpointOf: checkpointWriter(next.operator.state, idKeys) }
+    return { ...next, checkpoint, checkpointOf: checkpointWriter(keptState(next.operator.state), idKeys) }
   }
   let changelog: OutRecord[] = [...(options.changelog ?? [])]
   let owner = restored(changelog)
