@@ -9,7 +9,7 @@ import type { Log } from '../ports/log.ts'
 import type { Store } from '../ports/store.ts'
 import { runPartition, type PartitionLimits, type PartitionProgress } from '../roles/process/partition-run.ts'
 import { startProcess } from '../roles/process/process.ts'
-import { knownFlushes, namesOf } from '../start/roles.ts'
+import { topicPlan } from '../start/topic-plan.ts'
 
 export type Member = { log: Log; store: Store }
 
@@ -32,6 +32,7 @@ export async function processAll(options: ProcessedOptions): Promise<PartitionPr
   const ends = (await members[0]!.log.describeTopic(topic))!.partitions.map(({ end }) => end)
   const progress = new Map<number, PartitionProgress>()
   const errors: string[] = []
+  const plan = topicPlan(topic, group)
   const roles = []
   for (const { log, store } of members)
     roles.push(
@@ -40,11 +41,12 @@ export async function processAll(options: ProcessedOptions): Promise<PartitionPr
         log,
         store,
         topic,
-        names: namesOf(topic, group),
+        names: plan.names,
+        work: plan.work,
         settings: { ...defaultSettings, ...options.settings },
         blockSpanMs: 300,
         checkpointMs: options.checkpointMs ?? 1_000,
-        resolve: options.resolve ?? knownFlushes(),
+        resolve: options.resolve ?? plan.resolve,
         onProgress: (of) => progress.set(of.partition, { ...of, rows: { ...of.rows } }),
         tell: (level, message, facts) => {
           if (level === 'error') errors.push(`${message} ${JSON.stringify(facts)}`)
@@ -65,6 +67,7 @@ export async function processAll(options: ProcessedOptions): Promise<PartitionPr
  */
 export async function dieBeyondCheckpoint({ topic, members, group = 'reelpulse', limits, settings }: ProcessedOptions): Promise<void> {
   const { log, store } = members[0]!
+  const plan = topicPlan(topic, group)
   const { partitions, timestamps } = (await log.describeTopic(topic))!
   for (const [partition, { end }] of partitions.entries()) {
     const killed = new AbortController()
@@ -73,11 +76,12 @@ export async function dieBeyondCheckpoint({ topic, members, group = 'reelpulse',
       log,
       store,
       target: { topic, partition, partitionCount: partitions.length, timestamps },
-      names: namesOf(topic, group),
+      names: plan.names,
+      work: plan.work,
       settings: { ...defaultSettings, ...settings },
       blockSpanMs: 1e9,
       checkpointMs: 1e9,
-      resolve: knownFlushes(),
+      resolve: plan.resolve,
       abort: killed.signal,
       stop: new AbortController().signal,
       report({ nextOffset }) {

@@ -5,11 +5,17 @@ import { tables } from '../../schemas/tables/catalogue.ts'
 import type { Logger } from '../log/logger.ts'
 import type { Store } from '../ports/store.ts'
 import { untilAcknowledged } from '../roles/process/insert.ts'
+import type { TopicPlan } from './topic-plan.ts'
 
 /** False where `signal` came first. */
-export async function migrateWhenThere(store: Store, signal: AbortSignal, logger: Pick<Logger, 'warn'>): Promise<boolean> {
+export async function migrateWhenThere(
+  store: Store,
+  signal: AbortSignal,
+  logger: Pick<Logger, 'warn'>,
+  form: Pick<TopicPlan, 'tables' | 'views'> = { tables, views },
+): Promise<boolean> {
   try {
-    await untilAcknowledged(() => store.migrate(tables, views), signal, {
+    await untilAcknowledged(() => store.migrate(form.tables, form.views), signal, {
       clock: systemClock,
       onRetry(error, attempt) {
         if (attempt === 1 || attempt % 10 === 0) logger.warn({ attempt, error: error.message }, 'the store does not answer; waiting')

@@ -87,10 +87,10 @@ export function fastBlocks(log: Log, options: FastOptions = {}): FastBlock[] {
     if (options.compactAfter?.(blocks.length - 1) === true) changelog = compacted(changelog)
   }
   const restart = () => {
-    const before = String(owner.work.usersByTier)
+    const before = told(owner.work.usersByTier)
     owner = restored(changelog)
-    if (String(owner.work.usersByTier) !== before)
-      throw new Error(`users by rung: ${before} before a restart, ${String(owner.work.usersByTier)} after it`)
+    if (told(owner.work.usersByTier) !== before)
+      throw new Error(`users by rung: ${before} before a restart, ${told(owner.work.usersByTier)} after it`)
     // What was restored is in the changelog already.
     const { kept } = owner.work
     if (kept.changed().length > 0 || takeNewIds(kept).length > 0) throw new Error('a restored owner has something to write')
@@ -118,6 +118,8 @@ export function fastBlocks(log: Log, options: FastOptions = {}): FastBlock[] {
   }
   return blocks
 }
+
+const told = (counts: ArrayLike<number>) => Array.from(counts).join(',')
 
 /** A changelog as its reader delivers it: borrowed bytes, which are gone once the next batch is asked for. */
 function* batchesOf(changelog: readonly OutRecord[]) {
