@@ -1,0 +1,66 @@
+// The process role for the customer signals beside a topic of behaviour, in this process.
+import { systemClock } from '../adapters/system-clock.ts'
+import type { OperatorSettings } from '../../operators/settings.ts'
+import type { Logger } from '../log/logger.ts'
+import type { Log } from '../ports/log.ts'
+import type { Store } from '../ports/store.ts'
+import { startProcess, type PartitionStatus, type ProcessRole } from '../roles/process/process.ts'
+import { beWriter } from './be-writer.ts'
+import type { Monitoring } from './monitoring.ts'
+import { progressBoard, type ProgressBoard } from './progress.ts'
+import { topicPlan } from './topic-plan.ts'
+
+export type SignalsOptions = {
+  log: Log
+  /** Of the signals' own database. */
+  store: Store
+  topic: string
+  group: string
+  operators: OperatorSettings
+  blockSpanS: number
+  checkpointS: number
+  logger: Logger
+  monitoring: Pick<Monitoring, 'role'>
+}
+
+/** Its topic must be there. */
+export async function startSignals(options: SignalsOptions): Promise<{ role: ProcessRole; board: ProgressBoard }> {
+  const { log, store, topic, group } = options
+  const plan = topicPlan(topic, group)
+  await store.migrate(plan.tables, plan.views)
+  await beWriter(store, topic, group)
+  const logger = options.logger.child({ role: 'signals' })
+  const tellState = options.monitoring.role('signals')
+  const board = progressBoard(Date.now)
+  let role: ProcessRole | undefined
+  const look = () => {
+    const one = worst(role?.status() ?? [])
+    if (one !== undefined) tellState(one.state, one.error)
+  }
+  role = await startProcess({
+    clock: systemClock,
+    log,
+    store,
+    topic,
+    names: plan.names,
+    work: plan.work,
+    settings: options.operators,
+    blockSpanMs: options.blockSpanS * 1000,
+    checkpointMs: options.checkpointS * 1000,
+    resolve: plan.resolve,
+    onProgress(progress) {
+      board.report(progress)
+      look()
+    },
+    tell(level, message, facts) {
+      logger[level](facts, message)
+      look()
+    },
+  })
+  look()
+  return { role, board }
+}
+
+const gravity: readonly PartitionStatus['state'][] = ['running', 'restoring', 'retrying', 'waiting_for_store', 'stopped']
+const worst = (all: readonly PartitionStatus[]) =>
+  all.toSorted((one, other) => gravity.indexOf(other.state) - gravity.indexOf(one.state))[0]
