@@ -32,12 +32,12 @@ export async function startSignals(options: SignalsOptions): Promise<{ role: Pro
   const logger = options.logger.child({ role: 'signals' })
   const tellState = options.monitoring.role('signals')
   const board = progressBoard(Date.now)
-  let role: ProcessRole | undefined
+  const started: { role?: ProcessRole } = {}
   const look = () => {
-    const one = worst(role?.status() ?? [])
+    const one = worst(started.role?.status() ?? [])
     if (one !== undefined) tellState(one.state, one.error)
   }
-  role = await startProcess({
+  const role = await startProcess({
     clock: systemClock,
     log,
     store,
@@ -57,6 +57,7 @@ export async function startSignals(options: SignalsOptions): Promise<{ role: Pro
       look()
     },
   })
+  started.role = role
   look()
   return { role, board }
 }

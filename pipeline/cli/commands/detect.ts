@@ -1,6 +1,7 @@
 // `reelpulse detect`: the detect role on its own.
 import { dataSettings, detectSettings, loggerSettings, serveSettings, storeSettings, topicSettings } from '../../config/groups.ts'
 import { pick } from '../../config/group.ts'
+import { behaviorOnly } from '../behavior-only.ts'
 import { defineCommand, exitGood } from '../command.ts'
 
 export const command = defineCommand({
@@ -36,6 +37,7 @@ stopped and started at any time, and may run twice: an alert stays one. /healthz
     const log = logger('detect', settings.logger)
     const { webhookUrl, latenessS } = settings.detect
     const { topic } = settings.topic
+    behaviorOnly(topic, 'detect')
     const monitoring = await openMonitoring({ serve: settings.serve, logger: log })
     try {
       const tellState = monitoring.role('detect')

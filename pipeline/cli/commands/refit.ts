@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { births } from '../../../operators/ltv/histories.ts'
 import { pick } from '../../config/group.ts'
 import { dataSettings, processSettings, storeSettings, topicSettings } from '../../config/groups.ts'
+import { behaviorOnly } from '../behavior-only.ts'
 import { defineCommand, exitFinding, exitGood, UsageError } from '../command.ts'
 
 const dayMs = 86_400_000
@@ -57,6 +58,7 @@ Where customers are too few or too much alike for a model it says so, stores tha
       import('../../ltv/render.ts'),
       import('../../../operators/time/zone.ts'),
     ])
+    behaviorOnly(settings.topic.topic, 'refit')
     const zone = zoneNamed(settings.process.zone)
     const birth = flags.birth ?? (flags.csv === undefined ? 'registration' : 'first_purchase')
     const through = flags.through === undefined ? undefined : Date.parse(flags.through) / dayMs

@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { pick } from '../../config/group.ts'
 import { dataSettings, loggerSettings, logSettings, processSettings, storeSettings, topicSettings } from '../../config/groups.ts'
+import { behaviorOnly } from '../behavior-only.ts'
 import { defineCommand, exitGood, UsageError } from '../command.ts'
 
 export const command = defineCommand({
@@ -39,6 +40,7 @@ pipeline runs with. Killed, it can be run again, and until it is through \`proce
   json: true,
   async run({ flags, settings, print, result, signal }) {
     const { topic, group } = settings.topic
+    behaviorOnly(topic, 'repartition')
     const [
       { openLog, openStore },
       { systemClock },

@@ -11,6 +11,7 @@ import {
   topicSettings,
 } from '../../config/groups.ts'
 import { defaultTopic } from '../../config/names.ts'
+import { behaviorOnly } from '../behavior-only.ts'
 import { defineCommand, exitGood, UsageError } from '../command.ts'
 
 export const command = defineCommand({
@@ -67,7 +68,7 @@ one channel, on topic incident.`,
       { patientLog },
       { openMonitoring },
       { startSignals },
-      { isSignalsTopic, signalsTopicOf },
+      { signalsTopicOf },
     ] = await Promise.all([
       import('../../adapters/open.ts'),
       import('../../log/logger.ts'),
@@ -84,7 +85,7 @@ one channel, on topic incident.`,
       import('../../config/names.ts'),
     ])
     const asked = settings.topic.topic
-    if (isSignalsTopic(asked)) throw new UsageError(`--topic ${asked} is for customer signals: name the topic of behaviour beside it`)
+    behaviorOnly(asked, 'start')
     const special = flags.incident ? 'incident' : flags.events === undefined ? defaultTopic : 'simulation'
     const topic = asked === defaultTopic ? special : asked
     const traffic = flags.incident
