@@ -1,5 +1,5 @@
 // A board as Grafana's dashboard JSON, for the ClickHouse data source.
-import { kpis } from '../operators/kpi/catalogue.ts'
+import { catalogue, type KpiName } from '../operators/kpi/catalogue.ts'
 import type { Board, Panel } from './board.ts'
 import { channelsSql, panelQuery } from './panel-sql.ts'
 
@@ -112,11 +112,14 @@ function drawing(panel: Panel): object {
   }
 }
 
-/** Red below the target, green from it on. */
-function ratioField(kpi: keyof typeof kpis): object {
-  const steps = [
-    { color: 'red', value: null },
-    { color: 'green', value: kpis[kpi].target },
-  ]
-  return { unit: 'percentunit', decimals: 1, thresholds: { mode: 'absolute', steps } }
+/** Red short of the target, green from it on. */
+function ratioField(kpi: KpiName): object {
+  const { target, better, unit } = catalogue[kpi]
+  const [before, after] = better === 'down' ? ['green', 'red'] : ['red', 'green']
+  const steps = target === null ? [{ color: 'green', value: null }] : [{ color: before, value: null }, { color: after, value: target }] // prettier-ignore
+  return {
+    unit: unit === 'ratio' ? 'percentunit' : unit === 's' ? 's' : 'short',
+    decimals: 1,
+    thresholds: { mode: 'absolute', steps },
+  }
 }

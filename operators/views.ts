@@ -1,6 +1,7 @@
 // The views: what dashboards and people read, so that tables can change behind them.
 import { kpiMeasures, type Grain } from '../schemas/tables/kpi-deltas.ts'
-import { allowedLatenessMs, kpiNames, kpis, ratioSql } from './kpi/catalogue.ts'
+import { alertViews } from './alerts/views.ts'
+import { allowedLatenessMs, deltaKpisOf, deltaKpiSql } from './kpi/catalogue.ts'
 
 export type View = { readonly name: string; readonly select: string }
 
@@ -21,7 +22,9 @@ const kpiView = (grain: Grain): View => ({
 SELECT
   bucket_at, dimension, value,
   ${kpiMeasures.join(', ')},
-  ${kpiNames.map((name) => `${ratioSql(kpis[name], (measure) => measure)} AS ${name}`).join(',\n  ')},
+  ${deltaKpisOf(grain)
+    .map((name) => `${deltaKpiSql(name, (measure) => measure)} AS ${name}`)
+    .join(',\n  ')},
   bucket_at + toIntervalSecond(${spanS[grain] + allowedLatenessMs / 1000}) > (${leastClock}
   ) AS open
 FROM (
@@ -37,10 +40,7 @@ export const views = [
   kpiView('minute'),
   kpiView('hour'),
   kpiView('day'),
-  {
-    name: 'open_alerts',
-    select: "SELECT * FROM (SELECT * FROM alerts ORDER BY alert_id, sequence DESC LIMIT 1 BY alert_id) WHERE state != 'resolved'",
-  },
+  ...alertViews,
   {
     name: 'ltv',
     // The newest fit of each kind.

@@ -1,35 +1,36 @@
 // What becomes of one KPI in one cell when one more bucket has closed: facts in, a decision and its reason out.
-import type { KpiSpec } from '../kpi/catalogue.ts'
-
-/** Sums of one closed bucket of a cell. */
-export type Sample = { readonly numerator: number; readonly denominator: number }
-
-/** What the KPI was over the recent hours. */
-export type Baseline = {
-  /** Median of the buckets' ratios. */
-  readonly ratio: number
-  readonly buckets: number
-  /** Sum of the buckets' denominators. */
-  readonly denominator: number
-}
+import type { Direction, Judgement } from './judge.ts'
+import { hasDenominator, type Metric } from './metric.ts'
+import { bucketsToResolve, recoveredShareOf, usualZ } from './settings.ts'
+import { tellBucket, tellLimit, tellOff } from './tell.ts'
 
 export type OpenState = 'pending' | 'firing' | 'recovering'
 
+export type OpenAlert = {
+  readonly state: OpenState
+  readonly baseline: number
+  readonly direction: Direction
+  /** How far off it was when it began, relative to the baseline. */
+  readonly depth: number
+}
+
 export type Facts = {
-  readonly name: string
-  readonly kpi: KpiSpec
-  /** undefined: the cell has no row in the bucket. */
-  readonly sample: Sample | undefined
-  /** Of the last six hours, without buckets in which the cell was pending or firing. */
-  readonly history: readonly Sample[]
+  readonly metric: Metric
+  readonly judgement: Judgement
+  /** The bucket is off, and stays so when all that was tested in this bucket is looked at together. */
+  readonly believed: boolean
   /** The cell's alert, where one is not resolved. From firing on its baseline is frozen. */
-  readonly alert: { readonly state: OpenState; readonly baseline: number } | undefined
+  readonly alert: OpenAlert | undefined
   /** The alert's last transition was in the bucket just before this one. */
   readonly consecutive: boolean
   /** Buckets just before this one, since the alert fired, that were `recovered`. */
   readonly recoveredBefore: number
   /** The alert of cell `all` has fired and is not resolved; false for `all` itself. */
   readonly parentFiring: boolean
+  /** Buckets in a row that make an alert. */
+  readonly hold: number
+  /** How a bucket is called: minute, hour, day. */
+  readonly called: string
 }
 
 export type Decision = {
@@ -40,36 +41,20 @@ export type Decision = {
   readonly because: string
 }
 
-/** Buckets before the bucket from whose ratios the baseline is taken: the last six hours of minutes. */
-export const baselineBuckets = 360
-/** With fewer of them at the minimum volume nothing is a drop. */
-export const leastBaselineBuckets = 30
-/** One-sided: by chance one bucket in 740 passes it, two in a row far fewer. */
-export const significantZ = 3
-export const recoveredShare = 0.9
-export const bucketsToResolve = 3
-/** From firing to the root-cause review. */
-export const reviewMs = 72 * 3_600_000
-
-/** Buckets below the minimum volume say nothing here either. */
-export function baselineOf(history: readonly Sample[], kpi: KpiSpec): Baseline {
-  const usable = history.filter((sample) => sample.denominator >= kpi.minimumDenominator)
-  const ratios = Float64Array.from(usable, ratioOf).toSorted()
-  const middle = ratios.length >> 1
-  const ratio = ratios.length === 0 ? 0 : ratios.length % 2 === 1 ? ratios[middle]! : (ratios[middle - 1]! + ratios[middle]!) / 2
-  return { ratio, buckets: ratios.length, denominator: usable.reduce((sum, sample) => sum + sample.denominator, 0) }
-}
-
-/** By how many standard errors the sample lies below the baseline: two proportions, pooled. */
-export function dropZ(sample: Sample, baseline: Baseline): number {
-  const pooled = (sample.numerator + baseline.ratio * baseline.denominator) / (sample.denominator + baseline.denominator)
-  const error = Math.sqrt(Math.max(0, pooled * (1 - pooled)) * (1 / sample.denominator + 1 / baseline.denominator))
-  return error > 0 ? (baseline.ratio - ratioOf(sample)) / error : 0
-}
-
 /** Whether a bucket counts towards the end of an alert; undefined where it says nothing. */
-export function recovered(sample: Sample | undefined, kpi: KpiSpec, frozen: number): boolean | undefined {
-  return sample === undefined || sample.denominator < kpi.minimumDenominator ? undefined : ratioOf(sample) > recoveredShare * frozen
+export function recovered(metric: Metric, { value, z, expected }: Judgement, alert: OpenAlert): boolean | undefined {
+  if (Number.isNaN(value)) return undefined
+  if (metric.kind === 'incident') return value === 0
+  if (metric.kind === 'presence') return value > 0
+  const falls = alert.direction === 'fall'
+  const within = (baseline: number, allowed: number) =>
+    falls ? value > baseline - allowed * Math.abs(baseline) : value < baseline + allowed * Math.abs(baseline)
+  const allowed = 1 - recoveredShareOf(metric)
+  if (hasDenominator(metric.kind)) return within(alert.baseline, allowed)
+  // A count of an hour at noon is no measure of one at night: its baseline goes on, without the buckets since the alert began.
+  const baseline = expected?.baseline ?? alert.baseline
+  // Figures that always scatter by more than that are back where they are as usual; but in a quiet hour all looks usual.
+  return within(baseline, allowed) || ((falls ? z > -usualZ : z < usualZ) && within(baseline, alert.depth / 2))
 }
 
 export function decide(facts: Facts): Decision {
@@ -78,54 +63,28 @@ export function decide(facts: Facts): Decision {
 }
 
 function decideFiring(facts: Facts, pending: Facts['alert']): Decision {
-  const { drop, baseline, because } = judgeDrop(facts)
-  const decision = (to: Decision['to'], why: string): Decision => ({ to, baseline: baseline ?? pending?.baseline ?? 0, because: why })
-  if (drop && facts.parentFiring)
+  const { metric, judgement, believed, hold } = facts
+  const baseline = judgement.expected?.baseline ?? pending?.baseline ?? 0
+  const because = tellBucket(facts)
+  const decision = (to: Decision['to'], why: string): Decision => ({ to, baseline, because: why })
+  if (believed && facts.parentFiring)
     return decision(pending === undefined ? undefined : 'resolved', `held back, for the same KPI is firing for all: ${because}`)
-  if (pending === undefined) return decision(drop ? 'pending' : undefined, because)
-  if (drop && !facts.consecutive) return decision('resolved', `never fired, for the bucket after it was not looked at; now ${because}`)
-  if (drop) return decision('firing', `second closed bucket in a row: ${because}`)
-  return decision('resolved', `never fired, for the next bucket did not confirm it: ${because}`)
+  const atOnce = hold === 1 || metric.kind === 'incident'
+  if (pending === undefined) return decision(believed ? (atOnce ? 'firing' : 'pending') : undefined, because)
+  if (believed && !facts.consecutive)
+    return decision('resolved', `never fired, for the ${facts.called} after it was not looked at; now ${because}`)
+  if (believed && judgement.off === pending.direction) return decision('firing', `second closed ${facts.called} in a row: ${because}`)
+  return decision('resolved', `never fired, for the next ${facts.called} did not confirm it: ${because}`)
 }
 
-function decideRecovery({ name, kpi, sample, recoveredBefore }: Facts, alert: NonNullable<Facts['alert']>): Decision {
+function decideRecovery(facts: Facts, alert: NonNullable<Facts['alert']>): Decision {
+  const { metric, judgement, recoveredBefore, called } = facts
   const decision = (to: Decision['to'], because: string): Decision => ({ to, baseline: alert.baseline, because })
-  const good = recovered(sample, kpi, alert.baseline)
-  if (sample === undefined || good === undefined)
-    return decision(undefined, `fewer than ${kpi.minimumDenominator} ${kpi.denominator}: the bucket says nothing`)
-  const limit = `${tellShare(recoveredShare)} of the baseline at firing, ${tellRatio(alert.baseline)}`
-  if (!good) return decision(alert.state === 'recovering' ? 'firing' : undefined, `${tellActual(name, kpi, sample)} is not above ${limit}`)
-  const because = `${tellActual(name, kpi, sample)} is above ${limit}`
-  if (recoveredBefore + 1 >= bucketsToResolve) return decision('resolved', `${because}, ${bucketsToResolve} closed buckets in a row`)
+  const good = recovered(metric, judgement, alert)
+  if (good === undefined) return decision(undefined, `${tellOff(metric, judgement)}: the ${called} says nothing`)
+  const limit = tellLimit(facts, alert)
+  if (!good) return decision(alert.state === 'recovering' ? 'firing' : undefined, `${tellOff(metric, judgement)} is not ${limit}`)
+  const because = `${tellOff(metric, judgement)} is ${limit}`
+  if (recoveredBefore + 1 >= bucketsToResolve) return decision('resolved', `${because}, ${bucketsToResolve} closed ${called}s in a row`)
   return decision(alert.state === 'firing' ? 'recovering' : undefined, because)
 }
-
-type Verdict = { readonly drop: boolean; readonly baseline?: number; readonly because: string }
-
-/** Is this bucket a drop? */
-function judgeDrop({ name, kpi, sample, history }: Facts): Verdict {
-  if (sample === undefined || sample.denominator === 0)
-    return { drop: false, because: `no ${kpi.denominator} in the bucket: no data is not a drop` }
-  const actual = tellActual(name, kpi, sample)
-  if (sample.denominator < kpi.minimumDenominator)
-    return { drop: false, because: `${actual}: fewer than ${kpi.minimumDenominator} say nothing` }
-  const { ratio, buckets, denominator } = baselineOf(history, kpi)
-  const verdict = (drop: boolean, because: string): Verdict => ({ drop, baseline: ratio, because })
-  if (buckets < leastBaselineBuckets)
-    return verdict(false, `${actual}: ${buckets} buckets of history, a baseline needs ${leastBaselineBuckets}`)
-  const expected = `the baseline ${tellRatio(ratio)}, the median of ${buckets} buckets of the last ${baselineBuckets / 60} h`
-  const fall = 1 - ratioOf(sample) / ratio
-  if (!(ratioOf(sample) < (1 - kpi.dropThreshold) * ratio))
-    return verdict(false, `${actual} is not more than ${tellShare(kpi.dropThreshold)} below ${expected}`)
-  const z = dropZ(sample, { ratio, buckets, denominator })
-  const figures = `${actual} is ${tellShare(fall)} below ${expected}; z ${z.toFixed(1)}`
-  return z > significantZ
-    ? verdict(true, `${figures}, above ${significantZ}`)
-    : verdict(false, `${figures}, not above ${significantZ}: at this volume it can be chance`)
-}
-
-const ratioOf = (sample: Sample) => sample.numerator / sample.denominator
-const tellActual = (name: string, kpi: KpiSpec, sample: Sample) =>
-  `${name} ${tellRatio(ratioOf(sample))} (${sample.denominator} ${kpi.denominator})`
-const tellRatio = (ratio: number) => ratio.toPrecision(3)
-const tellShare = (share: number) => `${Number((share * 100).toFixed(1))} %`

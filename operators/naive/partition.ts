@@ -83,6 +83,7 @@ export function naivePartition(settings: OperatorSettings, options: NaivePartiti
   const { partition, partitionCount, limits } = options
   const zone = zoneNamed(settings.zone)
   const users = new Map<string, User>()
+  const counted = new Set<string>()
   let clock = -Infinity
   let open: NaiveBlock = emptyBlock(options.firstOffset ?? 0)
   let weights: Weight[] = []
@@ -277,11 +278,14 @@ export function naivePartition(settings: OperatorSettings, options: NaivePartiti
     const block = open
     block.nextOffset = nextOffset
     block.blockAt = clock
-    block.kpiDeltas = naiveKpiDeltas(block.events, settings, zone, { blockAt: clock, nextOffset, partitionCount }).map((delta) => ({
-      partition,
-      ...unplaced,
-      ...delta,
-    }))
+    const rejectedAts = block.rejected.map((row) => row.clock_at)
+    block.kpiDeltas = naiveKpiDeltas(
+      block.events,
+      settings,
+      zone,
+      { blockAt: clock, nextOffset, partitionCount, rejectedAts },
+      { counted, registeredAt },
+    ).map((delta) => ({ partition, ...unplaced, ...delta }))
     place(eventsTable, block.events)
     place(rejectedEventsTable, block.rejected)
     place(userFeaturesTable, block.features)
@@ -299,6 +303,15 @@ export function naivePartition(settings: OperatorSettings, options: NaivePartiti
         )
       }
     }
+  }
+
+  function registeredAt({ user_id: userId, offset, ordinal }: EventRow): number | null {
+    const registrations = users
+      .get(userId)!
+      .events.filter(
+        (event) => event.behavior === 'register' && (event.offset < offset || (event.offset === offset && event.ordinal < ordinal)),
+      )
+    return registrations.length === 0 ? null : Math.min(...registrations.map((event) => event.eventAt))
   }
 
   return { record, clock: () => clock }

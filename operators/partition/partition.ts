@@ -10,11 +10,12 @@ import { seenIds } from '../dedup/seen-ids.ts'
 import { emissionSchedule } from '../emission/schedule.ts'
 import { ACCEPTED, eventJudge, isTooOld, PLAY, PURCHASE, REGISTER, TOO_OLD } from '../flush/judge.ts'
 import {
-  BAD_HEADER, BAD_UTF8, flushReader, OK, OTHER_SCHEMA, stringLength, stringStart, TRAILING_BYTES, TRUNCATED, HAS_AMOUNT, HAS_WATCH,
+  BAD_HEADER, BAD_UTF8, flushReader, OK, OTHER_SCHEMA, stringLength, stringStart, TRAILING_BYTES, TRUNCATED, HAS_AMOUNT, HAS_PUBLISHED, HAS_WATCH,
   type FlushColumns,
 } from '../flush/reader.ts' // prettier-ignore
 import { murmur2 } from '../hash.ts'
 import { kpiDeltas, type KpiDeltas } from '../kpi/deltas.ts'
+import { sessionHash } from '../kpi/session-hash.ts'
 import { lifetimes, noFacts, type LifetimeFacts } from '../lifetime/lifetime.ts'
 import { rollingWindows, type RollingWindows } from '../rolling/window.ts'
 import type { OperatorSettings } from '../settings.ts'
@@ -106,6 +107,7 @@ export function partitionOperator(options: PartitionOptions) {
   ])
   const tastes = affinities(dictionaries.category.names, all ? capacity : 1)
   const kpis: KpiDeltas = kpiDeltas(days, dictionaries)
+  const session = new Int32Array(2)
   let rungs = new Uint8Array(capacity)
   const usersByRung = new Int32Array(tiers.length)
   let changedFlags = new Uint8Array(capacity)
@@ -209,6 +211,7 @@ export function partitionOperator(options: PartitionOptions) {
   }
 
   function reject(reason: RecordReject, detail: string): void {
+    if (all) kpis.addRejected(clock)
     sink.rejectedRecord(record, reason, detail)
   }
 
@@ -294,6 +297,7 @@ export function partitionOperator(options: PartitionOptions) {
       const t = correctedTime(receivedAt, recordAt, sentAt, occurredAt[i]!)
       if (verdict === ACCEPTED && isTooOld(t, clock)) verdict = TOO_OLD
       if (verdict !== ACCEPTED) {
+        if (all) kpis.addRejected(clock)
         sink.rejectedEvent(record, flush, i, eventRejects[verdict]!)
         continue
       }
@@ -362,7 +366,7 @@ export function partitionOperator(options: PartitionOptions) {
       const region = codeOf('region', flush.region)
       const appVersion = codeOf('app_version', flush.appVersion)
       lives.setLast(slot, flush.platform, channel, region, appVersion)
-      kpis.beginFlush(flush.platform, channel, region, appVersion, rung)
+      kpis.beginFlush(slot, clock, flush.platform, channel, region, appVersion, rung)
     }
     const { bytes } = flush
     const categoryAt = flush.category[i]!
@@ -376,7 +380,22 @@ export function partitionOperator(options: PartitionOptions) {
       const weighs = weight === 'share_watched' ? Math.min(1, watched / flush.durationMs[i]!) : weight
       if (weighs > 0) tastes.add(slot, category, weighs, t)
     }
-    kpis.add(t, code, completes, watched, amount, category, surface)
+    const sessionAt = flush.session[i]!
+    if (sessionAt >= 0) sessionHash(bytes, stringStart(bytes, sessionAt), stringLength(bytes, sessionAt), session)
+    const counts = kpis.event
+    counts.t = t
+    counts.behavior = code
+    counts.completes = completes
+    counts.watchMs = watched
+    counts.amountMinor = amount
+    counts.category = category
+    counts.surface = surface
+    counts.publishedAt = (flush.has[i]! & HAS_PUBLISHED) === 0 ? NaN : flush.publishedAt[i]!
+    counts.registeredAt = lives.registeredAt(slot)
+    counts.hasSession = sessionAt >= 0
+    counts.sessionLow = session[0]!
+    counts.sessionHigh = session[1]!
+    kpis.add()
     sink.accepted(record, flush, i, t, rung)
   }
 
@@ -405,7 +424,7 @@ export function partitionOperator(options: PartitionOptions) {
         hour = Math.floor(at / hourMs)
         if (all) nextEvaluation = days.nextMonthStart(at)
       },
-      users, windows, lives, tastes, schedule, recentIds, lastingIds,
+      users, windows, lives, tastes, schedule, recentIds, lastingIds, kpis,
       decayRows,
       otherCodes: {
         channel: dictionaries.channel.otherCode, region: dictionaries.region.otherCode,

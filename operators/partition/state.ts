@@ -8,6 +8,7 @@ import {
 import type { SeenIds } from '../dedup/seen-ids.ts'
 import type { EmissionSchedule } from '../emission/schedule.ts'
 import { murmur2 } from '../hash.ts'
+import type { KpiDeltas } from '../kpi/deltas.ts'
 import type { Lifetimes } from '../lifetime/lifetime.ts'
 import type { RollingWindows } from '../rolling/window.ts'
 import { grown, type UserRegistry } from '../users/registry.ts'
@@ -40,6 +41,8 @@ export type PartitionState = {
   readonly schedule: EmissionSchedule
   readonly recentIds: SeenIds
   readonly lastingIds: SeenIds
+  /** Its marks are kept by marks-state.ts. */
+  readonly kpis: Pick<KpiDeltas, 'marks' | 'cells'>
   readonly decayRows: boolean
   /** The code of `other` in each list; in a value it is 0. */
   readonly otherCodes: OtherCodes
@@ -56,25 +59,6 @@ export type PartitionState = {
   clearChanged(): void
   markChanged(slot: number): void
 }
-
-/** What checkpoints and restores have to do with a partition's state, whatever it consists of. */
-export type KeptState = Pick<PartitionState, 'users' | 'recentIds' | 'lastingIds' | 'changed' | 'clearChanged' | 'clear'> & {
-  /** The value of a slot that changed. */
-  writeUser(slot: number): Uint8Array
-  /** Puts values back; one restore's, for it holds what that needs. */
-  reader(): UserStateReader
-}
-
-export const keptState = (state: PartitionState): KeptState => ({
-  users: state.users,
-  recentIds: state.recentIds,
-  lastingIds: state.lastingIds,
-  changed: state.changed,
-  clearChanged: state.clearChanged,
-  clear: state.clear,
-  writeUser: userStateWriter(state),
-  reader: () => userStateReader(state),
-})
 
 /** Writes users' values. One writer serves many users. */
 export function userStateWriter(state: PartitionState): (slot: number) => Uint8Array {

@@ -6,7 +6,8 @@ import { isTooOld } from '../flush/judge.ts'
 import { murmur2 } from '../hash.ts'
 import { controlOf, receivedAtOf, type Headers } from '../partition/headers.ts'
 import { lastingHours, maxClock, recentHours, type RecordContext } from '../partition/partition.ts'
-import { eachOwner, type KeptState } from '../partition/state.ts'
+import type { KeptState } from '../partition/kept-state.ts'
+import { eachOwner } from '../partition/state.ts'
 import type { OperatorSettings } from '../settings.ts'
 import { correctedTime } from '../time/corrected.ts'
 import { userRegistry } from '../users/registry.ts'
@@ -131,6 +132,11 @@ export function signalOperator({ settings, partition, partitionCount, sink, reso
     clear() {},
     writeUser() {
       throw new TypeError('a topic of signals keeps nothing of a key but ids')
+    },
+    takeMarks: () => [],
+    newMarks: () => 0,
+    putMarks() {
+      throw new RangeError('marks of KPI cells, in the changelog of a topic of signals: two topics share it')
     },
     reader: () => ({
       expect() {},

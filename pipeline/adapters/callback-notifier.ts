@@ -4,13 +4,10 @@ import type { Notification, Notifier } from '../ports/notifier.ts'
 export function callbackNotifier(name: string, callback: (notification: Notification) => void): Notifier {
   return {
     name,
+    isLocal: true,
     notify(notification) {
       callback(notification)
       return Promise.resolve()
     },
   }
 }
-
-/** The cell as people read it: `channel ad`, or `all`. */
-export const cellText = ({ dimension, value }: Pick<Notification, 'dimension' | 'value'>): string =>
-  dimension === 'all' ? 'all' : `${dimension} ${value}`

@@ -34,6 +34,8 @@ export const passing: ReadonlySet<string> = new Set([
 /** Reasons for which ClickHouse has no name, because the error is not its own. */
 export type OwnReason = 'CONNECTION_REFUSED' | 'CONNECTION_BROKEN' | 'NO_ANSWER' | 'NOT_CLICKHOUSE'
 
+export type Answer = { status: number; headers: Readonly<Record<string, unknown>>; body: string }
+
 /** `during`: what was being done, for the message. */
 export function storeError(error: unknown, during: string): StoreRefused | StoreAway {
   if (error instanceof StoreRefused || error instanceof StoreAway) return error
@@ -45,6 +47,9 @@ export function storeError(error: unknown, during: string): StoreRefused | Store
   return new StoreAway(`${during}: ${textOf(error)}`, { cause: error, reason: ownReason(error) })
 }
 
+/** Of the client: no answer came in the time that it may take. */
+export const isTimeout = (error: unknown): boolean => error instanceof Error && /^timeout error/i.test(error.message)
+
 export const noAnswer = (during: string, ms: number, cause: unknown): StoreAway =>
   new StoreAway(`${during}: no answer within ${ms} ms`, { cause, reason: 'NO_ANSWER' satisfies OwnReason })
 
@@ -52,16 +57,20 @@ export const noAnswer = (during: string, ms: number, cause: unknown): StoreAway 
  * What is wrong with the answer to an insert; undefined: it is the store's acknowledgement. That is a 200 with nothing in it, from
  * ClickHouse: what stands between may answer in its name, and an insert that was never made must not count as made.
  */
-export function refusal(
-  answer: { status: number; headers: Readonly<Record<string, unknown>>; body: string },
-  during: string,
-): StoreRefused | StoreAway | undefined {
-  const { status, headers, body } = answer
+export function refusal(answer: Answer, during: string): StoreRefused | StoreAway | undefined {
+  return isClickHouses(answer) && answer.body.trim() === '' ? undefined : wrongAnswer(answer, during)
+}
+
+/** Whether it is ClickHouse that answers, and with no exception. */
+export const isClickHouses = ({ status, headers }: Omit<Answer, 'body'>): boolean =>
+  status === 200 &&
+  Object.keys(headers).some((name) => name.startsWith('x-clickhouse-')) &&
+  headers['x-clickhouse-exception-code'] === undefined
+
+/** An answer that is not what was asked for: an exception of ClickHouse's, or somebody else's page. */
+export function wrongAnswer({ status, body }: Answer, during: string): StoreRefused | StoreAway {
   const parsed = parseError(body)
   if (parsed instanceof ClickHouseError) return storeError(parsed, during)
-  const isClickHouse = Object.keys(headers).some((name) => name.startsWith('x-clickhouse-'))
-  const code = headers['x-clickhouse-exception-code']
-  if (status === 200 && isClickHouse && code === undefined && body.trim() === '') return undefined
   const said = `HTTP status ${status}${plain(body) === '' ? '' : `: ${plain(body)}`}`
   // A server before ClickHouse takes no body of this size, and the block will not shrink.
   if (status === 413) return new StoreRefused(`${during}: ${said}. Let what stands before ClickHouse take bodies of 64 MiB and more`)
@@ -81,7 +90,7 @@ function plain(body: string): string {
 function ownReason(error: unknown): OwnReason {
   const { code, message = '' } = error as { code?: unknown; message?: string }
   if (code === 'ECONNREFUSED' || code === 'ENOENT' || code === 'ENOTFOUND' || code === 'EAI_AGAIN') return 'CONNECTION_REFUSED'
-  if (code === 'ETIMEDOUT' || /^timeout error|aborted a request/i.test(message)) return 'NO_ANSWER'
+  if (code === 'ETIMEDOUT' || isTimeout(error) || /aborted a request/i.test(message)) return 'NO_ANSWER'
   if (typeof code === 'string' || /^(aborted|socket hang up|premature close)$/i.test(message)) return 'CONNECTION_BROKEN'
   return 'NOT_CLICKHOUSE'
 }

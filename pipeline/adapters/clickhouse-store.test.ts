@@ -10,7 +10,7 @@ afterEach(async () => {
   for (const cleanup of cleanups.splice(0).toReversed()) await cleanup()
 })
 
-async function storeAt(listener: RequestListener | undefined): Promise<Store> {
+async function storeAt(listener: RequestListener | undefined, patienceMs = 20_000): Promise<Store> {
   const server = createServer(listener)
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
@@ -27,8 +27,8 @@ async function storeAt(listener: RequestListener | undefined): Promise<Store> {
     user: 'u',
     password: 'p',
     database: 'd',
-    insertTimeoutMs: 100,
-    queryTimeoutMs: 100,
+    insertTimeoutMs: patienceMs,
+    queryTimeoutMs: patienceMs,
   })
   cleanups.push(() => store.close())
   return store
@@ -36,9 +36,19 @@ async function storeAt(listener: RequestListener | undefined): Promise<Store> {
 
 test.each<[string, RequestListener | undefined, RegExp]>([
   ['is not there', undefined, /ECONNREFUSED/],
-  ['never answers', (request) => request.resume(), /no answer within 100 ms|Timeout/],
   ['hangs up', (request) => request.socket.destroy(), /hang up|ECONNRESET/],
-  ['is a proxy whose server is away', (_, response) => response.writeHead(502).end('<html>Bad Gateway</html>'), /Bad Gateway/],
+  [
+    'is a proxy whose server is away',
+    (_, response) => response.writeHead(502).end('<html>Bad Gateway</html>'),
+    /: the answer is not ClickHouse's: HTTP status 502: Bad Gateway$/,
+  ],
+  ['is a proxy that says no more than a status', (_, response) => response.writeHead(504).end(), /not ClickHouse's: HTTP status 504$/],
+  [
+    'is a proxy that answers in its name',
+    (_, response) => response.end('<html>Welcome</html>'),
+    /not ClickHouse's: HTTP status 200: Welcome$/,
+  ],
+  ['is a proxy that answers nothing in its name', (_, response) => response.end(), /not ClickHouse's: HTTP status 200$/],
   [
     'breaks off in the middle of its answer',
     (request, response) => {
@@ -49,17 +59,37 @@ test.each<[string, RequestListener | undefined, RegExp]>([
     /aborted|ECONNRESET|closed/i,
   ],
 ])('a server that %s is away', async (_, listener, reason) => {
-  const store = await storeAt(listener)
+  await expectAway(await storeAt(listener), reason)
+  expect(await (await storeAt(undefined)).ping()).toBe(false)
+})
+
+test('a server that never answers is away after a while', async () => {
+  await expectAway(await storeAt((request) => request.resume(), 100), /no answer within 100 ms$/)
+})
+
+async function expectAway(store: Store, reason: RegExp): Promise<void> {
   const attempts = {
     insert: () => store.insert({ table: 't', columns: ['a'], rows: new Uint8Array(100_000), token: 'x' }),
     query: () => store.query('SELECT 1'),
+    command: () => store.command('CREATE TABLE t (a UInt8) ENGINE = Memory'),
   }
   for (const attempt of Object.values(attempts)) {
     const failed = attempt()
     await expect(failed).rejects.toBeInstanceOf(StoreAway)
     await expect(failed).rejects.toThrow(reason)
   }
-  expect(await (await storeAt(undefined)).ping()).toBe(false)
+}
+
+test('answers to questions that are asked at once are told apart', async () => {
+  const store = await storeAt((request, response) => {
+    let asked = ''
+    request.on('data', (chunk: Buffer) => (asked += chunk.toString())).on('end', () => response.writeHead(Number(/\d+/.exec(asked))).end())
+  })
+  const statuses = [500, 502, 503, 504, 429]
+  const said = await Promise.allSettled(statuses.map((status) => store.query(`SELECT ${status}`)))
+  expect(said.map((one) => (one.status === 'rejected' ? String(one.reason) : one.status))).toEqual(
+    statuses.map((status) => `StoreAway: query: the answer is not ClickHouse's: HTTP status ${status}`),
+  )
 })
 
 test('any hands on the bytes as they are, and asks for one block', async () => {

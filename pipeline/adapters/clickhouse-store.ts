@@ -1,10 +1,11 @@
 // The Store over ClickHouse's HTTP interface: a server's, or the embedded engine's.
 import { Agent, type AgentOptions } from 'node:http'
 import { Readable } from 'node:stream'
-import { ClickHouseLogLevel, createClient, type ClickHouseClient, type ClickHouseSettings } from '@clickhouse/client'
+import { ClickHouseLogLevel, ClickHouseError, createClient, type ClickHouseClient, type ClickHouseSettings } from '@clickhouse/client'
 import { quoteName } from '../../schemas/ddl.ts'
 import type { QueryParams, Store } from '../ports/store.ts'
-import { noAnswer, refusal, storeError } from './clickhouse-errors.ts'
+import { watchingAnswer, type AnswerHead } from './clickhouse-answer.ts'
+import { isClickHouses, isTimeout, noAnswer, refusal, storeError, wrongAnswer } from './clickhouse-errors.ts'
 import { migrate } from './clickhouse-migrate.ts'
 import { rowsOf } from './clickhouse-rows.ts'
 
@@ -74,25 +75,53 @@ export function clickhouseStore(options: ClickHouseStoreOptions): Store {
   }
 
   const query = <T>(sql: string, params: QueryParams = {}): Promise<T[]> =>
-    run('query', async () => {
-      const result = await client.query({
-        query: sql,
-        format: 'JSONCompactEachRowWithNamesAndTypes',
-        query_params: { ...params },
-        clickhouse_settings: {
-          // As numbers they would lose digits on their way through JSON.
-          output_format_json_quote_64bit_integers: 1,
-          // An error in the middle of a result must come as what it is, not as a connection that broke off.
-          wait_end_of_query: 1,
-        },
-      })
-      return rowsOf<T>(await result.json<unknown[]>())
-    })
+    run('query', () =>
+      watchingAnswer(async (queryId, head) => {
+        try {
+          const result = await client.query({
+            query: sql,
+            query_id: queryId,
+            format: 'JSONCompactEachRowWithNamesAndTypes',
+            query_params: { ...params },
+            clickhouse_settings: {
+              // As numbers they would lose digits on their way through JSON.
+              output_format_json_quote_64bit_integers: 1,
+              // An error in the middle of a result must come as what it is, not as a connection that broke off.
+              wait_end_of_query: 1,
+            },
+          })
+          const answer = head()
+          if (answer !== undefined && !isClickHouses(answer)) throw wrongAnswer({ ...answer, body: await result.text() }, 'query')
+          return rowsOf<T>(await result.json<unknown[]>())
+        } catch (error) {
+          throw errorOf(error, head(), 'query')
+        }
+      }),
+    )
 
-  const command = (sql: string, params: QueryParams = {}): Promise<void> =>
+  /** Of a request for which the client throws; of an answer that is not ClickHouse's it tells the text alone. */
+  function errorOf(error: unknown, answer: AnswerHead | undefined, during: string): unknown {
+    if (isTimeout(error)) return noAnswer(during, queryTimeoutMs, error)
+    const isPage = error instanceof Error && !(error instanceof ClickHouseError) && (error as { code?: unknown }).code === undefined
+    return isPage && answer !== undefined && answer.status !== 200 ? wrongAnswer({ ...answer, body: error.message }, during) : error
+  }
+
+  const commandOf = (of: ClickHouseClient, sql: string, params: QueryParams = {}): Promise<void> =>
     run('command', async () => {
-      await client.command({ query: sql, query_params: { ...params }, clickhouse_settings: { wait_end_of_query: 1 } })
+      try {
+        const { stream, response_headers, http_status_code } = await of.exec({
+          query: sql,
+          query_params: { ...params },
+          clickhouse_settings: { wait_end_of_query: 1 },
+          ignore_error_response: true,
+        })
+        const answer = { status: http_status_code ?? 0, headers: response_headers, body: await beginningOf(stream) }
+        if (!isClickHouses(answer)) throw wrongAnswer(answer, 'command')
+      } catch (error) {
+        throw isTimeout(error) ? noAnswer('command', queryTimeoutMs, error) : error
+      }
     })
+  const command = (sql: string, params?: QueryParams): Promise<void> => commandOf(client, sql, params)
 
   return {
     migrate: (tables, views) =>
@@ -101,11 +130,7 @@ export function clickhouseStore(options: ClickHouseStoreOptions): Store {
           database: options.database,
           query,
           command,
-          outside: (sql) =>
-            run('command', async () => {
-              outside ??= clientOf(undefined)
-              await outside.command({ query: sql })
-            }),
+          outside: (sql) => commandOf((outside ??= clientOf(undefined)), sql),
         },
         tables,
         views,

@@ -536,6 +536,20 @@ describe('a connection of kafkajs', () => {
     await close()
   })
 
+  test('that is dead is told to end as often as one likes, and takes no listener for it', async () => {
+    const { connection, sockets, close } = await served(() => {})
+    await connection.connect()
+    await expect.poll(() => sockets.size).toBe(1)
+    const { socket } = connection
+    const closed = new Promise((resolve) => socket!.once('close', resolve))
+    for (const far of sockets) far.destroy()
+    await closed
+    for (let i = 0; i < 20; i++) await connection.disconnect()
+    expect(connection.socket).toBe(socket)
+    expect(socket!.listenerCount('connect')).toBe(0)
+    await close()
+  })
+
   test('that two want at once is one', async () => {
     const { connection, sockets, close } = await served((socket, request) => socket.write(frame(request, 'here')))
     await Promise.all([connection.connect(), connection.connect()])

@@ -1,35 +1,40 @@
-// Alerts to a URL: one POST of JSON for each transition. Anything but 2xx is an error, and the role tries again.
+// Alerts to a URL: one POST of JSON for each transition, signed where a secret is set.
+import { descriptionOf, summaryOf } from '../../operators/alerts/tell.ts'
+import type { BoardLink } from '../alerts/board-link.ts'
 import type { Notification, Notifier } from '../ports/notifier.ts'
+import { post } from './http-post.ts'
+import { signatureHeader, signatureOf } from './webhook-signature.ts'
 
-const timeoutMs = 10_000
+export type WebhookOptions = {
+  secret?: string | undefined
+  boardLink?: BoardLink | undefined
+  now?: () => number
+}
 
-export function webhookNotifier(url: string): Notifier {
-  // The URL may carry a secret: messages name the host only.
-  const { host } = new URL(url)
+export function webhookNotifier(url: string, { secret, boardLink, now = Date.now }: WebhookOptions = {}): Notifier {
   return {
-    name: `webhook ${host}`,
+    name: `webhook ${new URL(url).host}`,
     async notify(notification) {
-      const response = await fetch(url, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json', 'idempotency-key': `${notification.alertId}/${notification.sequence}` },
-        body: JSON.stringify(webhookBody(notification)),
-        // A redirected POST arrives as a GET, without its body.
-        redirect: 'manual',
-        signal: AbortSignal.timeout(timeoutMs),
+      const body = JSON.stringify(webhookBody(notification, boardLink))
+      await post(url, body, {
+        'idempotency-key': `${notification.alertId}/${notification.sequence}`,
+        ...(secret === undefined ? {} : { [signatureHeader]: signatureOf(secret, body, now()) }),
       })
-      await response.body?.cancel()
-      if (response.status < 200 || response.status > 299) throw new Error(`${host} answered ${response.status}, not 2xx`)
     },
   }
 }
 
 /** What the receiver gets: snake_case, instants in ISO 8601. */
-export function webhookBody(notification: Notification): Readonly<Record<string, string | number | null>> {
+export function webhookBody(notification: Notification, boardLink?: BoardLink): Readonly<Record<string, unknown>> {
   const instant = (ms: number | undefined) => (ms === undefined ? null : new Date(ms).toISOString())
   return {
     alert_id: notification.alertId,
     sequence: notification.sequence,
+    kind: notification.kind,
+    about_id: notification.aboutId,
     state: notification.state,
+    summary: summaryOf(notification),
+    description: descriptionOf(notification),
     topic: notification.topic,
     kpi: notification.kpi,
     grain: notification.grain,
@@ -43,5 +48,7 @@ export function webhookBody(notification: Notification): Readonly<Record<string,
     baseline: notification.baseline,
     denominator: notification.denominator,
     reason: notification.reason,
+    causes: notification.causes ?? [],
+    board_url: boardLink?.(notification) ?? null,
   }
 }

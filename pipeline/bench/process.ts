@@ -16,10 +16,11 @@ import type { Log } from '../ports/log.ts'
 import type { QueryParams, Store } from '../ports/store.ts'
 import { isUserRecord } from '../roles/process/checkpoint.ts'
 import { protocolLimits } from '../roles/process/block.ts'
+import { partHead, type PartHead } from '../roles/process/block-rows.ts'
 import { startProcess } from '../roles/process/process.ts'
-import type { PartitionProgress } from '../roles/process/partition-run.ts'
+import type { PartitionProgress } from '../roles/process/partition-progress.ts'
 import { cpuSecondsOf } from '../start/process-cpu.ts'
-import { presentPartsSql } from '../roles/process/insert.ts'
+import { presentPartsSql } from '../roles/process/present-parts.ts'
 import { knownFlushes, namesOf } from '../start/roles.ts'
 
 const [brokers = '', topic = '', into = 'null', dataDir = '', steady, rate] = process.argv.slice(2)
@@ -28,22 +29,19 @@ const log = kafkaLog({ brokers: brokers.split(','), clientId: 'reelpulse-bench' 
 const description = await log.describeTopic(topic)
 if (description === undefined) throw new Error(`topic ${topic} does not exist at ${brokers}`)
 
-const taken = new Map<string, { partition: number; first_offset: number; part: number }[]>()
+const taken = new Map<string, PartHead[]>()
 /** Takes rows, and remembers nothing of them but which parts they were. */
 const nullStore: Store = {
   migrate: () => Promise.resolve(),
   async insert({ table, rows }) {
-    const view = new DataView(rows.buffer, rows.byteOffset)
-    const part = { partition: view.getUint16(0, true), first_offset: Number(view.getBigInt64(2, true)), part: view.getUint32(10, true) }
-    taken.set(table, [...(taken.get(table) ?? []).slice(-1_000), part])
+    taken.set(table, [...(taken.get(table) ?? []).slice(-1_000), partHead(rows)])
   },
   query<T>(sql: string, params: QueryParams = {}): Promise<T[]> {
     const table = /FROM (\w+)/.exec(sql)?.[1] ?? ''
     if (sql !== presentPartsSql(table)) throw new Error(`the null store does not know: ${sql}`)
     const from = params['from'] as number
-    return Promise.resolve(
-      (taken.get(table) ?? []).filter((part) => part.partition === params['partition'] && part.first_offset >= from) as T[],
-    )
+    const present = (taken.get(table) ?? []).filter((part) => part.partition === params['partition'] && part.firstOffset >= from)
+    return Promise.resolve(present.map(({ firstOffset, part }) => ({ first_offset: firstOffset, part })) as T[])
   },
   command: () => Promise.resolve(),
   ping: () => Promise.resolve(true),

@@ -3,7 +3,7 @@
 //
 //   node pipeline/bench/restore.ts write <brokers> <topic> <embedded log's folder> <users>
 //   node pipeline/bench/restore.ts kafka|embedded <brokers> <topic> <embedded log's folder>
-import { keptState } from '../../operators/partition/state.ts'
+import { keptState } from '../../operators/partition/kept-state.ts'
 import { defaultSettings, operatorVersion } from '../../operators/settings.ts'
 import { embeddedLog } from '../adapters/embedded-log.ts'
 import { kafkaLog } from '../adapters/kafka-log.ts'

@@ -1,28 +1,19 @@
 // The comparison finds what it is for: after a run in which all went well, each wrong thing is planted, and counted.
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import { embeddedLog, type EmbeddedLog } from '../adapters/embedded-log.ts'
-import { openEmbeddedEngine, type EmbeddedEngine } from '../adapters/embedded-store.ts'
+import { beforeAll, expect, test } from 'vitest'
 import { tierChangesTopicOf } from '../config/names.ts'
 import { prepareStore, processAll } from '../integration/process-harness.ts'
 import type { Store } from '../ports/store.ts'
-
+import { embeddedParts } from '../testing/embedded-parts.ts'
 import { compare, sumOf, type Comparison } from './compare.ts'
 import { startLoad, type Ledger } from './load.ts'
 
-const dir = mkdtempSync(join(tmpdir(), 'reelpulse-compare-'))
 const topic = 'compared'
-let engine: EmbeddedEngine
-let log: EmbeddedLog
+const { engine, log } = await embeddedParts('compare')
 let store: Store
 let ledger: Ledger
 
 beforeAll(async () => {
-  engine = await openEmbeddedEngine({ dataDir: join(dir, 'data') })
-  log = await embeddedLog(join(dir, 'log'))
   store = engine.store('compared')
   await log.createTopic({ topic, partitions: 4, timestamps: 'append' })
   await prepareStore(store)
@@ -41,11 +32,6 @@ beforeAll(async () => {
   await load.stop()
   await processAll({ topic, members: [{ log, store }], limits: { block: { events: 300, bytes: 1_000_000 } } })
 }, 240_000)
-afterAll(async () => {
-  await log.close()
-  await engine.close()
-  rmSync(dir, { recursive: true, force: true })
-})
 
 const found = async (): Promise<Comparison> => compare(store, log, topic, ledger)
 const wrong = ({ lost, doubled, differ }: Comparison) =>

@@ -1,5 +1,6 @@
 // Everything that a topic holds, record by record, as a read_committed reader gets it.
 import type { Log } from '../ports/log.ts'
+import { textHeaders } from '../text-headers.ts'
 
 export type KeptRecord = {
   partition: number
@@ -22,16 +23,13 @@ export async function readRecords(log: Log, topic: string, visit: (record: KeptR
       for (let next = begin; next < end;) {
         const batch = await reader.next(patienceMs)
         for (let i = 0; i < batch.count; i++) {
-          const headers = Object.fromEntries(
-            Object.entries(batch.headers[i] ?? {}).map(([name, value]) => [name, Buffer.from(value).toString()]),
-          )
           visit({
             partition,
             offset: batch.offsets[i]!,
             timestampMs: batch.timestampsMs[i]!,
             key: batch.keys[i]!,
             value: batch.values[i]!,
-            headers,
+            headers: textHeaders(batch.headers[i]),
           })
         }
         if (batch.nextOffset <= next) throw new Error(`${topic}/${partition}: nothing comes after offset ${next}, of ${end}`)

@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { allowedLatenessMs } from '../../operators/kpi/catalogue.ts'
 import { defaultSettings } from '../../operators/settings.ts'
-import { settingGroup, type SettingsOf } from './group.ts'
+import { pick, settingGroup, type SettingsOf } from './group.ts'
 import { defaultGroup, defaultTopic } from './names.ts'
 
 const port = (doc: string) => z.int('a whole number').min(0, 'a port from 0 to 65535').max(65535, 'a port from 0 to 65535').describe(doc)
@@ -128,7 +128,22 @@ export const processSettings = settingGroup('Process', {
 
 export const detectSettings = settingGroup('Detect', {
   latenessS: { env: 'REELPULSE_LATENESS_S', schema: seconds(0, allowedLatenessMs / 1000, 'A bucket closes this long after its end.') },
+  alertmanagerUrl: {
+    env: 'ALERTMANAGER_URL',
+    schema: httpUrl("Prometheus's Alertmanager, which groups and routes alerts; with its path prefix, without /api.").optional(),
+  },
   webhookUrl: { env: 'REELPULSE_WEBHOOK_URL', schema: httpUrl('Gets a POST for every transition of an alert.').optional() },
+  // With it anyone could send alerts in our name.
+  webhookSecret: {
+    env: 'REELPULSE_WEBHOOK_SECRET',
+    flag: null,
+    secret: true,
+    schema: z.string().min(16, 'at least 16 letters').describe('Signs what the webhook gets (HMAC-SHA256).').optional(),
+  },
+  boardUrl: {
+    env: 'REELPULSE_BOARD_URL',
+    schema: httpUrl('The board in Grafana, such as http://localhost:3000/d/reelpulse-overview; alerts link to it.').optional(),
+  },
 })
 
 /** Taken where none was asked for, unless it is in use. */
@@ -162,6 +177,15 @@ export const allSettings = {
   detect: detectSettings,
   serve: serveSettings,
   logger: loggerSettings,
+} as const
+
+/** Of a command that looks at a pipeline or changes what it left behind: it must be told all that the pipeline runs with. */
+export const pipelineSettings = {
+  data: dataSettings,
+  topic: pick(topicSettings, ['topic', 'group']),
+  log: logSettings,
+  store: storeSettings,
+  process: processSettings,
 } as const
 
 export type DataSettings = SettingsOf<typeof dataSettings>

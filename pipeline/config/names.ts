@@ -30,3 +30,7 @@ export function rejectedTopicOf(topic: string): string {
 export function tierChangesTopicOf(topic: string): string {
   return topic === defaultTopic ? 'tier-changes' : `${topic}.tier-changes`
 }
+
+export function alertsTopicOf(topic: string): string {
+  return topic === defaultTopic ? 'kpi-alerts' : `${topic}.kpi-alerts`
+}

@@ -1,37 +1,28 @@
 // The doctor on real parts: a pipeline that ran, with one fault at a time planted into its log or its tables.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { beforeAll, expect, test } from 'vitest'
 import { defaultSettings } from '../../operators/settings.ts'
 import { views } from '../../operators/views.ts'
 import { tables } from '../../schemas/tables/catalogue.ts'
-import { embeddedLog, type EmbeddedLog } from '../adapters/embedded-log.ts'
-import { openEmbeddedEngine, type EmbeddedEngine } from '../adapters/embedded-store.ts'
 import { changelogOf, databaseOf } from '../config/names.ts'
 import { exitFailed, exitFinding, exitGood } from '../cli/command.ts'
 import { prepareStore, processAll } from '../integration/process-harness.ts'
 import { checkpointRecord, userRecord } from '../roles/process/checkpoint.ts'
+import { embeddedParts } from '../testing/embedded-parts.ts'
 import { writeTraffic } from '../traffic/write-traffic.ts'
-import type { Store } from '../ports/store.ts'
 import { gather, judge, type DoctorSettings } from './doctor.ts'
 import { readCheckpoint } from './read-checkpoint.ts'
 
-const dir = mkdtempSync(join(tmpdir(), 'reelpulse-doctor-'))
-const dataDir = join(dir, 'data')
 const topic = 'shop'
 const database = databaseOf(topic)
-let engine: EmbeddedEngine
-let log: EmbeddedLog
-let store: Store
+const { dataDir, engine, log } = await embeddedParts('doctor')
+const store = engine.store(database)
 
 beforeAll(async () => {
-  engine = await openEmbeddedEngine({ dataDir })
-  log = await embeddedLog(join(dataDir, 'log'))
-  store = engine.store(database)
   await prepareStore(store)
   // Recent, since clock rows of old blocks expire.
   await writeTraffic(log, topic, {
@@ -44,11 +35,6 @@ beforeAll(async () => {
   })
   await processAll({ topic, members: [{ log, store }], limits: { block: { events: 100, bytes: 1e9 } } })
 }, 240_000)
-afterAll(async () => {
-  await log.close()
-  await engine.close()
-  rmSync(dir, { recursive: true, force: true })
-})
 
 const settingsOf = (topic: string, data = dataDir): DoctorSettings => ({
   data: { dir: data },
@@ -101,8 +87,8 @@ test('a pipeline that ran is well, its log is looked into beside the process tha
 }, 120_000)
 
 test('where there is nothing yet nothing is made, that is no problem, and --json is one line', async () => {
-  const { code, lines } = await doctor('--data', join(dir, 'nothing'), '--json')
-  expect(existsSync(join(dir, 'nothing'))).toBe(false)
+  const { code, lines } = await doctor('--data', join(dataDir, 'nothing'), '--json')
+  expect(existsSync(join(dataDir, 'nothing'))).toBe(false)
   expect(code).toBe(exitGood)
   expect(lines).toHaveLength(1)
   const { problems, findings } = JSON.parse(lines[0]!) as { problems: number; findings: { level: string; check: string }[] }
@@ -186,6 +172,7 @@ test('missing columns, tables and views are found, and migrate cures them', asyn
     ['table', 'alerts', 'reelpulse migrate --topic shop'],
     ['view', 'users', 'reelpulse migrate --topic shop'],
     ['view', 'open_alerts', 'reelpulse migrate --topic shop'],
+    ['view', 'alert_history', 'reelpulse migrate --topic shop'],
   ])
   await store.migrate(tables, views)
   expect(await complaints()).toEqual([])

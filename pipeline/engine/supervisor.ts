@@ -3,6 +3,7 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { makeDurableDirectory } from '../durable-directory.ts'
 import { credentialsOf, readAddress, socketPathOf, spoolDirectoriesOf, writeAddress, type EngineAddress } from './address.ts'
 import type { EngineStart, FromEngine, Fsync, ToEngine } from './protocol.ts'
@@ -207,16 +208,5 @@ async function end(child: ChildProcess): Promise<void> {
 }
 
 async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return
-  await new Promise<void>((resolve) => {
-    const timer = setTimeout(resolve, ms)
-    signal.addEventListener(
-      'abort',
-      () => {
-        clearTimeout(timer)
-        resolve()
-      },
-      { once: true },
-    )
-  })
+  await sleep(ms, undefined, { signal }).catch(() => {})
 }

@@ -2,6 +2,7 @@
 import { naiveDecode } from '../../operators/naive/decode.ts'
 import type { BehaviorBatch } from '../../schemas/behavior-batch.ts'
 import type { Log } from '../ports/log.ts'
+import { textHeaders } from '../text-headers.ts'
 
 export type KeptRecord = {
   partition: number
@@ -27,9 +28,8 @@ export async function readTopic(log: Log, topic: string): Promise<KeptRecord[][]
           for (let i = 0; i < count; i++) {
             const batch = values[i] === null ? undefined : naiveDecode(values[i]!)
             if (typeof batch === 'string') throw new Error(`${topic}/${partition}@${offsets[i]}: ${batch}`)
-            const texts = Object.entries(headers[i] ?? {}).map(([name, value]) => [name, Buffer.from(value).toString()] as const)
             const key = keys[i] === null ? null : Buffer.from(keys[i]!).toString()
-            kept.push({ partition, offset: offsets[i]!, timestampMs: timestampsMs[i]!, key, batch, headers: Object.fromEntries(texts) })
+            kept.push({ partition, offset: offsets[i]!, timestampMs: timestampsMs[i]!, key, batch, headers: textHeaders(headers[i]) })
           }
         }
       } finally {

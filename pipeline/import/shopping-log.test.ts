@@ -16,7 +16,7 @@ import { progressBoard } from '../start/progress.ts'
 import { knownFlushes, namesOf } from '../start/roles.ts'
 import { endsOf, untilProcessed } from '../start/until-processed.ts'
 import { missingKafka, sharedKafka } from '../testing/shared-kafka.ts'
-import { insertRows, openTestStore } from '../verify/hand-made.ts'
+import { insertRows, lastingTables, openTestStore } from '../verify/hand-made.ts'
 import { madeShoppingLog, readShoppingLog, realShoppingLog, shoppingLogCsv, type ShoppingLogRow } from '../verify/shopping-log-sample.ts'
 import { shoppingLogTable, shoppingLogTierChanges } from '../verify/shopping-log.sql.ts'
 import { verify } from '../verify/verify.ts'
@@ -49,7 +49,7 @@ describe.for(backends)('a shopping log, from CSV to tiers ($name)', ({ name, mis
   let log: Log
   beforeAll(async () => {
     directory = mkdtempSync(join(tmpdir(), 'reelpulse-shopping-'))
-    store = await openTestStore([...tables, shoppingLogTable])
+    store = await openTestStore([...lastingTables, shoppingLogTable])
     log = await open(directory)
   })
   afterAll(async () => {
@@ -132,6 +132,8 @@ describe.for(backends)('a shopping log, from CSV to tiers ($name)', ({ name, mis
     const report = await verify(store, defaultSettings, { everything: true, users: undefined, rows: 1 })
     expect(report.rowsDiffer).toBe(0)
     expect(report.rowsCompared).toBeGreaterThan(expected.length)
+    expect(report.kpiCells.daysLeftOut).toBe(0)
+    expect(report.kpiCells.compared).toBeGreaterThan(3 * rows.length)
 
     const kept = (await readTopic(log, topic)).flat().length
     const before = await rowsOf('SELECT count() AS n FROM events')
@@ -164,5 +166,6 @@ describe.for(backends)('a shopping log, from CSV to tiers ($name)', ({ name, mis
       expect(counts).toMatchObject({ purchase: 206, register: 114 })
       expect(changes).toBe(269)
     },
+    180_000,
   )
 })

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Panel } from '../../dashboards/board.ts'
 import { boards } from '../../dashboards/generate.ts'
 import { channelsSql, panelQuery } from '../../dashboards/panel-sql.ts'
+import type { KpiName } from '../../operators/kpi/catalogue.ts'
 import { views } from '../../operators/views.ts'
 import { encodeRows } from '../../schemas/row-binary.ts'
 import { alertsTable, type AlertRow } from '../../schemas/tables/alerts.ts'
@@ -110,7 +111,7 @@ function expectedFirst(panel: Panel): object {
     case 'kpi_now':
     case 'kpi_trend':
     case 'kpi_split':
-      return { [panel.kpi]: { completion_rate: 0.4, click_through_rate: 0.03 }[panel.kpi] }
+      return { [panel.kpi]: ({ completion_rate: 0.4, click_through_rate: 0.03 } as Partial<Record<KpiName, number>>)[panel.kpi] }
     case 'counts':
       return { plays: 100, impressions: 1_000, purchases: 1 }
     case 'users_by_tier':

@@ -1,11 +1,14 @@
 // docker-compose.yml cannot be run without Docker: this holds it to what can be checked without.
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { boards, generatedFiles } from '../../dashboards/generate.ts'
 import { readArguments } from '../cli/arguments.ts'
 import { commandNames, loadCommand } from '../cli/main.ts'
-import { allSettings } from '../config/groups.ts'
+import { allSettings, defaultPort } from '../config/groups.ts'
+import { openMonitoring } from '../start/monitoring.ts'
 
 type Service = {
   build?: string
@@ -31,7 +34,7 @@ const variables = Object.fromEntries(
 /** As compose fills in `${NAME:?message}` and `${NAME:-default}`. */
 const filled = (value: string | number) =>
   String(value).replaceAll(/\$\{(\w+):[?-][^}]*\}/g, (_, name: string) =>
-    name === 'REELPULSE_WEBHOOK_URL' ? '' : (variables[name] ?? 'MISSING'),
+    name.startsWith('REELPULSE_WEBHOOK_') ? '' : (variables[name] ?? 'MISSING'),
   )
 
 test('the roles are those that the pipeline has so far', () => {
@@ -45,6 +48,27 @@ test.each(roles)('%s runs a command that there is, with flags and settings that 
   expect(readArguments(await loadCommand(name), words, env)).toMatchObject({ kind: 'right' })
   const known = Object.values(allSettings).flatMap((group) => Object.values(group.settings).map((setting) => setting.env as string))
   for (const variable of Object.keys(env)) expect(known).toContain(variable)
+})
+
+test.each(roles.filter(([name]) => name !== 'simulate'))('%s is healthy once /readyz says that it is ready', async (_, { healthcheck }) => {
+  const [how, node, ...words] = healthcheck!.test
+  expect([how, node]).toEqual(['CMD', 'node'])
+  const monitoring = await openMonitoring({ serve: { host: '127.0.0.1', port: 0 }, logger: { info() {}, warn() {} } })
+  const url = `${monitoring.url()}/`
+  const exit = async () => {
+    const check = words.map((word) => word.replace(`http://127.0.0.1:${defaultPort}/`, url))
+    expect(check.join(' ')).toContain(`${url}readyz`)
+    return ((await once(spawn(process.execPath, check), 'exit')) as [number])[0]
+  }
+  try {
+    const tell = monitoring.role('one')
+    expect(await exit()).toBe(1)
+    tell('running')
+    expect(await exit()).toBe(0)
+  } finally {
+    await monitoring.close()
+  }
+  expect(await exit()).toBe(1)
 })
 
 test.each(services)('what %s mounts is there', (_, { volumes = [] }) => {
@@ -96,4 +120,22 @@ test('the image copies what is there, and does not run as root', () => {
   const [, entry = ''] = /^ENTRYPOINT \["node", "(.+)"\]$/m.exec(dockerfile) ?? []
   expect(existsSync(new URL(entry, root))).toBe(true)
   expect(read('.dockerignore').split('\n')).toEqual(expect.arrayContaining(['.git', '.env', 'data', 'node_modules']))
+})
+
+test('Prometheus scrapes services that there are, and finds its rules and its Alertmanager', () => {
+  const {
+    scrape_configs: scrapes,
+    alerting,
+    rule_files: rules,
+  } = parse(read('pipeline/deploy/prometheus/prometheus.yaml')) as {
+    scrape_configs: [{ dns_sd_configs: [{ names: string[]; port: number }] }]
+    alerting: { alertmanagers: [{ static_configs: [{ targets: string[] }] }] }
+    rule_files: string[]
+  }
+  const { names } = scrapes[0].dns_sd_configs[0]
+  expect(names).toEqual(['process', 'detect'])
+  for (const name of [...names, ...alerting.alertmanagers[0].static_configs[0].targets.map((target) => target.split(':')[0]!)])
+    expect(compose.services).toHaveProperty(name)
+  for (const file of rules) expect(existsSync(new URL(`pipeline/deploy/prometheus/${file}`, root))).toBe(true)
+  expect(compose.services['detect']!.environment!['REELPULSE_BOARD_URL']).toBe(`http://localhost:3000/d/${boards[0]!.uid}`)
 })

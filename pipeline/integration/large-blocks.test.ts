@@ -1,31 +1,25 @@
 // Blocks that are hard to write once: one of 300,000 rows that only the clock made, over a month's end, with failures
 // between its parts and between its tables, and owners that come when no token is remembered any more.
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { beforeAll, expect, test } from 'vitest'
 import { plainBatch, plainEvent, tick, uuidOf } from '../../operators/testing/generate.ts'
 import { encodeSingleObject } from '../../schemas/avro-encode.ts'
 import { behaviorBatch, behaviors } from '../../schemas/behavior-batch.ts'
-import { embeddedLog, type EmbeddedLog } from '../adapters/embedded-log.ts'
-import { openEmbeddedEngine, type EmbeddedEngine } from '../adapters/embedded-store.ts'
 import type { OutRecord } from '../ports/log.ts'
 import type { InsertBlock, Store } from '../ports/store.ts'
 import { blockTables } from '../roles/process/rows.ts'
+import { embeddedParts } from '../testing/embedded-parts.ts'
 import { verify } from '../verify/verify.ts'
 import { defaultSettings } from '../../operators/settings.ts'
 import { prepareStore, processAll } from './process-harness.ts'
 
-const dir = mkdtempSync(join(tmpdir(), 'reelpulse-large-blocks-'))
 const topic = 'large'
+const { engine, log } = await embeddedParts('large-blocks')
 const users = 300_000
 const minuteMs = 60_000
 /** In UTC the users' months and the tables' end together. */
 const settings = { ...defaultSettings, zone: 'UTC' }
 const monthEndMs = Date.UTC(2026, 10, 1)
 const fromMs = monthEndMs - 40 * minuteMs
-let log: EmbeddedLog
-let engine: EmbeddedEngine
 
 function flushOf(user: number, eventId: Uint8Array, at: number): OutRecord {
   // Some register, so that the evaluation at the month's end has users to look at.
@@ -35,8 +29,6 @@ function flushOf(user: number, eventId: Uint8Array, at: number): OutRecord {
 }
 
 beforeAll(async () => {
-  engine = await openEmbeddedEngine({ dataDir: join(dir, 'data') })
-  log = await embeddedLog(join(dir, 'log'))
   await log.createTopic({ topic, partitions: 1, timestamps: 'create' })
   for (let from = 0; from < users; from += 10_000) {
     const records: OutRecord[] = []
@@ -53,11 +45,6 @@ beforeAll(async () => {
   // Then far enough that every user's tile leaves the shortest window: rows that no event made.
   await log.append(topic, [tickAt(monthEndMs + 65 * minuteMs)])
 }, 240_000)
-afterAll(async () => {
-  await log.close()
-  await engine.close()
-  rmSync(dir, { recursive: true, force: true })
-})
 
 /** Fails inserts as a process that dies does: after the insert or before it, whatever is under way with it. */
 function dying(store: Store, dies: (block: InsertBlock) => 'before' | 'after' | undefined, onDeath: () => Promise<void>): Store {

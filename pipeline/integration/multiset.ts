@@ -1,6 +1,6 @@
 // A table's rows as a multiset, for tests that compare what two runs inserted.
 import { blockTables } from '../../schemas/tables/catalogue.ts'
-import { kpiMeasures } from '../../schemas/tables/kpi-deltas.ts'
+import { kpiMeasures, type KpiMeasure } from '../../schemas/tables/kpi-deltas.ts'
 import type { Store } from '../ports/store.ts'
 
 /** What may differ between two logs of the same records: where a record lies, and how the log was cut. */
@@ -17,12 +17,12 @@ export async function multiset(store: Store, table: string, modifier: '' | 'FINA
   return rows.map(({ row, copies }) => `${row} ${copies}`)
 }
 
-/** What each KPI cell came to, whatever blocks it came in. */
-export async function kpiSums(store: Store): Promise<string[]> {
-  const sums = kpiMeasures.map((measure) => `sum(${measure}) AS ${measure}_sum`)
+/** What each KPI cell came to, whatever blocks it came in; cells that came to nothing are left out. */
+export async function kpiSums(store: Store, measures: readonly KpiMeasure[] = kpiMeasures): Promise<string[]> {
+  const sums = measures.map((measure) => `sum(${measure}) AS ${measure}_sum`)
   const rows = await store.query<Record<string, unknown>>(
     `SELECT grain, bucket_at, dimension, value, ${sums.join(', ')} FROM kpi_deltas WHERE dimension != 'clock'
-     GROUP BY grain, bucket_at, dimension, value ORDER BY grain, bucket_at, dimension, value`,
+     GROUP BY grain, bucket_at, dimension, value HAVING ${measures.map((measure) => `${measure}_sum`).join(' + ')} > 0 ORDER BY grain, bucket_at, dimension, value`,
   )
   return rows.map((row) => JSON.stringify(row))
 }

@@ -1,11 +1,6 @@
 // What a partition goes through besides traffic: quiet hours, upgrades, a producer whose partitioner is not Kafka's.
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { defaultSettings, operatorVersion } from '../../operators/settings.ts'
-import { embeddedLog, type EmbeddedLog } from '../adapters/embedded-log.ts'
-import { openEmbeddedEngine, type EmbeddedEngine } from '../adapters/embedded-store.ts'
 import { systemClock } from '../adapters/system-clock.ts'
 import { changelogOf } from '../config/names.ts'
 import type { Store } from '../ports/store.ts'
@@ -13,21 +8,11 @@ import { encode, event, everything, flush, learned, userOf, utf8, world } from '
 import { checkpointRecord, readChangelog } from '../roles/process/checkpoint.ts'
 import { startProcess } from '../roles/process/process.ts'
 import { knownFlushes, namesOf } from '../start/roles.ts'
+import { embeddedParts } from '../testing/embedded-parts.ts'
 import { writeTraffic } from '../traffic/write-traffic.ts'
 import { dieBeyondCheckpoint, prepareStore, processAll } from './process-harness.ts'
 
-const dir = mkdtempSync(join(tmpdir(), 'reelpulse-lives-'))
-let engine: EmbeddedEngine
-let log: EmbeddedLog
-beforeAll(async () => {
-  engine = await openEmbeddedEngine({ dataDir: join(dir, 'data') })
-  log = await embeddedLog(join(dir, 'log'))
-})
-afterAll(async () => {
-  await log.close()
-  await engine.close()
-  rmSync(dir, { recursive: true, force: true })
-})
+const { engine, log } = await embeddedParts('lives')
 
 test('a quiet partition gets time from ticks: its users get their rows and its blocks their clocks, while only another has traffic', async () => {
   const topic = 'quiet'

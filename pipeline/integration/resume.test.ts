@@ -1,30 +1,14 @@
 // A role that stops cleanly, and the next one: together they give what one alone gives.
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import { embeddedLog, type EmbeddedLog } from '../adapters/embedded-log.ts'
-import { openEmbeddedEngine, type EmbeddedEngine } from '../adapters/embedded-store.ts'
+import { expect, test } from 'vitest'
 import { changelogOf } from '../config/names.ts'
 import { readChangelog } from '../roles/process/checkpoint.ts'
+import { embeddedParts } from '../testing/embedded-parts.ts'
 import { writeTraffic } from '../traffic/write-traffic.ts'
 import { multiset } from './multiset.ts'
 import { prepareStore, processAll } from './process-harness.ts'
 
-const dir = mkdtempSync(join(tmpdir(), 'reelpulse-resume-'))
 const topic = 'resume'
-let engine: EmbeddedEngine
-let log: EmbeddedLog
-
-beforeAll(async () => {
-  engine = await openEmbeddedEngine({ dataDir: join(dir, 'data') })
-  log = await embeddedLog(join(dir, 'log'))
-})
-afterAll(async () => {
-  await log.close()
-  await engine.close()
-  rmSync(dir, { recursive: true, force: true })
-})
+const { engine, log } = await embeddedParts('resume')
 
 test('stopped and started again, the role loses nothing, doubles nothing, and its last checkpoint is clean', async () => {
   const common = { seed: 3, eventsPerSecond: 0.05, users: 400, faults: 0.01 }

@@ -1,32 +1,20 @@
 // A store that does not answer: the role waits for it wherever it is, says so, loses nothing, and can be stopped meanwhile.
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { beforeAll, expect, test } from 'vitest'
 import { systemClock } from '../adapters/system-clock.ts'
 import { defaultSettings } from '../../operators/settings.ts'
-import { embeddedLog, type EmbeddedLog } from '../adapters/embedded-log.ts'
-import { openEmbeddedEngine, type EmbeddedEngine } from '../adapters/embedded-store.ts'
 import { StoreAway, type Store } from '../ports/store.ts'
+import { partHead } from '../roles/process/block-rows.ts'
 import { startProcess } from '../roles/process/process.ts'
+import { embeddedParts } from '../testing/embedded-parts.ts'
 import { writeTraffic } from '../traffic/write-traffic.ts'
 import { knownFlushes, namesOf } from '../start/roles.ts'
 import { prepareStore, processAll } from './process-harness.ts'
 
-const dir = mkdtempSync(join(tmpdir(), 'reelpulse-away-'))
 const topic = 'away'
-let engine: EmbeddedEngine
-let log: EmbeddedLog
+const { engine, log } = await embeddedParts('away')
 
 beforeAll(async () => {
-  engine = await openEmbeddedEngine({ dataDir: join(dir, 'data') })
-  log = await embeddedLog(join(dir, 'log'))
   await writeTraffic(log, topic, { seed: 5, eventsPerSecond: 0.05, users: 100, faults: 0, events: 400, fromMs: Date.UTC(2026, 9, 28) })
-})
-afterAll(async () => {
-  await log.close()
-  await engine.close()
-  rmSync(dir, { recursive: true, force: true })
 })
 
 /** The store, away for each partition's first questions and inserts. */
@@ -107,13 +95,10 @@ function losing(store: Store, loses: (table: string) => 'told' | 'untold' | unde
       await store.insert(block)
       const loss = loses(block.table)
       if (loss === undefined) return
-      const view = new DataView(block.rows.buffer, block.rows.byteOffset)
+      const { partition, firstOffset } = partHead(block.rows)
       await store.command(
         `ALTER TABLE ${block.table} DELETE WHERE partition = {partition:UInt16} AND first_offset = {at:Int64} SETTINGS mutations_sync = 2`,
-        {
-          partition: view.getUint16(0, true),
-          at: Number(view.getBigInt64(2, true)),
-        },
+        { partition, at: firstOffset },
       )
       if (loss === 'told') throw new StoreAway('the connection broke')
     },

@@ -6,18 +6,14 @@ import { defaultSettings } from '../../operators/settings.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Log, RecordBatch } from '../ports/log.ts'
 import type { Store } from '../ports/store.ts'
-import type { PartitionProgress } from '../roles/process/partition-run.ts'
+import type { PartitionProgress } from '../roles/process/partition-progress.ts'
 import { startProcess } from '../roles/process/process.ts'
 import { openMonitoring } from '../start/monitoring.ts'
 import { knownFlushes, namesOf } from '../start/roles.ts'
 
-export const insertTimeoutMs = 1_000
 /** Of the runs: small, so that an outage stops them early. */
 export const blockEvents = 32
 export const batchRecords = 10
-
-/** Waits between tries are short, so that tests are. */
-const quickClock: Clock = { now: () => systemClock.now(), sleep: (ms, signal) => systemClock.sleep(Math.min(ms, 50), signal) }
 
 export type Shown = {
   ready: boolean
@@ -35,18 +31,27 @@ export type Run = {
   stop(): Promise<void>
 }
 
-/** The store of one database, through the proxy. */
-export const storeThrough = (url: string, engine: EmbeddedEngine, database: string): Store =>
-  clickhouseStore({ url, ...engine.owner(), database, insertTimeoutMs, queryTimeoutMs: 5_000 })
+/**
+ * The store of one database, through the proxy. `timeoutMs`: of inserts, and of questions too. Short only where no answer comes: on a slow
+ * machine it would give up what is under way, and do it again.
+ */
+export const storeThrough = (url: string, engine: EmbeddedEngine, database: string, timeoutMs = 30_000): Store =>
+  clickhouseStore({ url, ...engine.owner(), database, insertTimeoutMs: timeoutMs, queryTimeoutMs: timeoutMs })
 
 export async function startRun(options: { log: Log; store: Store; topic: string; group: string }): Promise<Run> {
   const { topic, group } = options
   const taken: number[] = []
+  let stopping = false
+  // Waits between tries are short, so that tests are; a stop has all its time, which a slow machine needs for the last block.
+  const clock: Clock = {
+    now: () => systemClock.now(),
+    sleep: (ms, signal) => systemClock.sleep(stopping ? ms : Math.min(ms, 50), signal),
+  }
   const progress = new Map<number, PartitionProgress>()
   const monitoring = await openMonitoring({ serve: { host: '127.0.0.1', port: 0 }, logger: { info() {}, warn() {} } })
   const { log, store, report, started } = monitoring.beginProcess({ ...options, log: inSmallBatches(options.log, taken) })
   const role = await startProcess({
-    clock: quickClock,
+    clock,
     log,
     store,
     topic,
@@ -87,6 +92,7 @@ export async function startRun(options: { log: Log; store: Store; topic: string;
       })
     },
     async stop() {
+      stopping = true
       await role.stop()
       await monitoring.close()
     },

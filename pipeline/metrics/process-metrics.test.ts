@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { StoreAway, type Store } from '../ports/store.ts'
-import type { PartitionProgress } from '../roles/process/partition-run.ts'
-import type { PartitionStatus } from '../roles/process/process.ts'
+import type { PartitionProgress } from '../roles/process/partition-progress.ts'
+import type { PartitionStatus } from '../roles/process/partition-status.ts'
 import { processMetrics } from './process-metrics.ts'
 import { metrics } from './registry.ts'
 
@@ -90,4 +90,34 @@ test('an insert counts by what became of it', async () => {
   expect(shown('insert_retries_total')).toEqual(['{table="events",reason="TOO_MANY_PARTS"} 1', '{table="events",reason="UNKNOWN"} 1'])
   expect(shown('insert_seconds_count')).toEqual(['{table="events"} 1'])
   expect(shown('inserted_bytes_total')).toEqual(['{table="events"} 7'])
+})
+
+test('a block counts once the store has it: how large, how fresh, what was set aside', async () => {
+  const { report, read } = measured([running(0)])
+  const rejected = new Map([['too_old', 3]])
+  report(progress({ acknowledged: { events: 7, rows: 20, bytes: 900, eventAts: [now - 4_000, now - 70_000], rejected, insertMs: 250 } }))
+  report(progress({}))
+  const shown = await read()
+  expect(
+    shown('freshness_seconds_bucket')
+      .filter((line) => / [12]$/.test(line))
+      .slice(0, 2),
+  ).toEqual(['{le="5"} 1', '{le="10"} 1'])
+  expect(shown('freshness_seconds_bucket').at(-1)).toBe('{le="+Inf"} 2')
+  expect(shown('block_events_bucket').at(-1)).toBe('{le="+Inf"} 1')
+  expect(shown('rejected_by_reason_total')).toContain('{reason="too_old"} 3')
+})
+
+test('of a topic whose time is not the wall clock nothing is said of freshness or delay', async () => {
+  const { report, read } = measured([running(0)], false)
+  report(progress({ acknowledged: { events: 1, rows: 2, bytes: 3, eventAts: [0], rejected: new Map(), insertMs: 1 } }))
+  const shown = await read()
+  expect(shown('freshness_seconds_bucket').at(-1)).toBe('{le="+Inf"} 0')
+  expect(shown('watermark_delay_seconds')).toEqual([])
+})
+
+test('the watermark is late by the wall clock, also where nothing waits', async () => {
+  const { report, read } = measured([running(0)])
+  report(progress({ nextOffset: 50, clock: now - 4_000 }))
+  expect((await read())('watermark_delay_seconds')).toEqual(['{partition="0"} 4'])
 })

@@ -1,10 +1,12 @@
 // The process role in Prometheus's words. Fed once a batch, insert and checkpoint; what can be looked up is looked up when somebody asks.
 // A further role gets a file of its own beside this one, with a function of the same form.
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
+import { rejectReasons } from '../../schemas/rejects.ts'
 import type { Log } from '../ports/log.ts'
 import { StoreAway, type Store } from '../ports/store.ts'
-import type { PartitionProgress } from '../roles/process/partition-run.ts'
-import { partitionStates, type PartitionStatus } from '../roles/process/process.ts'
+import type { BlockFacts } from '../roles/process/block-facts.ts'
+import type { PartitionProgress } from '../roles/process/partition-progress.ts'
+import { partitionStates, type PartitionStatus } from '../roles/process/partition-status.ts'
 
 export type ProcessMetricsOptions = {
   registry: Registry
@@ -105,6 +107,38 @@ export function processMetrics({ registry, now, status, ends, isLive }: ProcessM
     labelNames: ['table'],
     registers,
   })
+  const freshnessSeconds = new Histogram({
+    name: 'reelpulse_freshness_seconds',
+    help: "From an event's corrected time to its row being readable in the store, over a sample of flushes. Only of topics that the brokers stamp.",
+    buckets: [1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 900, 3_600, 86_400],
+    registers,
+  })
+  const blockEvents = new Histogram({
+    name: 'reelpulse_block_events',
+    help: 'Accepted events in a block that the store has.',
+    buckets: [0, 1, 10, 100, 1_000, 5_000, 10_000, 25_000, 50_000],
+    registers,
+  })
+  const blockBytes = new Histogram({
+    name: 'reelpulse_block_bytes',
+    help: "A block's rows, of all tables (RowBinary).",
+    buckets: [1e3, 1e4, 1e5, 1e6, 1e7, 3e7, 1e8],
+    registers,
+  })
+  const blockInsertSeconds = new Histogram({
+    name: 'reelpulse_block_insert_seconds',
+    help: 'From the beginning of the first insert of a block to the acknowledgement of its last, waiting for the store included.',
+    buckets: [0.03, 0.1, 0.3, 1, 3, 10, 30, 120, 600],
+    registers,
+  })
+  const rejectedByReason = new Counter({
+    name: 'reelpulse_rejected_by_reason_total',
+    help: 'Records and events set aside, by reason (docs/guide/replay.md), in blocks that the store has.',
+    labelNames: ['reason'],
+    registers,
+  })
+  for (const reason of rejectReasons) rejectedByReason.inc({ reason }, 0)
+
   const checkpointSeconds = new Histogram({
     name: 'reelpulse_checkpoint_seconds',
     help: "Time that a checkpoint's transaction took.",
@@ -151,6 +185,11 @@ export function processMetrics({ registry, now, status, ends, isLive }: ProcessM
           ? 0
           : Math.max(0, (now() - of.clock) / 1_000),
   )
+  gauge(
+    'watermark_delay_seconds',
+    "Wall clock less the partition's, whether records wait or not: buckets close by so much later. Only of topics that the brokers stamp.",
+    (_, of) => (!isLive() || of === undefined || !Number.isFinite(of.clock) ? undefined : Math.max(0, (now() - of.clock) / 1_000)),
+  )
   gauge('buffered_bytes', 'Rows not acknowledged and messages not written yet.', (_, of) => of?.bufferedBytes)
   gauge('users', 'Users in memory.', (_, of) => of?.users)
   gauge('checkpoint_age_seconds', 'Time since the last checkpoint, or since the owner began.', (_, of) =>
@@ -171,6 +210,14 @@ export function processMetrics({ registry, now, status, ends, isLive }: ProcessM
       },
     }),
   )
+
+  function observeBlock({ events, bytes, eventAts, rejected, insertMs }: BlockFacts): void {
+    blockEvents.observe(events)
+    blockBytes.observe(bytes)
+    blockInsertSeconds.observe(insertMs / 1_000)
+    for (const [reason, count] of rejected) rejectedByReason.inc({ reason }, count)
+    if (isLive()) for (const at of eventAts) freshnessSeconds.observe(Math.max(0, now() - at) / 1_000)
+  }
 
   return {
     report(progress) {
@@ -208,6 +255,7 @@ export function processMetrics({ registry, now, status, ends, isLive }: ProcessM
       of.users = progress.users
       of.bufferedBytes = progress.bufferedBytes
       of.checkpointAt = progress.checkpointAt
+      if (progress.acknowledged !== undefined) observeBlock(progress.acknowledged)
     },
 
     store: (store) => ({

@@ -1,20 +1,32 @@
-// Moves users between the partitions of a changelog: their states and their seen ids, as they stand at one clock.
+// Moves users between the partitions of a changelog: their states, seen ids and marks, as they stand at one clock.
 import { murmur2 } from '../../operators/hash.ts'
+import { splitMarks } from '../../operators/partition/marks-state.ts'
 import { splitIds } from '../../operators/partition/state.ts'
 import type { OutRecord, PartitionOwner } from '../ports/log.ts'
-import { idsRecord, readChangelog, userRecord, type ChangelogHead, type IdsKey } from '../roles/process/checkpoint.ts'
+import {
+  idsRecord,
+  marksRecord,
+  readChangelog,
+  userRecord,
+  type ChangelogHead,
+  type ExpiringKey,
+  type IdsKey,
+  type MarksKey,
+} from '../roles/process/checkpoint.ts'
 
 /** A transaction of moved users or tombstones holds about so much (bytes). */
 const chunkBytes = 8 * 1024 * 1024
 
 export const partitionOfHash = (hash: number, count: number) => (hash & 0x7fffffff) % count
 
-type Holding = { head: ChangelogHead; leaving: Map<string, Uint8Array | null>; ids: { at: IdsKey; value: Uint8Array }[] }
+type Holding = { head: ChangelogHead; leaving: Map<string, Uint8Array | null>; ids: Held<IdsKey>[]; marks: Held<MarksKey>[] }
+type Held<K extends ExpiringKey> = { at: K; value: Uint8Array }
 
 /** Reads one partition; of its users, the values of those who leave it. Other partitions' users are left alone. */
 async function readLeaving(owner: PartitionOwner, partition: number, from: number, to: number): Promise<Holding> {
   const leaving: Holding['leaving'] = new Map()
-  const ids = new Map<string, Holding['ids'][number]>()
+  const ids = new Map<string, Held<IdsKey>>()
+  const marks = new Map<string, Held<MarksKey>>()
   const head = await readChangelog(owner.restore(), {
     user(key, idStart, value) {
       const hash = murmur2(key, idStart, key.length - idStart)
@@ -25,8 +37,12 @@ async function readLeaving(owner: PartitionOwner, partition: number, from: numbe
       if (value === null) ids.delete(at.key)
       else ids.set(at.key, { at, value: new Uint8Array(value) })
     },
+    marks(at, value) {
+      if (value === null) marks.delete(at.key)
+      else marks.set(at.key, { at, value: new Uint8Array(value) })
+    },
   })
-  return { head, leaving, ids: [...ids.values()] }
+  return { head, leaving, ids: [...ids.values()], marks: [...marks.values()] }
 }
 
 export type Moved = { head: ChangelogHead; users: number }
@@ -42,7 +58,7 @@ export async function moveLeaving(
   to: number,
   check: (head: ChangelogHead) => void,
 ): Promise<Moved> {
-  const { head, leaving, ids } = await readLeaving(owners[partition]!, partition, from, to)
+  const { head, leaving, ids, marks } = await readLeaving(owners[partition]!, partition, from, to)
   check(head)
   const writers = new Map<number, ReturnType<typeof chunkWriter>>()
   const into = (target: number) => {
@@ -54,25 +70,29 @@ export async function moveLeaving(
     const bytes = Buffer.from(id, 'latin1')
     await into(partitionOfHash(murmur2(bytes), to)).add({ ...userRecord(bytes, value ?? new Uint8Array()), value })
   }
-  for (const { at, value } of ids) {
-    const split = splitIds(value, (hash) => {
-      const target = partitionOfHash(hash, to)
-      return partitionOfHash(hash, from) === partition && target !== partition ? target : undefined
-    })
-    for (const [target, part] of split) {
+  const placeOf = (hash: number) => {
+    const target = partitionOfHash(hash, to)
+    return partitionOfHash(hash, from) === partition && target !== partition ? target : undefined
+  }
+  for (const { at, value } of ids)
+    for (const [target, part] of splitIds(value, placeOf)) {
       const generation = { hour: at.hour, lasting: at.lasting, ids: part }
       await into(target).add(idsRecord(generation, movedName(at, partition, from, to)).record)
     }
-  }
+  for (const { at, value } of marks)
+    for (const [target, part] of splitMarks(value, placeOf)) {
+      const generation = { grain: at.grain, hour: at.hour, marks: part }
+      await into(target).add(marksRecord(generation, movedName(at, partition, from, to)).record)
+    }
   for (const writer of writers.values()) await writer.flush()
   return { head, users: [...leaving.values()].filter((value) => value !== null).length }
 }
 
 /** Unlike any other partition's, and the same each time. */
-const movedName = ({ key }: IdsKey, partition: number, from: number, to: number) =>
+const movedName = ({ key }: ExpiringKey, partition: number, from: number, to: number) =>
   `${from}to${to}-${partition}/${key.split('/').slice(3).join('/')}`
 
-/** Takes away the values of users who do not belong to the partition any more. Their ids expire by themselves. */
+/** Takes away the values of users who do not belong to the partition any more. Their ids and marks expire by themselves. */
 export async function forgetLeft(owner: PartitionOwner, partition: number, count: number): Promise<number> {
   const left = new Set<string>()
   await readChangelog(owner.restore(), {
@@ -83,6 +103,7 @@ export async function forgetLeft(owner: PartitionOwner, partition: number, count
       else left.add(id)
     },
     ids() {},
+    marks() {},
   })
   const writer = chunkWriter(owner)
   for (const id of left) await writer.add({ ...userRecord(Buffer.from(id, 'latin1'), new Uint8Array()), value: null })

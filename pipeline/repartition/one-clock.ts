@@ -5,7 +5,8 @@ import type { Clock } from '../ports/clock.ts'
 import type { Log } from '../ports/log.ts'
 import type { Store } from '../ports/store.ts'
 import { lastCheckpoint } from '../doctor/read-checkpoint.ts'
-import { runPartition, type PartitionLimits, type BehaviorNames } from '../roles/process/partition-run.ts'
+import type { PartitionLimits, BehaviorNames } from '../roles/process/partition-options.ts'
+import { runPartition } from '../roles/process/partition-run.ts'
 import { moveClock } from '../ticks.ts'
 
 export type Place = {

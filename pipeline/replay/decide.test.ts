@@ -3,6 +3,7 @@ import { naiveDecode } from '../../operators/naive/decode.ts'
 import { encodeFlush } from '../../operators/testing/encode-flush.ts'
 import { defaultSettings } from '../../operators/settings.ts'
 import type { BehaviorBatch } from '../../schemas/behavior-batch.ts'
+import { textHeaders } from '../text-headers.ts'
 import { decide, eventKey, recentKeys } from './decide.ts'
 import { encode, event, flush, idsOf, learned, purchase, startMs, unknown, utf8 } from './hand-made.ts'
 import { judgeCandidates } from './judge.ts'
@@ -38,7 +39,7 @@ test('a flush of which all is wanted keeps its bytes, whatever its schema, and s
   const value = unknown(encode(batch))
   const record = decided([candidate(batch, { value })])[0]!.record!
   expect(record.value).toBe(value)
-  expect(Object.entries(record.headers!).map(([name, bytes]) => [name, Buffer.from(bytes).toString()])).toEqual([
+  expect(Object.entries(textHeaders(record.headers))).toEqual([
     ['received_at', String(startMs + 9)],
     ['replay_of', '0/7'],
   ])

@@ -1,12 +1,8 @@
 // Rejected records sent again, on the embedded log and engine.
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import { embeddedLog, type EmbeddedLog } from '../adapters/embedded-log.ts'
-import { openEmbeddedEngine, type EmbeddedEngine } from '../adapters/embedded-store.ts'
+import { expect, test } from 'vitest'
 import { systemClock } from '../adapters/system-clock.ts'
 import type { OutRecord, TimestampType } from '../ports/log.ts'
+import { embeddedParts } from '../testing/embedded-parts.ts'
 import { moveClock } from '../ticks.ts'
 import {
   careless,
@@ -28,19 +24,7 @@ import {
 } from './hand-made.ts'
 import type { Filter } from './sources.ts'
 
-const dir = mkdtempSync(join(tmpdir(), 'reelpulse-replay-'))
-let engine: EmbeddedEngine
-let log: EmbeddedLog
-
-beforeAll(async () => {
-  engine = await openEmbeddedEngine({ dataDir: join(dir, 'data') })
-  log = await embeddedLog(join(dir, 'log'))
-})
-afterAll(async () => {
-  await log.close()
-  await engine.close()
-  rmSync(dir, { recursive: true, force: true })
-})
+const { engine, log } = await embeddedParts('replay')
 
 async function begun(topic: string, timestamps: TimestampType = 'create') {
   const one = world(log, engine.store(topic.replaceAll('-', '_')), topic, timestamps)

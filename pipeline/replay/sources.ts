@@ -3,6 +3,7 @@ import { controlOf, decimal, receivedAtOf } from '../../operators/partition/head
 import { maxClock } from '../../operators/partition/partition.ts'
 import type { RejectReason } from '../../schemas/rejects.ts'
 import type { RecordHeaders } from '../ports/log.ts'
+import { textHeaders } from '../text-headers.ts'
 
 export type Candidate = {
   /** Where the record lies in the input topic. */
@@ -46,21 +47,18 @@ export type Filter = {
   untilMs: number
 }
 
-const decoder = new TextDecoder()
-
 /** A message of `<topic>.rejected` (pipeline/roles/process/outbox.ts writes it). */
 export function fromRejected(record: KeptRecord, topic: string, filter: Filter): SourceRecord {
   const headers = record.headers ?? {}
-  const text = (name: string) => (headers[name] === undefined ? undefined : decoder.decode(headers[name]))
+  const text: Partial<Record<string, string>> = textHeaders(headers)
   const partition = decimal(headers['partition'])
   const offset = decimal(headers['offset'])
   const recordAt = decimal(headers['record_at'])
   const receivedAt = decimal(headers['received_at'])
-  const events = text('events')
-  const listed = events?.split(',').map((item) => /^(\d{1,9}):([a-z_0-9]+)$/.exec(item))
-  const reason = text('reason')
+  const listed = text['events']?.split(',').map((item) => /^(\d{1,9}):([a-z_0-9]+)$/.exec(item))
+  const reason = text['reason']
   if (
-    text('topic') !== topic ||
+    text['topic'] !== topic ||
     reason === undefined ||
     !(partition >= 0) ||
     !(offset >= 0) ||

@@ -4,7 +4,6 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
-import { bucketMs } from '../../operators/detect/detector.ts'
 import { views } from '../../operators/views.ts'
 import { tables } from '../../schemas/tables/catalogue.ts'
 import { callbackNotifier } from '../adapters/callback-notifier.ts'
@@ -15,6 +14,8 @@ import type { Notification, Notifier } from '../ports/notifier.ts'
 import type { Store } from '../ports/store.ts'
 import { detect, newDetection } from './detect.ts'
 import { delivery } from './detect/delivery.ts'
+import { madeTransition, storeAlert } from './detect/hand-made-alerts.ts'
+import { bucketMs } from './detect/closed-buckets.ts'
 import { deltaWriter, type MadeBlock, type MadeCell } from './detect/hand-made.ts'
 
 const dataDir = mkdtempSync(join(tmpdir(), 'reelpulse-detect-'))
@@ -63,8 +64,10 @@ const low = { rate: 0.3 }
 
 /** A detector as the role has it, that is polled by hand. */
 function detectorOn(store: Store, notifiers: readonly Notifier[] = []) {
-  const { signal } = new AbortController()
-  const deliveries = delivery(notifiers, { log, signal, firstPauseMs: 1 })
+  const controller = new AbortController()
+  onTestFinished(() => controller.abort())
+  const { signal } = controller
+  const deliveries = delivery(notifiers, { store, topic: settings.topic, log, signal, firstPauseMs: 1 })
   return { ...newDetection({ store, settings, log, signal }, deliveries), settled: deliveries.settled }
 }
 
@@ -222,22 +225,28 @@ test('a tiny cell never fires', async () => {
   expect(await alertsIn(store)).toEqual([])
 })
 
-test('no data never fires', async () => {
+test('no data is an alert of its own, and never a drop', async () => {
   const store = await newStore()
-  await deltaWriter(
-    store,
-    2,
-  )(blocksOf(0, 400, (m) => ({ ad: m >= 360 ? undefined : normal, kol: m >= 360 ? { rate: 0, plays: 0 } : normal })))
+  const silent = { rate: 0, plays: 0 }
+  await deltaWriter(store, 2)(blocksOf(0, 400, (m) => ({ ad: m >= 360 && m < 380 ? undefined : normal, kol: m >= 370 ? silent : normal })))
   await detectorOn(store).poll()
-  expect(await alertsIn(store)).toEqual([])
+  expect(await alertsIn(store)).toEqual([
+    '360 channel:ad pending',
+    '361 channel:ad firing',
+    '370 channel:kol pending',
+    '371 channel:kol firing',
+    '380 channel:ad recovering',
+    '382 channel:ad resolved',
+  ])
+  expect(await store.query('SELECT DISTINCT kpi FROM alerts')).toEqual([{ kpi: 'no_data' }])
 })
 
 test('what comes after a minute has closed does not change what was decided of it', async () => {
   const store = await newStore()
   const write = deltaWriter(store, 2)
-  await write(blocksOf(0, 380, () => ({ ad: normal })))
+  await write(blocksOf(0, 382, () => ({ ad: normal })))
   const late = [360, 361, 362].map((m): MadeCell => ({ dimension: 'channel', value: 'ad', bucketAt: at(m), sums: { plays: 50_000 } }))
-  await write([{ partition: 0, blockAt: at(382), cells: late }, ...blocksOf(382, 390, () => ({ ad: normal }))])
+  await write([{ partition: 0, blockAt: at(382) + 20_000, cells: late }, ...blocksOf(382, 390, () => ({ ad: normal }))])
   await detectorOn(store).poll()
   expect(await alertsIn(store)).toEqual([])
   // The views, which show what is known now, do count it.
@@ -306,6 +315,21 @@ test('an alert that is open at a restart is told again, under the same name', as
   }
   expect(told).toHaveLength(3)
   expect(told[2]).toBe(told[1])
+})
+
+test('a review that is overdue by log time is told like any alert, and the detector takes it for no alert of its own', async () => {
+  const store = await newStore()
+  const fourDays = 4 * 24 * 60
+  for (const [sequence, state] of (['pending', 'firing', 'resolved'] as const).entries())
+    await storeAlert(store, madeTransition('ad', at(360 - fourDays), sequence, state))
+  await deltaWriter(store, 2)(blocksOf(0, 380, () => ({ ad: normal })))
+  const told: string[] = []
+  const notifier = callbackNotifier('test', ({ kind, state, value }) => told.push(`${kind} ${state} ${value}`))
+  for (let starts = 0; starts < 2; starts++) await detectorOn(store, [notifier]).poll()
+  expect(told).toEqual(['review_overdue firing ad'])
+  expect(await store.query('SELECT toString(kind) AS kind, toString(review) AS review FROM open_alerts')).toEqual([
+    { kind: 'review_overdue', review: 'open' },
+  ])
 })
 
 test('the role follows the log until it is told to stop', async () => {

@@ -1,13 +1,17 @@
 // The detect role: looks at every minute that has closed, keeps the alerts in table `alerts`, and tells the notifiers.
 import { setImmediate as yieldToOthers, setTimeout as sleep } from 'node:timers/promises'
-import { baselineBuckets } from '../../operators/detect/decide.ts'
-import { bucketMs, detector, type Detector, type Transition } from '../../operators/detect/detector.ts'
+import { cadenceOf, lookbackBuckets } from '../../operators/detect/cadence.ts'
+import { detector, type Detector, type Transition } from '../../operators/detect/detector.ts'
+import { metricsOf } from '../../operators/detect/watched.ts'
+import { zone } from '../../operators/time/zone.ts'
 import type { Logger } from '../log/logger.ts'
 import type { Notifier } from '../ports/notifier.ts'
 import { StoreAway, type Store } from '../ports/store.ts'
 import { alertInsert, latestTransitionAt, notificationOf, readTransitions } from './detect/alert-rows.ts'
-import { closedUntil, readBuckets, readClocks, type Clocks } from './detect/closed-buckets.ts'
+import { bucketMs, closedUntil, earliestBucketAt, readBuckets, readClocks, type Clocks } from './detect/closed-buckets.ts'
 import { delivery, type Delivery } from './detect/delivery.ts'
+import { overdueReviews } from './detect/overdue.ts'
+import type { DetectWatch } from './detect/watch.ts'
 
 export type DetectOptions = {
   store: Store
@@ -16,16 +20,24 @@ export type DetectOptions = {
   log: Logger
   /** Ends the role after the bucket it is at. */
   signal: AbortSignal
+  /** Who counts. */
+  watch?: DetectWatch
   /** Told after each poll. */
   onState?: (state: 'running' | 'waiting_for_store', error?: string) => void
 }
 
 /** Nobody acts on a drop that is older than this in log time: after a longer pause it begins there. */
 const furthestBackMs = 12 * 3_600_000
-const historyMs = baselineBuckets * bucketMs
+// Minutes repeat with the week whatever the zone, but where its clocks change: those are not waited for.
+const cadence = cadenceOf('minute', zone('UTC'))
+const metrics = metricsOf('minute')
+const historyMs = lookbackBuckets(cadence) * bucketMs
+/** Of the history the last so much is compared with what was before it; the rest is only remembered. */
+const comparedMs = historyMs - cadence.kept * bucketMs
 /** Read at once. */
 const chunkMs = 6 * 3_600_000
-/** At a start, what changed in this last stretch of log time is told again: the stop may have come before it was delivered. */
+const historyChunkMs = 24 * 3_600_000
+/** At a start, what changed in this last stretch of log time is told again to who forgets: views in this process. */
 const toldAgainMs = 3_600_000
 const pollMs = 1_000
 const longestPauseMs = 30_000
@@ -33,7 +45,7 @@ const longestPauseMs = 30_000
 /** Runs until the signal. The wall clock only paces it: what it decides follows from kpi_deltas. */
 export async function detect(options: DetectOptions): Promise<void> {
   const { log, signal } = options
-  const deliveries = delivery(options.notifiers, { log, signal })
+  const deliveries = delivery(options.notifiers, { store: options.store, topic: options.settings.topic, log, signal, watch: options.watch })
   const detection = newDetection(options, deliveries)
   let pauseMs = pollMs
   while (!signal.aborted) {
@@ -57,11 +69,12 @@ export type Detection = {
   poll(): Promise<number>
 }
 
-export function newDetection({ store, settings, log, signal }: Omit<DetectOptions, 'notifiers'>, deliveries: Delivery): Detection {
+export function newDetection({ store, settings, log, signal, watch }: Omit<DetectOptions, 'notifiers'>, deliveries: Delivery): Detection {
   const { topic, latenessMs } = settings
   const clocks: Clocks = new Map()
   let running: { readonly detector: Detector; nextAt: number; decidesFrom: number } | undefined
   const unstored: Transition[] = []
+  const reviews = overdueReviews(store, topic)
 
   async function begin(closedMs: number) {
     const latestAt = await latestTransitionAt(store)
@@ -72,7 +85,9 @@ export function newDetection({ store, settings, log, signal }: Omit<DetectOption
     for (const transition of again.values())
       if (transition.state !== 'resolved' || transition.bucketAt >= closedMs - toldAgainMs)
         deliveries.send(notificationOf(topic, transition))
-    return { detector: detector({ latenessMs }, stored), nextAt: decidesFrom - historyMs, decidesFrom }
+    const earliestAt = await earliestBucketAt(store, decidesFrom - historyMs)
+    const nextAt = Math.min(decidesFrom, earliestAt ?? decidesFrom)
+    return { detector: detector({ metrics, cadence, latenessMs }, stored), nextAt, decidesFrom }
   }
 
   async function storeAll(): Promise<void> {
@@ -80,6 +95,7 @@ export function newDetection({ store, settings, log, signal }: Omit<DetectOption
       await store.insert(alertInsert(topic, transition))
       const { kpi, dimension, value, state, reason } = transition
       log.info({ kpi, dimension, value, state, bucket_at: new Date(transition.bucketAt).toISOString() }, reason)
+      watch?.transition(state)
       deliveries.send(notificationOf(topic, transition))
     }
   }
@@ -95,17 +111,24 @@ export function newDetection({ store, settings, log, signal }: Omit<DetectOption
       running.nextAt = Math.max(running.nextAt, running.decidesFrom - historyMs)
       let decided = 0
       while (running.nextAt < closedMs) {
-        const toMs = Math.min(closedMs, running.nextAt + chunkMs)
+        const comparesFrom = running.decidesFrom - comparedMs
+        const toMs = Math.min(closedMs, running.nextAt + (running.nextAt < comparesFrom ? historyChunkMs : chunkMs))
         const buckets = await readBuckets(store, running.nextAt, toMs, latenessMs)
         while (running.nextAt < toMs) {
           if (signal.aborted) return decided
           const at = running.nextAt
-          unstored.push(...running.detector.step(at, buckets.get(at) ?? [], at >= running.decidesFrom))
+          const how = at >= running.decidesFrom ? 'decide' : at >= comparesFrom ? 'compare' : 'remember'
+          unstored.push(...running.detector.step(at, buckets.get(at) ?? [], how))
           running.nextAt += bucketMs
           decided++
+          if (how === 'decide') watch?.evaluated(at + bucketMs)
           await storeAll()
           await yieldToOthers()
         }
+      }
+      for (const notification of await reviews.look(closedMs)) {
+        log.info({ alert: notification.aboutId, state: notification.state }, notification.reason)
+        deliveries.send(notification)
       }
       return decided
     },

@@ -10,7 +10,7 @@ export type Plant = {
 
 /** What would hide some of them: the store is asked for what it acknowledged. */
 const nobodyAsks = [
-  { file: 'pipeline/roles/process/partition-run.ts', find: '      await blocks.confirm()', replace: '' },
+  { file: 'pipeline/roles/process/partition-blocks.ts', find: '      await blocks.confirm()', replace: '' },
   { file: 'pipeline/roles/process/insert.ts', find: 'if (tries === 1 && !hooks.isDoubtful()) break', replace: 'break' },
 ]
 
@@ -64,7 +64,7 @@ export const plants: Readonly<Record<string, Plant>> = {
     seeds: 100,
     changes: [
       {
-        file: 'pipeline/roles/process/partition-run.ts',
+        file: 'pipeline/roles/process/partition-blocks.ts',
         find: 'if (cutter.add(items, value === null ? 0 : value.length, control)) {',
         replace:
           'if (cutter.add(items, value === null ? 0 : value.length, control) || clock.now() - lastTickAt > options.blockSpanMs / 2) {',
@@ -95,8 +95,8 @@ export const plants: Readonly<Record<string, Plant>> = {
     changes: [
       {
         file: 'pipeline/roles/process/partition-run.ts',
-        find: 'present = await presentParts(store, tableNames, since)',
-        replace: 'present = new Map()',
+        find: 'return await presentParts(store, tableNames, since, AbortSignal.any([abort, stop]), hooks)',
+        replace: 'return new Map()',
       },
     ],
   },
@@ -104,6 +104,11 @@ export const plants: Readonly<Record<string, Plant>> = {
     says: 'nobody asks whether what was acknowledged is there',
     seeds: 50,
     changes: nobodyAsks,
+  },
+  'marks-not-restored': {
+    says: 'a new owner does not get back who was counted where',
+    seeds: 50,
+    changes: [{ file: 'pipeline/roles/process/restore.ts', find: 'state.putMarks(at.grain, value)', replace: 'void value' }],
   },
   'seen-ids-not-restored': {
     says: 'a new owner does not get back which ids were accepted',

@@ -1,9 +1,10 @@
 // The simulated ClickHouse: a part of a table is there whole or not at all, and a window of tokens drops what comes twice.
 import { StoreAway, type InsertBlock, type Store } from '../ports/store.ts'
-import { presentPartsSql } from '../roles/process/insert.ts'
+import { partHead, type PartHead } from '../roles/process/block-rows.ts'
+import { presentPartsSql } from '../roles/process/present-parts.ts'
 import type { CallFault, Host, Network } from './world.ts'
 
-export type StoredPart = { partition: number; firstOffset: number; part: number; rows: Uint8Array }
+export type StoredPart = PartHead & { rows: Uint8Array }
 
 export type StoreServer = ReturnType<typeof storeServer>
 
@@ -27,15 +28,9 @@ export function storeServer(windowBlocks: number) {
     insert(block: InsertBlock): void {
       if (!remember(block)) return
       const { table, rows } = block
-      const view = new DataView(rows.buffer, rows.byteOffset, rows.byteLength)
       const stored = tables.get(table) ?? []
       tables.set(table, stored)
-      stored.push({
-        partition: view.getUint16(0, true),
-        firstOffset: Number(view.getBigInt64(2, true)),
-        part: view.getUint32(10, true),
-        rows: rows.slice(),
-      })
+      stored.push({ ...partHead(rows), rows: rows.slice() })
     },
     /** Killed between the token and the part: the token is known, and the part is not there. */
     dieInsideInsert: (block: InsertBlock) => void remember(block),

@@ -1,11 +1,6 @@
 // What `skip` promises: behind a hole a partition goes on with tables and state that say the same, however often it is begun.
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { defaultSettings } from '../../operators/settings.ts'
-import { embeddedLog, type EmbeddedLog } from '../adapters/embedded-log.ts'
-import { openEmbeddedEngine, type EmbeddedEngine } from '../adapters/embedded-store.ts'
 import { kafkaLog } from '../adapters/kafka-log.ts'
 import { changelogOf } from '../config/names.ts'
 import { kpiSums, multiset } from '../integration/multiset.ts'
@@ -16,32 +11,21 @@ import { readChangelog } from '../roles/process/checkpoint.ts'
 import { moveClock } from '../ticks.ts'
 import { copiedRecords, withoutOffset, type Copied } from '../testing/copied-records.ts'
 import { Died, dyingAfter } from '../testing/dying.ts'
+import { embeddedParts } from '../testing/embedded-parts.ts'
 import { missingKafka, sharedKafka } from '../testing/shared-kafka.ts'
 import { truncateKafka } from '../testing/truncate-kafka.ts'
 import { writeTraffic } from '../traffic/write-traffic.ts'
 import { verify } from '../verify/verify.ts'
 import { findGap, skip, type Gap, type SkipPlace } from './skip.ts'
 
-const dir = mkdtempSync(join(tmpdir(), 'reelpulse-skip-'))
 const startMs = Date.UTC(2026, 9, 28)
 const retentionMs = 1_000
 const limits = { block: { events: 60, bytes: 1e9 } }
 const options = { settings: defaultSettings, newId: () => crypto.randomUUID(), now: () => startMs }
 
-let engine: EmbeddedEngine
-let embedded: EmbeddedLog
 /** Of the embedded log's retention: everything is young until a test lets time pass. */
 let nowMs = 0
-
-beforeAll(async () => {
-  engine = await openEmbeddedEngine({ dataDir: join(dir, 'data') })
-  embedded = await embeddedLog(join(dir, 'log'), { now: () => nowMs, maintainEveryMs: 0 })
-})
-afterAll(async () => {
-  await embedded.close()
-  await engine.close()
-  rmSync(dir, { recursive: true, force: true })
-})
+const { engine, log: embedded } = await embeddedParts('skip', { log: { now: () => nowMs, maintainEveryMs: 0 } })
 
 let cases = 0
 async function newPlace(log: Log = embedded): Promise<SkipPlace> {

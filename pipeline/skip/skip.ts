@@ -1,8 +1,9 @@
 // Goes on past a hole in the log: looks for what is lost, and, told to, lets a partition begin again behind it
 // (docs/decisions/holes-in-the-log.md).
+import { keptState } from '../../operators/partition/kept-state.ts'
 import { partitionOperator } from '../../operators/partition/partition.ts'
 import { murmur2 } from '../../operators/hash.ts'
-import { keptState, userStateWriter } from '../../operators/partition/state.ts'
+import { userStateWriter } from '../../operators/partition/state.ts'
 import type { OperatorSettings } from '../../operators/settings.ts'
 import type { Log, OutRecord, PartitionOwner } from '../ports/log.ts'
 import type { Store } from '../ports/store.ts'

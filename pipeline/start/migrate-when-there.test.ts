@@ -26,19 +26,23 @@ test('a store that is not there yet is waited for, and one that refuses is not',
   await expect(migrateWhenThere(refusing, signal, logger)).rejects.toThrow('no rights')
 })
 
-test('reelpulse process that starts before its store says so, waits, and can be stopped', async () => {
-  const data = mkdtempSync(join(tmpdir(), 'reelpulse-early-'))
-  const bin = fileURLToPath(new URL('../cli/bin.js', import.meta.url))
-  // Nothing listens on port 9, the one for discarding.
-  const child = spawn(process.execPath, [bin, 'process', '--data', data, '--clickhouse-url', 'http://127.0.0.1:9'], {
-    stdio: ['ignore', 'ignore', 'pipe'],
-    env: { ...process.env, REELPULSE_PORT: '0' },
-  })
-  const ended = new Promise<number | null>((resolve) => child.once('close', resolve))
-  let said = ''
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (said += text))
-  await soon(() => said).toContain('the store does not answer; waiting')
-  child.kill('SIGTERM')
-  expect(await ended).toBe(0)
-  rmSync(data, { recursive: true, force: true })
-}, 120_000)
+test.each(['process', 'start', 'detect'])(
+  'reelpulse %s that starts before its store says so, waits, and can be stopped',
+  async (role) => {
+    const data = mkdtempSync(join(tmpdir(), 'reelpulse-early-'))
+    const bin = fileURLToPath(new URL('../cli/bin.js', import.meta.url))
+    // Nothing listens on port 9, the one for discarding.
+    const child = spawn(process.execPath, [bin, role, '--data', data, '--clickhouse-url', 'http://127.0.0.1:9'], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+      env: { ...process.env, REELPULSE_PORT: '0' },
+    })
+    const ended = new Promise<number | null>((resolve) => child.once('close', resolve))
+    let said = ''
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (said += text))
+    await soon(() => said).toContain('the store does not answer; waiting')
+    child.kill('SIGTERM')
+    expect(await ended).toBe(0)
+    rmSync(data, { recursive: true, force: true })
+  },
+  120_000,
+)

@@ -5,12 +5,14 @@ import { probe, type Probe } from '../health/probe.ts'
 import { readiness, type Part, type PartState, type Readiness } from '../health/readiness.ts'
 import { CannotListen, json, openHttp, type HttpServer } from '../http/server.ts'
 import type { Logger } from '../log/logger.ts'
+import { detectMetrics } from '../metrics/detect-metrics.ts'
 import { processMetrics, type ProcessMetrics } from '../metrics/process-metrics.ts'
 import { metrics } from '../metrics/registry.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Log, TopicDescription } from '../ports/log.ts'
 import type { Store } from '../ports/store.ts'
-import type { PartitionProgress } from '../roles/process/partition-run.ts'
+import type { DetectWatch } from '../roles/detect/watch.ts'
+import type { PartitionProgress } from '../roles/process/partition-progress.ts'
 import type { ProcessRole } from '../roles/process/process.ts'
 
 export type MonitoringOptions = {
@@ -28,6 +30,8 @@ export type Monitoring = {
   watchStore(store: Store): void
   /** A process role of the topic is about to start; it must use what comes back. */
   beginProcess(neighbours: { log: Log; store: Store; topic: string }): MonitoredProcess
+  /** A detect role is about to start; it must tell what comes back. */
+  beginDetect(): DetectWatch
   /** The state of a role without partitions. */
   role(name: string): (state: PartState, error?: string) => void
   /** From here on it is not ready: what is in flight lands. */
@@ -114,6 +118,7 @@ export async function openMonitoring(options: MonitoringOptions): Promise<Monito
         },
       }
     },
+    beginDetect: () => detectMetrics({ registry, now }),
     role(name) {
       let part: Part = { role: name, state: 'starting', since: now() }
       roles.set(name, () => [part])

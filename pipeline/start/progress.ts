@@ -1,7 +1,7 @@
 // What all partitions of a process role have come to, put together for people: totals, rates, tiers, the latest changes.
 import type { TierChange } from '../../schemas/tables/tier-changes.ts'
 import { tiers, type Tier } from '../../schemas/tiers.ts'
-import type { PartitionProgress } from '../roles/process/partition-run.ts'
+import type { PartitionProgress } from '../roles/process/partition-progress.ts'
 import type { RestoreProgress } from '../roles/process/restore.ts'
 
 /** An alert's transition, as the views show it. */

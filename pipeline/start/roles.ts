@@ -1,12 +1,12 @@
 // Runs the process and detect roles of one topic beside each other in this process, and keeps what people want to see.
 import { systemClock } from '../adapters/system-clock.ts'
 import { behaviorBatch } from '../../schemas/behavior-batch.ts'
-import { tables } from '../../schemas/tables/catalogue.ts'
 import type { OperatorSettings } from '../../operators/settings.ts'
-import { views } from '../../operators/views.ts'
 import { flushResolver } from '../adapters/avro-resolver.ts'
-import { callbackNotifier, cellText } from '../adapters/callback-notifier.ts'
-import { webhookNotifier } from '../adapters/webhook-notifier.ts'
+import { cellText } from '../../operators/alerts/tell.ts'
+import { callbackNotifier } from '../adapters/callback-notifier.ts'
+import { receiversOf } from '../alerts/receivers.ts'
+import type { DetectSettings } from '../config/groups.ts'
 import { changelogOf, rejectedTopicOf, tierChangesTopicOf } from '../config/names.ts'
 import { schemaHistory } from '../config/schema-history.ts'
 import type { Logger } from '../log/logger.ts'
@@ -14,9 +14,10 @@ import type { Log } from '../ports/log.ts'
 import type { Notifier } from '../ports/notifier.ts'
 import type { Store } from '../ports/store.ts'
 import { detect } from '../roles/detect.ts'
-import type { BehaviorNames } from '../roles/process/partition-run.ts'
+import type { BehaviorNames } from '../roles/process/partition-options.ts'
 import { startProcess, type ProcessRole } from '../roles/process/process.ts'
 import { beWriter } from './be-writer.ts'
+import { migrateWhenThere, whenThere } from './migrate-when-there.ts'
 import type { Monitoring } from './monitoring.ts'
 import type { AlertLine, ProgressBoard } from './progress.ts'
 
@@ -38,12 +39,13 @@ export type RolesOptions = {
   operators: OperatorSettings
   blockSpanS: number
   checkpointS: number
-  latenessS: number
-  webhookUrl: string | undefined
+  detect: DetectSettings
   logger: Logger
   monitoring: Monitoring
   board: ProgressBoard
   onAlert(line: AlertLine): void
+  /** Aborted: wait no longer for a store that is away. */
+  signal: AbortSignal
 }
 
 export type Roles = {
@@ -52,12 +54,13 @@ export type Roles = {
   stop(): Promise<void>
 }
 
-export async function startRoles(options: RolesOptions): Promise<Roles> {
-  const { store, topic, logger, board, monitoring } = options
-  await store.migrate(tables, views)
-  await beWriter(store, topic, options.group)
+/** Undefined where `signal` came before the store. */
+export async function startRoles(options: RolesOptions): Promise<Roles | undefined> {
+  const { store, topic, logger, board, monitoring, signal } = options
   const processLogger = logger.child({ role: 'process' })
   const monitored = monitoring.beginProcess(options)
+  if (!(await migrateWhenThere(store, signal, processLogger))) return undefined
+  if (!(await whenThere(() => beWriter(store, topic, options.group), signal, processLogger))) return undefined
   const process = await startProcess({
     clock: systemClock,
     log: monitored.log,
@@ -86,12 +89,13 @@ export async function startRoles(options: RolesOptions): Promise<Roles> {
       options.onAlert(line)
     }),
   ]
-  if (options.webhookUrl !== undefined) notifiers.push(webhookNotifier(options.webhookUrl))
+  notifiers.push(...receiversOf({ settings: options.detect, topic, openLog: () => Promise.resolve(options.log) }))
   const tellDetect = monitoring.role('detect')
   const detecting = detect({
     store,
-    settings: { topic, latenessMs: options.latenessS * 1000 },
+    settings: { topic, latenessMs: options.detect.latenessS * 1000 },
     notifiers,
+    watch: monitoring.beginDetect(),
     log: logger.child({ role: 'detect' }),
     signal: stopDetect.signal,
     onState: tellDetect,

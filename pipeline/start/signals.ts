@@ -4,8 +4,10 @@ import type { OperatorSettings } from '../../operators/settings.ts'
 import type { Logger } from '../log/logger.ts'
 import type { Log } from '../ports/log.ts'
 import type { Store } from '../ports/store.ts'
-import { startProcess, type PartitionStatus, type ProcessRole } from '../roles/process/process.ts'
+import type { PartitionStatus } from '../roles/process/partition-status.ts'
+import { startProcess, type ProcessRole } from '../roles/process/process.ts'
 import { beWriter } from './be-writer.ts'
+import { migrateWhenThere, whenThere } from './migrate-when-there.ts'
 import type { Monitoring } from './monitoring.ts'
 import { progressBoard, type ProgressBoard } from './progress.ts'
 import { topicPlan } from './topic-plan.ts'
@@ -21,16 +23,18 @@ export type SignalsOptions = {
   checkpointS: number
   logger: Logger
   monitoring: Pick<Monitoring, 'role'>
+  /** Aborted: wait no longer for a store that is away. */
+  signal: AbortSignal
 }
 
-/** Its topic must be there. */
-export async function startSignals(options: SignalsOptions): Promise<{ role: ProcessRole; board: ProgressBoard }> {
-  const { log, store, topic, group } = options
+/** Its topic must be there. Undefined where `signal` came before the store. */
+export async function startSignals(options: SignalsOptions): Promise<{ role: ProcessRole; board: ProgressBoard } | undefined> {
+  const { log, store, topic, group, signal } = options
   const plan = topicPlan(topic, group)
-  await store.migrate(plan.tables, plan.views)
-  await beWriter(store, topic, group)
   const logger = options.logger.child({ role: 'signals' })
   const tellState = options.monitoring.role('signals')
+  if (!(await migrateWhenThere(store, signal, logger, plan))) return undefined
+  if (!(await whenThere(() => beWriter(store, topic, group), signal, logger))) return undefined
   const board = progressBoard(Date.now)
   const started: { role?: ProcessRole } = {}
   const look = () => {

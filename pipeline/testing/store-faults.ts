@@ -20,8 +20,11 @@ export type StoreFault =
 export type FaultOptions = {
   /** Only inserts into this table; else everything. `refuse` is always everything. */
   table?: string
-  /** So many inserts pass before it begins, and every question that comes before. */
-  after?: number
+  /**
+   * So many inserts (into `table`, where it is given) of each partition pass before it begins: for each apart, whatever the others do,
+   * and for what is of no partition once it has begun for all of them. Default: at once, for all.
+   */
+  after?: { inserts: number; partitions: number }
 }
 
 export type StoreFaults = {
@@ -58,20 +61,32 @@ export function errorPage(status: number, title: string): StoreFault {
 export async function storeFaults(upstream: () => Pick<RequestOptions, 'socketPath' | 'host' | 'port'>): Promise<StoreFaults> {
   let fault: StoreFault | undefined
   let table: string | undefined
-  let passing = 0
+  let after: FaultOptions['after']
+  /** By partition, of those that are counted. */
+  const inserts = new Map<string, number>()
   let met = 0
   let server: Server | undefined
   let port = 0
 
-  const isInsert = (message: IncomingMessage) =>
-    (new URL(message.url ?? '/', 'http://localhost').searchParams.get('query') ?? '').startsWith('INSERT INTO ')
-  const mayPass = (message: IncomingMessage) => (isInsert(message) ? passing-- > 0 : passing > 0)
+  /** Whether the fault has begun for what is asked here; counts it. */
+  function hasBegun(asked: Asked): boolean {
+    if (after === undefined) return true
+    const allowed = after.inserts
+    if (asked.partition === undefined) return hasBegunForAll()
+    const count = (inserts.get(asked.partition) ?? 0) + (asked.into === undefined ? 0 : 1)
+    inserts.set(asked.partition, count)
+    return count > allowed
+  }
+  const hasBegunForAll = () =>
+    after === undefined || [...inserts.values()].filter((count) => count > after!.inserts).length >= after.partitions
 
   function listen(): Promise<void> {
     const next = createServer((message, response) => {
       message.on('error', () => {})
       response.on('error', () => {})
-      const present = fault !== undefined && isMeant(message) && !mayPass(message) ? fault : undefined
+      const asked = askedBy(message)
+      const isMeant = table === undefined || asked.into === table
+      const present = fault !== undefined && isMeant && hasBegun(asked) ? fault : undefined
       if (present !== undefined) met++
       meet(present, message, response)
     })
@@ -87,16 +102,12 @@ export async function storeFaults(upstream: () => Pick<RequestOptions, 'socketPa
     })
   }
 
-  const isMeant = ({ url = '' }: IncomingMessage): boolean => {
-    if (table === undefined) return true
-    const query = new URL(url, 'http://x').searchParams.get('query') ?? ''
-    return query.startsWith(`INSERT INTO \`${table}\` `)
-  }
-
   function meet(present: StoreFault | undefined, message: IncomingMessage, response: ServerResponse): void {
     switch (present?.kind) {
       case 'refuse':
-        void unlisten()
+        // Who is not the last to meet it finds a connection that breaks.
+        if (hasBegunForAll()) void unlisten()
+        else message.socket.destroy()
         return
       case undefined:
         return forward(message, response, (answer) => {
@@ -157,9 +168,10 @@ export async function storeFaults(upstream: () => Pick<RequestOptions, 'socketPa
     begin(next, options = {}) {
       fault = next
       table = options.table
-      passing = options.after ?? 0
+      after = options.after
+      inserts.clear()
       met = 0
-      if (next.kind === 'refuse' && passing === 0) void unlisten()
+      if (next.kind === 'refuse' && after === undefined) void unlisten()
     },
     async end() {
       const hung = fault?.kind === 'hang' || fault?.kind === 'lose_reply'
@@ -171,4 +183,19 @@ export async function storeFaults(upstream: () => Pick<RequestOptions, 'socketPa
     met: () => met,
     close: unlisten,
   }
+}
+
+type Asked = {
+  /** The table of an insert; undefined: it is none. */
+  into: string | undefined
+  /** Of which partition an insert or a question is, as it is written; undefined: of none. */
+  partition: string | undefined
+}
+
+function askedBy({ url = '/' }: IncomingMessage): Asked {
+  const search = new URL(url, 'http://localhost').searchParams
+  const into = /^INSERT INTO `(\w+)` /.exec(search.get('query') ?? '')?.[1]
+  // log_id/topic/partition/…
+  const partition = search.get('insert_deduplication_token')?.split('/')[2] ?? search.get('param_partition') ?? undefined
+  return { into, partition }
 }

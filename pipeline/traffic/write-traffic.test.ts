@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { partitionOf } from '../../operators/hash.ts'
 import { embeddedLog, type EmbeddedLog } from '../adapters/embedded-log.ts'
+import { textHeaders } from '../text-headers.ts'
 import { topicTail } from './topic-tail.ts'
 import { readFlush, type ReadFlush } from './generator/read-flush.ts'
 import { liveTraffic, TopicIsLater, writeTraffic } from './write-traffic.ts'
@@ -40,9 +41,7 @@ async function readAll(topic: string): Promise<Kept[][]> {
             timestampMs: batch.timestampsMs[i]!,
             key: key === null ? null : Buffer.from(key).toString(),
             flush: value === null ? undefined : readFlush(value),
-            headers: Object.fromEntries(
-              Object.entries(batch.headers[i] ?? {}).map(([name, bytes]) => [name, Buffer.from(bytes).toString()]),
-            ),
+            headers: textHeaders(batch.headers[i]),
           })
         }
       }

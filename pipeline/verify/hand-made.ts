@@ -9,6 +9,7 @@ import type { Table } from '../../schemas/table.ts'
 import type { Row } from '../../schemas/field.ts'
 import { encodeRows } from '../../schemas/row-binary.ts'
 import { featureNames } from '../../schemas/measures.ts'
+import { tables } from '../../schemas/tables/catalogue.ts'
 import { eventsTable, type EventRow } from '../../schemas/tables/events.ts'
 import { kpiDeltasTable, kpiMeasures } from '../../schemas/tables/kpi-deltas.ts'
 import { tierChangesTable, type TierChangeRow } from '../../schemas/tables/tier-changes.ts'
@@ -28,6 +29,9 @@ export async function openTestStore(tables: readonly Table[]): Promise<Store & {
     },
   }
 }
+
+/** Tables that forget nothing for its age: a log made up for a test may be of any year. */
+export const lastingTables = tables.map(({ ttl: _, ...table }): Table => table)
 
 /** A made-up id, as bytes. */
 export const anyId = () => Uint8Array.from(Buffer.from(randomUUID().replaceAll('-', ''), 'hex'))

@@ -1,7 +1,8 @@
 // Whether `events` can be trusted as the facts: each event once, clocks that only rise, and what had to be rejected not in it.
 import { maxAmountMinor, tooOldMs } from '../../schemas/limits.ts'
 import { windows } from '../../schemas/measures.ts'
-import { correctedMs, floorDiv, ms } from './facts.ts'
+import { correctedMs, floorDiv, ms, seqOf } from './facts.ts'
+import { tiersBefore } from './tiers.ts'
 import { homeClockAtCut, inCut, integer, usersAre, type Cut, type Scope, type VerifySettings } from './scope.ts'
 
 /** A check gives a row for each finding: at most `examples` lines, and how many there are in all. */
@@ -131,5 +132,19 @@ export function missingFeatures(scope: Scope, settings: VerifySettings): string 
       SELECT user_id, max(${ms('as_of')}) AS newest_ms FROM user_features
       WHERE ${usersAre(scope.users)} AND ${inCut(scope.cut)} GROUP BY user_id) AS f ON e.user_id = f.user_id
     WHERE newest_ms < due_ms`,
+  )
+}
+
+/** Events whose tier is not the one that their record found; KPI cells of a tier go by it. */
+export function wrongTiers(scope: Scope): string {
+  return findings(
+    `concat(${place}, ': tier ', stored, ', recomputed ', tier)`,
+    `FROM (
+      SELECT partition, offset, ordinal, e.stored AS stored, t.tier AS tier
+      FROM (
+        SELECT user_id, partition, offset, ordinal, toString(tier) AS stored, ${seqOf(ms('clock_at'))} AS seq
+        FROM events WHERE ${usersAre(scope.users)} AND ${inCut(scope.cut)}) AS e
+      LEFT JOIN (${tiersBefore(scope)}) AS t ON e.user_id = t.user_id AND e.seq = t.seq
+      WHERE stored != tier)`,
   )
 }

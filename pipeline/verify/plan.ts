@@ -11,6 +11,8 @@ export type Choice = {
   readonly users: number | undefined
   /** Rows of `user_features` that a sample should hold at least, where there are so many. */
   readonly rows: number
+  /** False: the sums of `kpi_deltas` are left out. */
+  readonly kpis?: boolean
 }
 
 export type Plan = {

@@ -7,13 +7,15 @@ const shownColumns = 6
 const shownFindings = 3
 
 export function renderReport(database: string, report: Report): string {
-  const { featureRows, tierChangeRows, findings } = report
+  const { featureRows, tierChangeRows, kpiCells, findings } = report
   const lines = [
     `${database}: ${report.events} events of ${report.users} users, ${report.sampled ? 'a sample of the rows' : 'every row'}`,
     `  user_features  ${featureRows.compared} rows compared, ${featureRows.differing} differ`,
     ...renderRows(featureRows.examples),
     `  tier_changes   ${tierChangeRows.compared} rows compared, ${tierChangeRows.differing} differ`,
     ...renderRows(tierChangeRows.examples),
+    `  kpi_deltas     ${kpiCells.compared} cells of ${kpiCells.days} days compared, ${kpiCells.differing} differ`,
+    ...renderRows(kpiCells.examples),
   ]
   if (findings.length === 0) lines.push('  events         each once, clocks only rise, no row is missing')
   for (const { check, findings: count, examples } of findings)

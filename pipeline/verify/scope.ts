@@ -85,5 +85,6 @@ export function settingParams(settings: VerifySettings): QueryParams {
     regions: settings.dimensions.region,
     versions: settings.dimensions.app_version,
     categories: settings.dimensions.category,
+    surfaces: settings.dimensions.surface,
   }
 }

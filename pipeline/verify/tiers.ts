@@ -110,3 +110,8 @@ export function tiersFrom(scope: Scope): string {
     FROM (${history(scope)})
     GROUP BY user_id, at_ms`
 }
+
+/** The tier that each record (`seq`) found, by (user_id, seq). */
+export function tiersBefore(scope: Scope): string {
+  return `SELECT user_id, through AS seq, ${tierName('before')} AS tier FROM (${history(scope)}) WHERE monthly = 0`
+}

@@ -1,45 +1,35 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { naiveDecode } from '../../operators/naive/decode.ts'
-import { naivePartition, type NaiveBlock } from '../../operators/naive/partition.ts'
-import { samplePartitionLog, type PartitionLog } from '../../operators/testing/generate.ts'
-import { tables } from '../../schemas/tables/catalogue.ts'
 import { eventsTable } from '../../schemas/tables/events.ts'
 import { kpiDeltasTable } from '../../schemas/tables/kpi-deltas.ts'
+import { rejectedEventsTable } from '../../schemas/tables/rejected-events.ts'
 import { tierChangesTable } from '../../schemas/tables/tier-changes.ts'
 import { userFeaturesTable } from '../../schemas/tables/user-features.ts'
 import type { Store } from '../ports/store.ts'
-import { insertRows, openTestStore } from './hand-made.ts'
+import { insertRows, lastingTables, openTestStore } from './hand-made.ts'
+import { nastyBlocks } from './nasty-blocks.ts'
 import { renderReport } from './render.ts'
 import { verify } from './verify.ts'
 
 let store: Store
 beforeAll(async () => {
-  store = await openTestStore(tables)
+  store = await openTestStore(lastingTables)
 })
 afterAll(() => store.close())
-
-/** The tables of a partition's log, by the naive twins. */
-function blocksOf(log: PartitionLog): NaiveBlock[] {
-  const { partition, partitionCount } = log
-  const limits = { blockEvents: 40, blockBytes: 2 ** 26, partRows: 100_000, partBytes: 2 ** 26 }
-  const firstOffset = log.records[0]?.offset ?? 0
-  const naive = naivePartition(log.settings, { partition, partitionCount, logId: 'log', limits, firstOffset, decode: naiveDecode })
-  return log.records.flatMap((record) => naive.record(record) ?? [])
-}
 
 const steps = 150
 const seeds = process.env['SEED'] === undefined ? [1, 2, 3, 4, 5] : [Number(process.env['SEED'])]
 
 test.each(seeds)('what the naive twins make of a nasty log is what SQL makes of its events (SEED=%i)', async (seed) => {
-  const log = samplePartitionLog(seed, steps)
-  const blocks = blocksOf(log)
+  const { log, blocks } = nastyBlocks(seed, steps)
   const features = blocks.flatMap((block) => block.features)
   const changes = blocks.flatMap((block) => block.tierChanges)
+  const deltas = blocks.flatMap((block) => block.kpiDeltas)
   const together = [
     [eventsTable, blocks.flatMap((block) => block.events)],
     [userFeaturesTable, features],
     [tierChangesTable, changes],
-    [kpiDeltasTable, blocks.flatMap((block) => block.kpiDeltas).filter((row) => row.dimension === 'clock')],
+    [rejectedEventsTable, blocks.flatMap((block) => block.rejected)],
+    [kpiDeltasTable, deltas],
   ] as const
   for (const [table, rows] of together) {
     await store.command(`TRUNCATE TABLE ${table.name}`)
@@ -47,5 +37,8 @@ test.each(seeds)('what the naive twins make of a nasty log is what SQL makes of 
   }
   const report = await verify(store, log.settings, { everything: true, users: undefined, rows: 1 })
   expect(report.rowsDiffer, renderReport(`seed ${seed}, ${log.settings.zone}`, report)).toBe(0)
-  expect(report.rowsCompared).toBe(features.length + changes.length)
+  const cells = new Set(deltas.flatMap((row) => row.dimension === 'clock' ? [] : [JSON.stringify([row.grain, row.bucket_at, row.dimension, row.value])])) // prettier-ignore
+  expect(report.kpiCells.daysLeftOut).toBe(0)
+  expect(report.kpiCells.compared).toBe(cells.size)
+  expect(report.rowsCompared).toBe(features.length + changes.length + cells.size)
 })

@@ -1,4 +1,4 @@
-// Recomputes features, lifetimes, affinities and tiers in SQL from table `events`, and compares them with what is stored.
+// Recomputes features, lifetimes, affinities, tiers and KPI sums in SQL from table `events`, and compares them with what is stored.
 import type { Store } from '../ports/store.ts'
 import { compareFeatures, compareTierChanges, type Comparison, type DifferingRow } from './compare.ts'
 import {
@@ -9,18 +9,22 @@ import {
   rowsAhead,
   wrongClocks,
   wrongEvents,
+  wrongTiers,
   type Finding,
 } from './integrity.ts'
+import { compareKpis, type KpiComparison } from './kpis.ts'
 import { makePlan, type Choice } from './plan.ts'
 import { sampleBuckets, settingParams, userParams, type Scope, type VerifySettings } from './scope.ts'
 
 export type Report = {
-  /** Rows of `user_features` and `tier_changes` that were recomputed; a missing one counts. */
+  /** Rows of `user_features` and `tier_changes`, and cells of `kpi_deltas`, that were recomputed; a missing one counts. */
   rowsCompared: number
   /** Of those, how many differ, and everything that is wrong in `events` itself. */
   rowsDiffer: number
   featureRows: Comparison
   tierChangeRows: Comparison
+  /** Sums of (grain, bucket, cell). */
+  kpiCells: KpiComparison
   /** Only checks that found something. */
   findings: ({ check: string } & Finding)[]
   sampled: boolean
@@ -85,14 +89,22 @@ export async function verify(
   for (const scope of plan.scopes) {
     await compare(featureRows, compareFeatures(scope), scope)
     await compare(tierChangeRows, compareTierChanges(scope), scope)
+    if (choice.kpis !== false)
+      await check('tiers of events', wrongTiers(scope), userParams(scope.users) as Readonly<Record<string, string | number>>)
     step()
   }
+  const kpiCells: KpiComparison =
+    choice.kpis !== false
+      ? await compareKpis(store, plan.cut, settings, params, !plan.sampled)
+      : { compared: 0, differing: 0, examples: [], days: 0, daysLeftOut: 0 }
 
   return {
-    rowsCompared: featureRows.compared + tierChangeRows.compared,
-    rowsDiffer: featureRows.differing + tierChangeRows.differing + findings.reduce((sum, finding) => sum + finding.findings, 0),
+    rowsCompared: featureRows.compared + tierChangeRows.compared + kpiCells.compared,
+    rowsDiffer:
+      featureRows.differing + tierChangeRows.differing + kpiCells.differing + findings.reduce((sum, finding) => sum + finding.findings, 0),
     featureRows,
     tierChangeRows,
+    kpiCells,
     findings,
     sampled: plan.sampled,
     users: plan.totals.users,

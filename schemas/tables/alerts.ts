@@ -1,10 +1,14 @@
 // Every transition of an alert's lifecycle. The view `open_alerts` shows the latest of each that is not resolved.
-import { enumeration, fieldTable, float64, instant, string, uint32, uuid, word, type Row } from '../field.ts'
+import { enumeration, fieldTable, float64, instant, list, nested, string, uint32, uuid, word, type Row } from '../field.ts'
 import { table } from '../table.ts'
 import { cellDimensions, grains } from './kpi-deltas.ts'
 
 export const alertStates = ['pending', 'firing', 'recovering', 'resolved'] as const
 export type AlertState = (typeof alertStates)[number]
+
+/** `kpi`: a KPI is not what it should be. `review_overdue`: such an alert fired, and its root-cause review is overdue. */
+export const alertKinds = ['kpi', 'review_overdue'] as const
+export type AlertKind = (typeof alertKinds)[number]
 
 export const alertsTable = table({
   name: 'alerts',
@@ -24,9 +28,22 @@ export const alertsTable = table({
     baseline: float64('What it was expected to be; frozen at firing.'),
     denominator: float64(),
     reason: string('The rule and the figures that decided.'),
+    kind: enumeration('AlertKind', alertKinds),
+    about_id: uuid('review_overdue: the alert whose review it is; else the alert itself.'),
   }),
   engine: { kind: 'append' },
   orderBy: ['kpi', 'dimension', 'value', 'decided_at', 'sequence'],
   partitionBy: 'toYYYYMM(decided_at)',
 })
 export type AlertRow = Row<typeof alertsTable.record>
+
+/** A message of topic `kpi-alerts`: one transition. Avro, key = alert id as text. */
+export const kpiAlertMessage = fieldTable('KpiAlert', {
+  ...alertsTable.record.fields,
+  topic: string('The input topic that was watched.'),
+  board_url: string('The board at that time and cell; empty where none is set.'),
+  causes: list(
+    nested(fieldTable('AlertCause', { cell: string('Such as `channel ad, region CN-11`.'), share: float64("Of the KPI's change.") })),
+  ),
+})
+export type KpiAlert = Row<typeof kpiAlertMessage>

@@ -10,11 +10,16 @@ export type Grain = (typeof grains)[number]
 export const cellDimensions = ['all', 'platform', 'channel', 'region', 'app_version', 'category', 'surface', 'tier', 'clock'] as const
 export type CellDimension = (typeof cellDimensions)[number]
 
-/** The additive measures of a cell; issue 3 adds the distinct ones (active_users, buyers, sessions). */
+/**
+ * The measures of a cell. The first ones are sums: an hour's is that of its minutes. `late_unmarked` and the distinct ones, where a user
+ * (or a session) counts once per bucket and cell, are each grain's own.
+ */
 export const kpiMeasures = [
   'plays', 'completes', 'watch_ms', 'impressions', 'clicks', 'likes', 'comments', 'shares', 'follows', 'searches',
-  'purchases', 'amount_minor', 'registers', 'events',
+  'purchases', 'amount_minor', 'registers', 'events', 'fresh_plays', 'first_week_plays', 'first_week_completes', 'rejected',
+  'late_unmarked', 'active_users', 'engaged_users', 'buyers', 'sessions',
 ] as const // prettier-ignore
+export const rolledUpMeasures = kpiMeasures.indexOf('late_unmarked')
 export type KpiMeasure = (typeof kpiMeasures)[number]
 
 /** By block_at: longer than an event may be late. */
@@ -41,7 +46,16 @@ export const kpiDeltasTable = table({
     purchases: uint64(),
     amount_minor: uint64(),
     registers: uint64(),
-    events: uint64(),
+    events: uint64('Accepted events.'),
+    fresh_plays: uint64('Plays of content published within 7 days.'),
+    first_week_plays: uint64('Plays of users in their first 7 days since registration.'),
+    first_week_completes: uint64('The completes among them.'),
+    rejected: uint64('Rows of rejected_events, by their clock_at; cell all only.'),
+    late_unmarked: uint64('Events that came when the bucket counted nobody any more.'),
+    active_users: uint64('Users, each once per bucket and cell.'),
+    engaged_users: uint64('Users with a like, comment, share or follow.'),
+    buyers: uint64('Users with a purchase.'),
+    sessions: uint64('Distinct session ids of users.'),
     next_offset: int64('clock: offset after the block; else 0.'),
     partition_count: uint16('clock: partitions of the topic; else 0.'),
   }),

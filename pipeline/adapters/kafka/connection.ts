@@ -122,5 +122,7 @@ export const socketFactory: ISocketFactory = ({ host, port, ssl, onConnect }) =>
       )
   socket.setKeepAlive(true, 60_000)
   socket.setNoDelay(true)
+  // While its broker is away kafkajs ends the dead connection with every attempt, and each time `unref` would have it listen for its 'connect'.
+  socket.once('close', () => (socket.unref = () => socket))
   return socket
 }

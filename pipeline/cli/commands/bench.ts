@@ -19,6 +19,7 @@ With --topic it reads that topic once, appends nothing to it, and writes the che
     ['bench --durability', 'What it costs to sync before acknowledging, in the embedded log and engine.'],
     ['bench --restore', "How fast a million users' state comes back, beside kafkajs alone on the same topic."],
     ['bench --checkpoints', 'What checkpoints take of the CPU in steady state.'],
+    ['bench --attribution', 'How fast the causes of a drop are found among a million leaves.'],
     ['bench --brokers 127.0.0.1:9092 --topic bench-events --sums sums.txt', "One run over a topic, and its rows' sums."],
   ],
   flags: z.object({
@@ -36,6 +37,13 @@ With --topic it reads that topic once, appends nothing to it, and writes the che
     restore: z.boolean().default(false).describe('Only how fast state comes back from a changelog.'),
     users: z.int('a whole number').min(100, 'at least 100').default(1_000_000).describe('Of --restore.'),
     checkpoints: z.boolean().default(false).describe('Only what checkpoints cost, on against off, every ten seconds of log time.'),
+    attribution: z.boolean().default(false).describe('Only how fast the causes of a drop are found.'),
+    leaves: z
+      .int('a whole number')
+      .min(1_000, 'at least 1000')
+      .max(6_000_000, 'at most 6000000')
+      .default(1_000_000)
+      .describe('Of --attribution.'),
     rounds: z.int('a whole number').min(1, 'at least 1').max(20, 'at most 20').default(2).describe('Runs of each.'),
   }),
   json: true,
@@ -44,6 +52,15 @@ With --topic it reads that topic once, appends nothing to it, and writes the che
     if (flags.memory) {
       const figures = await runMemory()
       print(`${figures.users} users, ${figures.busyUsers} of them busy: ${figures.rssMb} MB at the end, ${figures.tiles} tiles`)
+      result(figures)
+      return exitGood
+    }
+    if (flags.attribution) {
+      const { measureAttribution } = await import('../../bench/attribution.ts')
+      const figures = measureAttribution(flags.leaves, flags.rounds)
+      print(
+        `${figures.leaves} leaves in ${figures.seconds.toFixed(2)} s (first run ${figures.firstSeconds.toFixed(2)} s; ${figures.cpuSeconds.toFixed(2)} CPU s): ${figures.leavesPerSecond} leaves/s, ${figures.rssMb} MB; found ${figures.found}`,
+      )
       result(figures)
       return exitGood
     }

@@ -1,5 +1,5 @@
 // `reelpulse doctor`: looks at log, store and machine, and says what is wrong and how to cure it.
-import { dataSettings, logSettings, processSettings, storeSettings, topicSettings } from '../../config/groups.ts'
+import { pipelineSettings, processSettings } from '../../config/groups.ts'
 import { pick } from '../../config/group.ts'
 import { behaviorOnly } from '../behavior-only.ts'
 import { defineCommand, exitFailed, exitFinding, exitGood } from '../command.ts'
@@ -17,13 +17,7 @@ neither log nor store could be looked at.`,
     ['doctor', 'The embedded log and engine under ./data.'],
     ['doctor --brokers kafka:9092 --clickhouse-url http://clickhouse:8123 --json', 'Servers; ends with every check as JSON.'],
   ],
-  settings: {
-    data: dataSettings,
-    topic: pick(topicSettings, ['topic', 'group']),
-    log: logSettings,
-    store: storeSettings,
-    process: pick(processSettings, ['blockSpanS', 'checkpointS']),
-  },
+  settings: { ...pipelineSettings, process: pick(processSettings, ['blockSpanS', 'checkpointS']) },
   json: true,
   async run({ settings, json, print, result }) {
     behaviorOnly(settings.topic.topic, 'doctor')

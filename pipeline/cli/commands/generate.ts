@@ -9,8 +9,8 @@ const repository = fileURLToPath(new URL('../../../', import.meta.url))
 
 export const command = defineCommand({
   name: 'generate',
-  summary: 'write the files that follow from schemas/ and dashboards/',
-  help: `Frozen Avro schemas and rendered boards stand in the repository, so that a change of them can be read in review and other programs can
+  summary: 'write the files that follow from schemas/, operators/ and dashboards/',
+  help: `Frozen Avro schemas, the page of KPIs and rendered boards stand in the repository, so that a change of them can be read in review and other programs can
 use them. This writes them anew; with --check it writes nothing, names those that are missing or stale, and exits 1 where there are any.`,
   examples: [
     ['generate', 'Write what has changed.'],
@@ -21,11 +21,12 @@ use them. This writes them anew; with --check it writes nothing, names those tha
   }),
   json: true,
   async run({ flags, print, result }) {
-    const [fromSchemas, fromDashboards] = await Promise.all([
+    const [fromSchemas, fromOperators, fromDashboards] = await Promise.all([
       import('../../../schemas/generate.ts'),
+      import('../../../operators/kpi/generate.ts'),
       import('../../../dashboards/generate.ts'),
     ])
-    const files = [...fromSchemas.generatedFiles(), ...fromDashboards.generatedFiles()]
+    const files = [...fromSchemas.generatedFiles(), ...fromOperators.generatedFiles(), ...fromDashboards.generatedFiles()]
     const stale = files.filter(({ path, content }) => {
       const at = join(repository, path)
       return !existsSync(at) || readFileSync(at, 'utf8') !== content

@@ -55,7 +55,7 @@ Ctrl-C: what is in flight lands first, and the next start goes on from there. To
       { summarize, summaryLines },
       { endsOf, untilProcessed },
       { openMonitoring },
-      { migrateWhenThere },
+      { migrateWhenThere, whenThere },
       { unlessAborted },
       { beWriter },
     ] = await Promise.all([
@@ -97,7 +97,7 @@ Ctrl-C: what is in flight lands first, and the next start goes on from there. To
       try {
         const monitored = monitoring.beginProcess({ log, store, topic })
         if (!(await migrateWhenThere(store, signal, messages, plan))) return exitGood
-        await soonOrStopped(beWriter(store, topic, group))
+        if (!(await whenThere(() => beWriter(store, topic, group), signal, messages))) return exitGood
         const startedAt = Date.now()
         const ends = await soonOrStopped(endsOf(log, topic))
         const board = progressBoard(Date.now)

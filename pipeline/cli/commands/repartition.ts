@@ -1,7 +1,6 @@
 // `reelpulse repartition`: moves users' states to where they belong once a topic has more partitions.
 import { z } from 'zod'
-import { pick } from '../../config/group.ts'
-import { dataSettings, loggerSettings, logSettings, processSettings, storeSettings, topicSettings } from '../../config/groups.ts'
+import { loggerSettings, pipelineSettings } from '../../config/groups.ts'
 import { behaviorOnly } from '../behavior-only.ts'
 import { defineCommand, exitGood, UsageError } from '../command.ts'
 
@@ -29,14 +28,7 @@ pipeline runs with. Killed, it can be run again, and until it is through \`proce
       .optional()
       .describe('Raise the topic to so many first.'),
   }),
-  settings: {
-    data: dataSettings,
-    topic: pick(topicSettings, ['topic', 'group']),
-    log: logSettings,
-    store: storeSettings,
-    process: processSettings,
-    logger: loggerSettings,
-  },
+  settings: { ...pipelineSettings, logger: loggerSettings },
   json: true,
   async run({ flags, settings, print, result, signal }) {
     const { topic, group } = settings.topic

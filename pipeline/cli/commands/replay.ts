@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { rejectReasons } from '../../../schemas/rejects.ts'
 import { pick } from '../../config/group.ts'
-import { dataSettings, logSettings, processSettings, storeSettings, topicSettings } from '../../config/groups.ts'
+import { pipelineSettings, processSettings } from '../../config/groups.ts'
 import { changelogOf, rejectedTopicOf } from '../../config/names.ts'
 import { WrongSetting } from '../../config/value.ts'
 import { behaviorOnly } from '../behavior-only.ts'
@@ -49,13 +49,7 @@ the pipeline runs with (currency, emit interval). docs/guide/replay.md has more.
       .default(60)
       .describe('How long the process role may take to come to the end of the topic (s).'),
   }),
-  settings: {
-    data: dataSettings,
-    topic: pick(topicSettings, ['topic', 'group']),
-    log: logSettings,
-    store: storeSettings,
-    process: pick(processSettings, ['emitS', 'zone', 'currency']),
-  },
+  settings: { ...pipelineSettings, process: pick(processSettings, ['emitS', 'zone', 'currency']) },
   json: true,
   async run({ flags, settings, print, note, result, signal }) {
     const { partition, from, to } = flags

@@ -1,7 +1,6 @@
 // `reelpulse skip`: goes on past a hole in the log.
 import { z } from 'zod'
-import { pick } from '../../config/group.ts'
-import { dataSettings, logSettings, processSettings, storeSettings, topicSettings } from '../../config/groups.ts'
+import { pipelineSettings } from '../../config/groups.ts'
 import { changelogOf } from '../../config/names.ts'
 import { behaviorOnly } from '../behavior-only.ts'
 import { defineCommand, exitFinding, exitGood, UsageError } from '../command.ts'
@@ -31,13 +30,7 @@ the settings that the pipeline runs with. Killed, it can be run again.`,
     to: offset.optional().describe('With --partition: go on at this offset, not where the log begins.'),
     yes: z.boolean().default(false).describe('Do it.'),
   }),
-  settings: {
-    data: dataSettings,
-    topic: pick(topicSettings, ['topic', 'group']),
-    log: logSettings,
-    store: storeSettings,
-    process: processSettings,
-  },
+  settings: pipelineSettings,
   json: true,
   async run({ flags, settings, print, result, signal }) {
     const { topic, group } = settings.topic

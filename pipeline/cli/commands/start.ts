@@ -129,13 +129,17 @@ one channel, on topic incident.`,
           operators: operatorSettingsOf(settings.process),
           blockSpanS: settings.process.blockSpanS,
           checkpointS: settings.process.checkpointS,
-          latenessS: settings.detect.latenessS,
-          webhookUrl: settings.detect.webhookUrl,
+          detect: settings.detect,
           logger: messages,
           monitoring,
           board,
           onAlert: (line) => view.say(`ALERT ${line.state}: ${line.text}`),
+          signal,
         })
+        if (roles === undefined) {
+          view.close()
+          return exitGood
+        }
         const signals =
           signalsStore === undefined
             ? undefined
@@ -149,6 +153,7 @@ one channel, on topic incident.`,
                 checkpointS: settings.process.checkpointS,
                 logger: messages,
                 monitoring,
+                signal,
               })
         await traffic.run(
           patientLog(log, signal, (message) => messages.warn(message)),

@@ -1,4 +1,4 @@
-// `reelpulse verify`: recomputes features, lifetimes and tiers from table `events`, and compares.
+// `reelpulse verify`: recomputes features, lifetimes, tiers and KPI sums from table `events`, and compares.
 import { z } from 'zod'
 import { anyTopicSettings, dataSettings, processSettings, storeSettings } from '../../config/groups.ts'
 import { databaseOf, defaultTopic } from '../../config/names.ts'
@@ -6,9 +6,10 @@ import { defineCommand, exitFinding, exitGood, UsageError } from '../command.ts'
 
 export const command = defineCommand({
   name: 'verify',
-  summary: 'recompute features, lifetimes and tiers from the events, and compare',
+  summary: 'recompute features, lifetimes, tiers and KPI sums from the events, and compare',
   help: `Recomputes every row of user_features and tier_changes in SQL from table events alone, and compares column by column:
-exactly, but for affinities, which may differ by 1e-9 of their value. It also checks that events has each event once, that
+exactly, but for affinities, which may differ by 1e-9 of their value; and the sums of every cell and bucket of kpi_deltas, users and
+sessions counted once among them, for the days whose rows are still there (40 days). It also checks that events has each event once, that
 clocks only rise, and that no user's newest row is missing. From customer signals nothing is derived: of them it checks that each is
 there once and as it should be. Blocks that are still being inserted are left out, so it may run
 while the pipeline does. Give it the settings that the pipeline runs with (emit interval, zone, currency, lists).

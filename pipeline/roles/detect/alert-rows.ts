@@ -1,6 +1,6 @@
 // Transitions of alerts as rows of `alerts`, and back.
 import type { Transition } from '../../../operators/detect/detector.ts'
-import { kpiNames } from '../../../operators/kpi/catalogue.ts'
+import { metricsOf } from '../../../operators/detect/watched.ts'
 import { encodeRows } from '../../../schemas/row-binary.ts'
 import { alertsTable } from '../../../schemas/tables/alerts.ts'
 import type { Notification } from '../../ports/notifier.ts'
@@ -32,6 +32,8 @@ export function alertInsert(topic: string, transition: Transition): InsertBlock 
     baseline: transition.baseline,
     denominator: transition.denominator,
     reason: transition.reason,
+    kind: 'kpi' as const,
+    about_id: id,
   }
   return {
     table: alertsTable.name,
@@ -43,13 +45,14 @@ export function alertInsert(topic: string, transition: Transition): InsertBlock 
 
 export function notificationOf(topic: string, transition: Transition): Notification {
   const { begunAt: _, ...rest } = transition
-  return { ...rest, topic, alertId: uuidText(alertIdOf(topic, transition)) }
+  const alertId = uuidText(alertIdOf(topic, transition))
+  return { ...rest, topic, alertId, aboutId: alertId, kind: 'kpi' }
 }
 
 /** Start of the bucket of the latest transition; undefined before the first. */
 export async function latestTransitionAt(store: Store): Promise<number | undefined> {
   const [row] = await store.query<{ transitions: number; at: number }>(
-    'SELECT count() AS transitions, toUnixTimestamp64Milli(max(bucket_at)) AS at FROM alerts',
+    "SELECT count() AS transitions, toUnixTimestamp64Milli(max(bucket_at)) AS at FROM alerts WHERE kind = 'kpi'",
   )
   return row === undefined || row.transitions === 0 ? undefined : row.at
 }
@@ -62,7 +65,7 @@ export async function readTransitions(store: Store, sinceMs: number): Promise<Tr
        toUnixTimestamp64Milli(fired_at) AS firedAt, toUnixTimestamp64Milli(due_at) AS dueAt,
        toUnixTimestamp64Milli(min(bucket_at) OVER (PARTITION BY alert_id)) AS begunAt
      FROM alerts
-     WHERE alert_id IN (
+     WHERE kind = 'kpi' AND alert_id IN (
        SELECT alert_id FROM alerts GROUP BY alert_id
        HAVING argMax(state, sequence) != 'resolved' OR max(bucket_at) >= fromUnixTimestamp64Milli({since:Int64}, 'UTC')
      )
@@ -71,9 +74,14 @@ export async function readTransitions(store: Store, sinceMs: number): Promise<Tr
     { since: sinceMs },
   )
   // A KPI that the catalogue no longer has is nobody's to go on with.
+  const names = new Set(metricsOf('minute').map(({ name }) => name))
   return rows
-    .filter(({ kpi }) => (kpiNames as readonly string[]).includes(kpi))
-    .map((row) => ({ ...row, firedAt: row.firedAt === 0 ? undefined : row.firedAt, dueAt: row.dueAt === 0 ? undefined : row.dueAt }))
+    .filter(({ kpi, grain }) => grain === 'minute' && names.has(kpi))
+    .map((row) => ({
+      ...row,
+      firedAt: row.firedAt === 0 ? undefined : row.firedAt,
+      dueAt: row.dueAt === 0 ? undefined : row.dueAt,
+    }))
 }
 
 type StoredAlert = Omit<Transition, 'firedAt' | 'dueAt'> & { firedAt: number; dueAt: number }

@@ -1,8 +1,11 @@
 // Which minutes are closed, and what they came to: read from kpi_deltas.
-import { bucketMs, type Cell, type CellSums } from '../../../operators/detect/detector.ts'
-import { kpiNames, kpis, type KpiSpec } from '../../../operators/kpi/catalogue.ts'
+import type { CellSamples } from '../../../operators/detect/detector.ts'
+import type { Cell } from '../../../operators/detect/metric.ts'
+import { measuresOf, samplesOf } from '../../../operators/detect/watched.ts'
 import type { KpiMeasure } from '../../../schemas/tables/kpi-deltas.ts'
 import type { Store } from '../../ports/store.ts'
+
+export const bucketMs = 60_000
 
 /** Of each partition: the clock of its last block, and how many partitions that says there are. */
 export type Clocks = Map<number, { clockMs: number; partitions: number }>
@@ -27,15 +30,23 @@ export function closedUntil(clocks: Clocks, latenessMs: number): number | undefi
   return Math.floor((Math.min(...all.map(({ clockMs }) => clockMs)) - latenessMs) / bucketMs) * bucketMs
 }
 
-const read: readonly KpiMeasure[] = [
-  ...new Set(kpiNames.flatMap((name) => [...(kpis[name] as KpiSpec).numerator, (kpis[name] as KpiSpec).denominator])),
-]
+const read = measuresOf('minute')
+
+/** Start of the earliest minute from `sinceMs` on; undefined where there is none. */
+export async function earliestBucketAt(store: Store, sinceMs: number): Promise<number | undefined> {
+  const [row] = await store.query<{ buckets: number; at: number }>(
+    `SELECT count() AS buckets, toUnixTimestamp64Milli(min(bucket_at)) AS at FROM kpi_deltas
+     WHERE dimension != 'clock' AND grain = 'minute' AND bucket_at >= fromUnixTimestamp64Milli({since:Int64}, 'UTC')`,
+    { since: sinceMs },
+  )
+  return row === undefined || row.buckets === 0 ? undefined : row.at
+}
 
 /**
  * The cells of every minute in [fromMs, toMs), as they were known at its close: a partition's block counts where the clock
  * before it had not yet closed the minute. So it does not matter when this is read, nor by whom.
  */
-export async function readBuckets(store: Store, fromMs: number, toMs: number, latenessMs: number): Promise<Map<number, CellSums[]>> {
+export async function readBuckets(store: Store, fromMs: number, toMs: number, latenessMs: number): Promise<Map<number, CellSamples[]>> {
   // An event is never later than its block's clock, so a block whose clock is before `from` has nothing for these minutes.
   const rows = await store.query<Cell & { bucket_ms: number } & Record<KpiMeasure, number>>(
     `WITH blocks AS (
@@ -56,11 +67,11 @@ export async function readBuckets(store: Store, fromMs: number, toMs: number, la
      GROUP BY deltas.bucket_at, deltas.dimension, deltas.value`,
     { from: fromMs, to: toMs, closes: bucketMs + latenessMs },
   )
-  const buckets = new Map<number, CellSums[]>()
+  const buckets = new Map<number, CellSamples[]>()
   for (const { bucket_ms: bucketAt, dimension, value, ...sums } of rows) {
     let cells = buckets.get(bucketAt)
     if (cells === undefined) buckets.set(bucketAt, (cells = []))
-    cells.push({ dimension, value, sums })
+    cells.push(samplesOf('minute', { dimension, value, sums }))
   }
   return buckets
 }

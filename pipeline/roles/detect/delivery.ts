@@ -1,49 +1,47 @@
-// Brings notifications to the notifiers: each until it is acknowledged, those of one alert in order.
+// Brings notifications to the notifiers. What lies in this process is told at once; receivers elsewhere get what the tables say that
+// they are owed, each from a pump of its own.
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from '../../log/logger.ts'
 import type { Notification, Notifier } from '../../ports/notifier.ts'
+import type { Store } from '../../ports/store.ts'
+import { outbox } from './outbox.ts'
+import { pump, type DeliveryWatch } from './pump.ts'
 
 export type DeliveryOptions = {
+  store: Store
+  topic: string
   log: Logger
-  /** Ends the tries; one under way is waited for. */
+  /** Ends the tries; one under way is waited for, for some seconds. */
   signal: AbortSignal
   /** Pause after the first failure; it doubles up to a minute. */
   firstPauseMs?: number
+  now?: () => number
+  watch?: DeliveryWatch | undefined
 }
 
-const longestPauseMs = 60_000
+/** A receiver that hangs is given up after ten seconds; a stop waits somewhat longer, not for ever. */
+const stopPatienceMs = 15_000
+const nobody: DeliveryWatch = { delivered: () => {}, owed: () => {} }
 
-export function delivery(notifiers: readonly Notifier[], { log, signal, firstPauseMs = 1_000 }: DeliveryOptions) {
-  const underWay = new Map<string, Promise<void>>()
-
-  async function deliver(notifier: Notifier, notification: Notification): Promise<void> {
-    for (let pauseMs = firstPauseMs; !signal.aborted; pauseMs = Math.min(longestPauseMs, pauseMs * 2)) {
-      try {
-        return await notifier.notify(notification)
-      } catch (error) {
-        log.warn(
-          { err: error, notifier: notifier.name, alert: notification.alertId, retry_in_ms: pauseMs },
-          'an alert was not taken; trying again',
-        )
-        await sleep(pauseMs, undefined, { signal }).catch(() => {})
-      }
-    }
-    log.warn({ notifier: notifier.name, alert: notification.alertId, state: notification.state }, 'stopped before the alert was taken')
-  }
+export function delivery(notifiers: readonly Notifier[], options: DeliveryOptions) {
+  const { store, topic, log, signal, firstPauseMs = 1_000, now = Date.now, watch = nobody } = options
+  const local = notifiers.filter(({ isLocal }) => isLocal === true)
+  const pumps = notifiers
+    .filter(({ isLocal }) => isLocal !== true)
+    .map((one) => pump(one, { outbox: outbox(store, topic, one.name), log, signal, now, firstPauseMs, watch }))
 
   return {
+    /** The transition is in the table. */
     send(notification: Notification): void {
-      for (const [index, notifier] of notifiers.entries()) {
-        const key = `${index}/${notification.alertId}`
-        const before = underWay.get(key) ?? Promise.resolve()
-        const done = before.then(() => deliver(notifier, notification))
-        underWay.set(key, done)
-        void done.finally(() => underWay.get(key) === done && underWay.delete(key))
-      }
+      for (const one of local)
+        one.notify(notification).catch((error: unknown) => log.warn({ err: error, notifier: one.name }, 'an alert was not taken'))
+      for (const one of pumps) one.wake()
     },
-    /** Resolves when nothing is under way. */
+    /** Resolves when nothing is owed any more; after a stop, when what was under way is through. */
     async settled(): Promise<void> {
-      while (underWay.size > 0) await Promise.all(underWay.values())
+      const all = Promise.all(pumps.map((one) => one.settled()))
+      if (!signal.aborted) await all
+      else await Promise.race([all, sleep(stopPatienceMs, undefined, { ref: false })])
     },
   }
 }

@@ -1,6 +1,6 @@
 // Behaviour: flushes in; events, features, tier changes and KPI deltas out.
 import { partitionOperator } from '../../../operators/partition/partition.ts'
-import { keptState } from '../../../operators/partition/state.ts'
+import { keptState } from '../../../operators/partition/kept-state.ts'
 import { blockTables, rowSink, type BlockTables } from './rows.ts'
 import type { WorkMaker } from './work.ts'
 

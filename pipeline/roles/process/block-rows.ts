@@ -10,6 +10,14 @@ const blockAtAt = partAt + 4
 export type PartLimits = { rows: number; bytes: number }
 export const protocolPartLimits: PartLimits = { rows: partRows, bytes: partBytes }
 
+/** What a row, and so a part's bytes, begin with. */
+export type PartHead = { partition: number; firstOffset: number; part: number }
+
+export function partHead(rows: Uint8Array): PartHead {
+  const view = new DataView(rows.buffer, rows.byteOffset, rows.byteLength)
+  return { partition: view.getUint16(0, true), firstOffset: Number(view.getBigInt64(2, true)), part: view.getUint32(partAt, true) }
+}
+
 export type Part = { part: number; rows: number; bytes: Uint8Array }
 
 export type BlockRows = {

@@ -1,24 +1,20 @@
 // The block under way and the one before it: while one is filled, the other is being inserted.
-import type { Clock } from '../../ports/clock.ts'
 import type { Store } from '../../ports/store.ts'
+import type { BlockFacts } from './block-facts.ts'
 import type { Table } from '../../../schemas/table.ts'
-import { insertBlock, isLasting, presentParts, untilAcknowledged, type BlockName, type InsertHooks, type PresentParts } from './insert.ts'
+import { insertBlock, isLasting, type BlockName, type InsertHooks } from './insert.ts'
+import { partKey, presentParts, type PresentParts } from './present-parts.ts'
 import type { OpenBlock } from './work.ts'
 
-export type BlockWriterOptions = {
+export type BlockWriterOptions = InsertHooks & {
   store: Store
   partition: number
   present: PresentParts
   /** Makes the tables of one block. */
   tables: () => OpenBlock
   abort: AbortSignal
-  clock: Clock
-  onRetry: InsertHooks['onRetry']
-  onInserted: InsertHooks['onInserted']
-  onAnswered: InsertHooks['onAnswered']
-  isDoubtful: InsertHooks['isDoubtful']
   /** A block is in the store, whole. */
-  onAcknowledged(): void
+  onAcknowledged(facts: BlockFacts): void
 }
 
 export type BlockWriter = {
@@ -69,13 +65,14 @@ export function blockWriter({ store, partition, present, tables, abort, onAcknow
       const full = open
       open = spare
       spare = full
-      insertingSince = hooks.clock.now()
+      const since = hooks.clock.now()
+      insertingSince = since
       const parts = full.all.map((rows) => ({ table: rows.table, parts: rows.finish(name.blockAt).length }))
       inserting = insertBlock(store, full, name, present, abort, hooks).then(
         () => {
           insertingSince = undefined
           unconfirmed.push({ name, parts })
-          onAcknowledged()
+          onAcknowledged(factsOf(full, hooks.clock.now() - since))
         },
         (error: unknown) => {
           insertError = error instanceof Error ? error : new Error(String(error))
@@ -91,20 +88,12 @@ export function blockWriter({ store, partition, present, tables, abort, onAcknow
       const looked = open.all
         .map((rows) => rows.table)
         .filter((table) => lasting(table) && unconfirmed.some((block) => block.parts.some((of) => of.table === table && of.parts > 0)))
-      let there: PresentParts = new Map()
-      const look = async () => {
-        there = await presentParts(
-          store,
-          looked.map(({ name }) => name),
-          since,
-        )
-      }
-      await untilAcknowledged(look, abort, hooks)
-      hooks.onAnswered()
+      const names = looked.map(({ name }) => name)
+      const there = await presentParts(store, names, since, abort, hooks)
       for (const { name, parts } of unconfirmed)
         for (const { table, parts: count } of parts.filter((of) => looked.includes(of.table)))
           for (let part = 0; part < count; part++)
-            if (!there.get(table.name)!.has(`${name.firstOffset}/${part}`))
+            if (!there.get(table.name)!.has(partKey(name.firstOffset, part)))
               throw new Error(
                 `the store acknowledged part ${part} of the block at offset ${name.firstOffset} in ${table.name}, and does not have it`,
               )
@@ -120,3 +109,12 @@ export function blockWriter({ store, partition, present, tables, abort, onAcknow
 type Acknowledged = { name: BlockName; parts: { table: Table; parts: number }[] }
 
 const bytesOf = (block: OpenBlock) => block.all.reduce((sum, rows) => sum + rows.bytes(), 0)
+
+const factsOf = (block: OpenBlock, insertMs: number): BlockFacts => ({
+  events: block.events.rows(),
+  rows: block.all.reduce((sum, rows) => sum + rows.rows(), 0),
+  bytes: bytesOf(block),
+  eventAts: block.samples.eventAts,
+  rejected: block.samples.rejected,
+  insertMs,
+})

@@ -5,14 +5,19 @@
 //   user/<user_id>               the user's state (operators/partition/state.ts)
 //   ids/<kind>/<hour>/<offset>/<n>  ids accepted in that hour and first kept at that checkpoint; a tombstone once the hour expired.
 //                                `repartition` puts `<from>to<to>-<partition>/` before <offset>: where they were moved from
+//   marks/<grain>/<hour>/<offset>/<n>  who was newly counted in which KPI cells, first kept at that checkpoint, in the hour of its clock
+//                                (operators/partition/marks-state.ts); else as ids
 //   checkpoint                   where to go on (JSON), the last record of its transaction
 //
 // Owner records (header `reelpulse: owner`) are the log adapter's.
-import { byteWriter, putBytes, room, taken } from '../../../operators/bytes.ts'
+import { byteWriter, putBytes, room, taken, type ByteWriter } from '../../../operators/bytes.ts'
 import type { OperatorSettings } from '../../../operators/settings.ts'
 import type { OutRecord, RecordBatch } from '../../ports/log.ts'
 import { lastingHours, recentHours } from '../../../operators/partition/partition.ts'
-import { takeNewIds, type IdGeneration, type KeptState } from '../../../operators/partition/state.ts'
+import type { KeptState } from '../../../operators/partition/kept-state.ts'
+import { marksKeptHours, type MarksGeneration } from '../../../operators/partition/marks-state.ts'
+import { takeNewIds, type IdGeneration } from '../../../operators/partition/state.ts'
+import { grains, type Grain } from '../../../schemas/tables/kpi-deltas.ts'
 
 /** Of the checkpoint record. A newer program adds fields, which this one passes over, and raises it only where that would be wrong. */
 const checkpointVersion = 1
@@ -48,17 +53,27 @@ export const checkpointRecord = (checkpoint: CheckpointRecord): OutRecord => ({
   value: json({ version: checkpointVersion, ...checkpoint }),
 })
 
+/** A user's key, from the id's bytes [start, start + length) of a larger run of them. */
+function writeUserKey(keys: ByteWriter, ids: Uint8Array, start: number, length: number): Uint8Array {
+  room(keys, userPrefix.length + length)
+  putBytes(keys, userPrefix, 0, userPrefix.length)
+  putBytes(keys, ids, start, length)
+  return taken(keys)
+}
+
+/** In a buffer of its own. */
 export function userKey(userId: Uint8Array): Uint8Array {
-  const key = new Uint8Array(userPrefix.length + userId.length)
-  key.set(userPrefix)
-  key.set(userId, userPrefix.length)
-  return key
+  const key = { bytes: new Uint8Array(userPrefix.length + userId.length), start: 0, at: 0 }
+  return writeUserKey(key, userId, 0, userId.length)
 }
 
 export const userRecord = (userId: Uint8Array, value: Uint8Array): OutRecord => ({ key: userKey(userId), value })
 export const isUserRecord = ({ key }: OutRecord): boolean => key !== null && isUser(key)
 
 export type IdsKey = { lasting: boolean; hour: number; key: string }
+export type MarksKey = { grain: Grain; hour: number; key: string }
+/** Of what is written once and goes by itself. */
+export type ExpiringKey = IdsKey | MarksKey
 
 /** `name`: unlike that of any other value of the hour, and the same in every replay. */
 export function idsRecord({ lasting, hour, ids }: IdGeneration, name: string): { record: OutRecord; at: IdsKey } {
@@ -66,36 +81,42 @@ export function idsRecord({ lasting, hour, ids }: IdGeneration, name: string): {
   return { record: { key: text(key), value: ids }, at: { lasting, hour, key } }
 }
 
+export function marksRecord({ grain, hour, marks }: MarksGeneration, name: string): { record: OutRecord; at: MarksKey } {
+  const key = `marks/${grain}/${hour}/${name}`
+  return { record: { key: text(key), value: marks }, at: { grain, hour, key } }
+}
+
 /** An hour after the operators forgot them. */
-const isExpired = (at: IdsKey, hour: number) => hour - at.hour > (at.lasting ? lastingHours : recentHours) + 1
+const isExpired = (at: ExpiringKey, hour: number) =>
+  hour - at.hour > ('grain' in at ? marksKeptHours[at.grain] : at.lasting ? lastingHours : recentHours) + 1
 
 /**
- * Makes the records of checkpoints: the users who changed since the last one, the ids accepted since, tombstones for ids that have
- * expired, and the checkpoint record last. `kept`: keys of the ids that are in the changelog already.
+ * Makes the records of checkpoints: the users who changed since the last one, the ids accepted since and the marks made since, tombstones
+ * for those that have expired, and the checkpoint record last. `kept`: keys of the ids and marks that are in the changelog already.
  */
-export function checkpointWriter(state: KeptState, kept: readonly IdsKey[]): (checkpoint: CheckpointRecord) => OutRecord[] {
-  const keys = byteWriter()
-  const userKey = (slot: number) => {
-    const idLength = state.users.idLength(slot)
-    room(keys, userPrefix.length + idLength)
-    putBytes(keys, userPrefix, 0, userPrefix.length)
-    putBytes(keys, state.users.ids(), state.users.idStart(slot), idLength)
-    return taken(keys)
-  }
-  let idKeys = [...kept]
+export function checkpointWriter(state: KeptState, kept: readonly ExpiringKey[]): (checkpoint: CheckpointRecord) => OutRecord[] {
+  const userKeys = byteWriter()
+  const { users } = state
+  const keyOf = (slot: number) => writeUserKey(userKeys, users.ids(), users.idStart(slot), users.idLength(slot))
+  let keys: ExpiringKey[] = [...kept]
   return (checkpoint) => {
     const records: OutRecord[] = []
     // In the order of their slots, what is kept of one lies close to what is kept of the next.
-    for (const slot of state.changed().toSorted()) records.push({ key: userKey(slot), value: state.writeUser(slot) })
+    for (const slot of state.changed().toSorted()) records.push({ key: keyOf(slot), value: state.writeUser(slot) })
     state.clearChanged()
     for (const [n, generation] of takeNewIds(state).entries()) {
       const { record, at } = idsRecord(generation, `${checkpoint.nextOffset}/${n}`)
       records.push(record)
-      idKeys.push(at)
+      keys.push(at)
+    }
+    for (const [n, generation] of state.takeMarks().entries()) {
+      const { record, at } = marksRecord(generation, `${checkpoint.nextOffset}/${n}`)
+      records.push(record)
+      keys.push(at)
     }
     const hour = Math.floor(checkpoint.clock / 3_600_000)
-    for (const at of idKeys) if (isExpired(at, hour)) records.push(tombstone(at.key))
-    idKeys = idKeys.filter((at) => !isExpired(at, hour))
+    for (const at of keys) if (isExpired(at, hour)) records.push(tombstone(at.key))
+    keys = keys.filter((at) => !isExpired(at, hour))
     records.push(checkpointRecord(checkpoint))
     return records
   }
@@ -113,6 +134,7 @@ export type ChangelogHandlers = {
   /** The user's id is the rest of the key from `idStart`. */
   user(key: Uint8Array, idStart: number, value: Uint8Array | null, offset: number): void
   ids(at: IdsKey, value: Uint8Array | null, offset: number): void
+  marks(at: MarksKey, value: Uint8Array | null, offset: number): void
 }
 
 /** What a changelog says besides its values, up to what was read. */
@@ -134,6 +156,9 @@ export function changelogReader(handlers: ChangelogHandlers): { take(batch: Reco
     const [first, kind, hour] = name.split('/')
     if (first === 'ids' && (kind === 'recent' || kind === 'lasting') && Number.isInteger(Number(hour)))
       return handlers.ids({ lasting: kind === 'lasting', hour: Number(hour), key: name }, value, offset)
+    const grain = grains.find((one) => one === kind)
+    if (first === 'marks' && grain !== undefined && Number.isInteger(Number(hour)))
+      return handlers.marks({ grain, hour: Number(hour), key: name }, value, offset)
     if (name === 'checkpoint' && value !== null) head.checkpoint = checkpointOf(value, offset)
     else if (name === 'log' && value !== null) head.logId = parse<{ logId: string }>(value).logId
     else
@@ -161,7 +186,7 @@ export function changelogReader(handlers: ChangelogHandlers): { take(batch: Reco
   }
 }
 
-const ignored: ChangelogHandlers = { user() {}, ids() {} }
+const ignored: ChangelogHandlers = { user() {}, ids() {}, marks() {} }
 
 function checkpointOf(value: Uint8Array, offset: number): CheckpointRecord {
   const found = parse<Partial<CheckpointRecord> & { version?: number }>(value)

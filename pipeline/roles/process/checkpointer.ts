@@ -12,6 +12,8 @@ const checkpointBytes = 32 * 1024 * 1024
 /** What a changed user's state is taken to weigh before it is written (bytes). */
 const userStateBytes = 600
 const idBytes = 8
+/** What a mark is taken to weigh: a user's id, when, and cells. */
+const markBytes = 32
 
 export type CheckpointerOptions = {
   owner: PartitionOwner
@@ -72,7 +74,8 @@ export function checkpointer(options: CheckpointerOptions): Checkpointer {
     isDue: () => dirty && clock.now() - lastAt >= options.checkpointMs,
     isFull() {
       if (options.checkpointMs === Infinity) return false
-      const changedBytes = work.kept.changed().length * userStateBytes + (work.counters.events - keptEvents) * idBytes
+      const changedBytes =
+        work.kept.changed().length * userStateBytes + (work.counters.events - keptEvents) * idBytes + work.kept.newMarks() * markBytes
       return outboxSize >= checkpointBytes || changedBytes >= checkpointBytes
     },
     async checkpoint(nextOffset, clean) {

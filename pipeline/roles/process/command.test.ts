@@ -1,4 +1,4 @@
-// `reelpulse process` as it is run.
+// `reelpulse process` as it is run, and `reelpulse start` where it does the same.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -46,35 +46,46 @@ test('it makes the live topic where that is missing, says over HTTP that it is r
   }
 })
 
-test('started while the store is away, it says so, waits, and begins by itself', async () => {
-  const directory = mkdtempSync(join(tmpdir(), 'reelpulse-process-'))
-  const engine = await openEmbeddedEngine({ dataDir: join(directory, 'store') })
-  const faults = await storeFaults(() => ({ socketPath: engine.url().slice('unix:'.length) }))
-  faults.begin({ kind: 'refuse' })
-  const { user, password } = engine.owner()
-  const env = { ...process.env, KAFKA_BROKERS: '', CLICKHOUSE_URL: faults.url, CLICKHOUSE_USER: user, CLICKHOUSE_PASSWORD: password }
-  const child = spawn(process.execPath, [bin, 'process', '--data', directory, '--port', '0'], { env, stdio: ['ignore', 'ignore', 'pipe'] })
-  try {
-    const ended = once(child, 'close')
-    const lines = createInterface({ input: child.stderr })[Symbol.asyncIterator]()
-    const { url } = JSON.parse(((await lines.next()) as { value: string }).value) as { url: string }
-    const readyz = async () => (await fetch(`${url}/readyz`)).json() as Promise<Record<string, unknown>>
-    await soon(readyz).toMatchObject({
-      ready: false,
-      parts: [{ role: 'process', state: 'starting' }],
-      neighbours: [
-        { name: 'log', answers: true },
-        { name: 'store', answers: false },
-      ],
-    })
-    await faults.end()
-    await soon(readyz).toMatchObject({ ready: true, parts: Array.from({ length: 4 }, () => ({ state: 'running' })) })
-    child.kill('SIGTERM')
-    expect((await ended)[0]).toBe(exitGood)
-  } finally {
-    child.kill('SIGKILL')
-    await faults.close()
-    await engine.close()
-    rmSync(directory, { recursive: true, force: true })
-  }
-}, 120_000)
+test.each(['process', 'start'])(
+  '%s that is started while the store is away says so, waits, and begins by itself',
+  async (command) => {
+    const directory = mkdtempSync(join(tmpdir(), 'reelpulse-process-'))
+    const engine = await openEmbeddedEngine({ dataDir: join(directory, 'store') })
+    const faults = await storeFaults(() => ({ socketPath: engine.url().slice('unix:'.length) }))
+    faults.begin({ kind: 'refuse' })
+    const { user, password } = engine.owner()
+    const env = { ...process.env, KAFKA_BROKERS: '', CLICKHOUSE_URL: faults.url, CLICKHOUSE_USER: user, CLICKHOUSE_PASSWORD: password }
+    const child = spawn(process.execPath, [bin, command, '--data', directory, '--port', '0'], { env, stdio: ['ignore', 'ignore', 'pipe'] })
+    try {
+      const ended = once(child, 'close')
+      const lines = createInterface({ input: child.stderr })[Symbol.asyncIterator]()
+      const { url } = JSON.parse(((await lines.next()) as { value: string }).value) as { url: string }
+      const readyz = async () => (await fetch(`${url}/readyz`)).json() as Promise<Record<string, unknown>>
+      await soon(readyz).toMatchObject({
+        ready: false,
+        parts: [{ role: 'process', state: 'starting' }],
+        neighbours: [
+          { name: 'log', answers: true },
+          { name: 'store', answers: false },
+        ],
+      })
+      await faults.end()
+      const running = { role: 'process', state: 'running' }
+      await soon(readyz).toMatchObject({
+        ready: true,
+        parts: [
+          ...Array.from({ length: 4 }, () => running),
+          ...(command === 'start' ? ['detect', 'signals'].map((role) => ({ role, state: 'running' })) : []),
+        ],
+      })
+      child.kill('SIGTERM')
+      expect((await ended)[0]).toBe(exitGood)
+    } finally {
+      child.kill('SIGKILL')
+      await faults.close()
+      await engine.close()
+      rmSync(directory, { recursive: true, force: true })
+    }
+  },
+  120_000,
+)

@@ -5,16 +5,11 @@ import type { Clock } from '../../ports/clock.ts'
 import { OffsetGone, TopicMismatch, TopicMissing, type Log } from '../../ports/log.ts'
 import { StoreRefused, type Store } from '../../ports/store.ts'
 import { UnknownChangelog } from './checkpoint.ts'
-import type { RestoreProgress } from './restore.ts'
-import {
-  PartitionStopped,
-  partitionsChanged,
-  runPartition,
-  type PartitionLimits,
-  type PartitionNames,
-  type PartitionProgress,
-} from './partition-run.ts'
+import type { PartitionLimits, PartitionNames } from './partition-options.ts'
+import type { PartitionProgress } from './partition-progress.ts'
+import { PartitionStopped, partitionsChanged, runPartition } from './partition-run.ts'
 import type { WorkMaker } from './work.ts'
+import { partitionStatuses, type PartitionStatus } from './partition-status.ts'
 
 export type ProcessOptions = {
   log: Log
@@ -33,18 +28,9 @@ export type ProcessOptions = {
   onProgress?: (progress: PartitionProgress) => void
   tell(level: 'info' | 'warn' | 'error', message: string, facts: Readonly<Record<string, unknown>>): void
   limits?: PartitionLimits
-  /** For benchmarks: the offset, by partition, up to which each owner processes before it returns (partition-run.ts). */
+  /** For benchmarks: the offset, by partition, up to which each owner processes before it returns (partition-options.ts). */
   drainTo?: readonly number[]
 }
-
-/**
- * restoring: its owner is made, and its state read from the changelog. waiting_for_store: its rows are not taken, or not answered for.
- * retrying: its owner failed, and another is about to be made. stopped: until somebody acts.
- */
-export const partitionStates = ['restoring', 'running', 'waiting_for_store', 'retrying', 'stopped'] as const
-export type PartitionState = (typeof partitionStates)[number]
-
-export type PartitionStatus = { partition: number; state: PartitionState; since: number; error?: string; restore?: RestoreProgress }
 
 export type ProcessRole = {
   /** Finishes every open block, checkpoints, leaves the group. Waits some seconds, not for ever, for a store or brokers that are away. */
@@ -54,9 +40,6 @@ export type ProcessRole = {
   /** Of the partitions that this member has now, in their order. */
   status(): PartitionStatus[]
 }
-
-/** An insert without an answer for so long is waited for, whatever comes of it (ms). */
-const slowInsertMs = 10_000
 
 /** Time between two tries to own a partition whose last owner here failed (ms). */
 const retryMs = 1_000
@@ -98,34 +81,16 @@ export async function startProcess(options: ProcessOptions): Promise<ProcessRole
   await log.createTopic({ topic: names.outbox.rejected, partitions: partitionCount, ...derived })
 
   const running = new Map<number, { abort: AbortController; done: Promise<void> }>()
-  const statuses = new Map<number, PartitionStatus & { insertingSince?: number | undefined }>()
+  const statuses = partitionStatuses(clock)
   const stop = new AbortController()
   /** Its reason: what says that the topic's partitions are others now. */
   const changed = new AbortController()
-
-  function tellState(partition: number, state: PartitionState, error?: string): void {
-    const since = statuses.get(partition)?.state === state ? statuses.get(partition)!.since : clock.now()
-    statuses.set(partition, { partition, state, since, ...(error === undefined ? {} : { error }) })
-  }
-
-  function report(progress: PartitionProgress, isOurs: boolean): void {
-    const { partition, state, storeError, insertingSince, restore } = progress
-    const known = statuses.get(partition)
-    // Who failed and begins anew has not recovered before it runs.
-    if (isOurs && state !== 'finished' && !(state === 'restoring' && known?.state === 'retrying')) {
-      tellState(partition, state, storeError?.message)
-      const told = statuses.get(partition)!
-      told.insertingSince = insertingSince
-      if (state === 'restoring') told.restore = restore
-    }
-    options.onProgress?.(progress)
-  }
 
   function assigned(partition: number): void {
     const before = running.get(partition)
     if (stop.signal.aborted || before?.abort.signal.aborted === false) return
     const abort = new AbortController()
-    tellState(partition, 'restoring')
+    statuses.tell(partition, 'restoring')
     // Given back while the last run is still on its way out: one owner at a time.
     const done = (before?.done ?? Promise.resolve()).then(() => own(partition, abort.signal))
     const entry: { abort: AbortController; done: Promise<void> } = {
@@ -139,7 +104,7 @@ export async function startProcess(options: ProcessOptions): Promise<ProcessRole
 
   function revoked(partition: number): void {
     running.get(partition)?.abort.abort()
-    statuses.delete(partition)
+    statuses.forget(partition)
   }
 
   /** Throws where the topic has other partitions now than the role began with: its users belong elsewhere. */
@@ -171,7 +136,10 @@ export async function startProcess(options: ProcessOptions): Promise<ProcessRole
           ...options, stop: stop.signal,
           abort: AbortSignal.any([abort, changed.signal]),
           target: { topic, partition, partitionCount, timestamps },
-          report: (progress) => report(progress, !abort.aborted),
+          report(progress) {
+            if (!abort.aborted) statuses.report(progress)
+            options.onProgress?.(progress)
+          },
           drainTo: options.drainTo?.[partition],
         }) // prettier-ignore
         if (options.drainTo !== undefined) return
@@ -183,11 +151,11 @@ export async function startProcess(options: ProcessOptions): Promise<ProcessRole
           break
         }
         if (!isPassing(error)) {
-          tellState(partition, 'stopped', message)
+          statuses.tell(partition, 'stopped', message)
           tell('error', 'the partition has stopped, and stays so until the program is started again', { partition, error: message })
           return
         }
-        tellState(partition, 'retrying', message)
+        statuses.tell(partition, 'retrying', message)
         // A full disk, say, fails alike every second until somebody makes room.
         untold = message === told ? untold + 1 : 0
         if (untold % toldAgainAfter === 0) tell('warn', 'the partition is taken again, as a new owner', { partition, error: message })
@@ -195,7 +163,7 @@ export async function startProcess(options: ProcessOptions): Promise<ProcessRole
         await clock.sleep(retryMs, AbortSignal.any([abort, stop.signal])).catch(() => {})
       }
     }
-    if (!abort.aborted) statuses.delete(partition)
+    if (!abort.aborted) statuses.forget(partition)
   }
 
   const membership = await log.join(names.group, topic, { assigned, revoked })
@@ -227,21 +195,7 @@ export async function startProcess(options: ProcessOptions): Promise<ProcessRole
     async drained() {
       await Promise.all([...running.values()].map(({ done }) => done))
     },
-    status() {
-      const now = clock.now()
-      return [...statuses.values()]
-        .toSorted((a, b) => a.partition - b.partition)
-        .map(({ insertingSince, ...status }) =>
-          status.state === 'running' && insertingSince !== undefined && now - insertingSince >= slowInsertMs
-            ? {
-                ...status,
-                state: 'waiting_for_store',
-                since: insertingSince,
-                error: `an insert has had no answer for ${Math.round((now - insertingSince) / 1000)} s`,
-              }
-            : status,
-        )
-    },
+    status: statuses.all,
   }
 }
 

@@ -32,8 +32,9 @@ export function rejectedRows(): (block: OpenBlock, rejected: Rejected) => void {
     }
   }
 
-  function row({ rejected }: OpenBlock, { record, ordinal, reason, detail, eventId }: Rejected): void {
+  function row({ rejected, samples }: OpenBlock, { record, ordinal, reason, detail, eventId }: Rejected): void {
     const value = record.value ?? none
+    samples.reject(reason)
     const out = rejected.begin()
     out.i64(record.offset)
     if (ordinal < 0) out.u8(1)

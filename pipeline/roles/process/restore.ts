@@ -1,13 +1,13 @@
 // Brings a partition's state back from its changelog, as a stream: each value goes into the operators as it is read, so that a restore
 // takes no more memory than the state itself, and its ids once more.
-import type { KeptState } from '../../../operators/partition/state.ts'
+import type { KeptState } from '../../../operators/partition/kept-state.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { PartitionOwner, RecordBatch } from '../../ports/log.ts'
-import { brokenValue, changelogReader, userKey, type ChangelogHead, type IdsKey } from './checkpoint.ts'
+import { brokenValue, changelogReader, userKey, type ChangelogHead, type ExpiringKey, type IdsKey, type MarksKey } from './checkpoint.ts'
 
 export type Restored = ChangelogHead & {
-  /** Keys of the ids that the changelog holds. */
-  idKeys: IdsKey[]
+  /** Keys of the ids and marks that the changelog holds. */
+  idKeys: ExpiringKey[]
   users: number
   /** Values of users of other partitions: what an interrupted `repartition` left behind. */
   passedOver: number
@@ -26,6 +26,7 @@ const laterLimit = 64 * 1024 * 1024
 export function restorer(state: KeptState) {
   const reader = state.reader()
   const ids = new Map<string, { at: IdsKey; value: Uint8Array; offset: number }>()
+  const marks = new Map<string, { at: MarksKey; value: Uint8Array; offset: number }>()
   // Who was put already and comes again is likely to come once more: the busy are written at each checkpoint, and compaction is late.
   const later = new Map<number, { value: Uint8Array; offset: number }>()
   let laterBytes = 0
@@ -67,6 +68,10 @@ export function restorer(state: KeptState) {
       if (value === null) ids.delete(at.key)
       else ids.set(at.key, { at, value: copyOf(value), offset })
     },
+    marks(at, value, offset) {
+      if (value === null) marks.delete(at.key)
+      else marks.set(at.key, { at, value: copyOf(value), offset })
+    },
   })
   let begin = -1
   return {
@@ -80,7 +85,7 @@ export function restorer(state: KeptState) {
     done(): Restored {
       putLater()
       const { checkpoint } = head
-      if (checkpoint === undefined && (state.users.count() > 0 || ids.size > 0))
+      if (checkpoint === undefined && (state.users.count() > 0 || ids.size > 0 || marks.size > 0))
         throw new RangeError('the changelog holds state and no checkpoint: was a repartition interrupted? Run it again')
       const held = [...ids.values()].toSorted((a, b) => a.at.hour - b.at.hour)
       for (const { at, value, offset } of held) {
@@ -91,7 +96,15 @@ export function restorer(state: KeptState) {
         }
       }
       if (checkpoint !== undefined) reader.done(checkpoint.clock)
-      return { ...head, idKeys: held.map(({ at }) => at), users: state.users.count(), passedOver }
+      for (const { at, value, offset } of marks.values()) {
+        try {
+          state.putMarks(at.grain, value)
+        } catch (error) {
+          throw brokenValue(error, offset, at.key)
+        }
+      }
+      const idKeys = [...held, ...marks.values()].map(({ at }) => at)
+      return { ...head, idKeys, users: state.users.count(), passedOver }
     },
   }
 }

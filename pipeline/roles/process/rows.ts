@@ -23,6 +23,7 @@ import { rejectedEventsTable } from '../../../schemas/tables/rejected-events.ts'
 import { tierChangesTable } from '../../../schemas/tables/tier-changes.ts'
 import { userFeaturesTable } from '../../../schemas/tables/user-features.ts'
 import { tiers } from '../../../schemas/tiers.ts'
+import { blockSamples } from './block-facts.ts'
 import { blockRows, type BlockRows, type PartLimits } from './block-rows.ts'
 import { rejectedRows } from './rejected-rows.ts'
 import type { OpenBlock } from './work.ts'
@@ -31,7 +32,6 @@ const CLOCK = cellDimensions.indexOf('clock')
 
 /** The rows of one block, table by table in the order of their inserts; `kpi_deltas`, whose last row is the clock, comes last. */
 export type BlockTables = OpenBlock & {
-  readonly events: BlockRows
   readonly features: BlockRows
   readonly tierChanges: BlockRows
   readonly kpiDeltas: BlockRows
@@ -43,7 +43,8 @@ export function blockTables(limits?: PartLimits): BlockTables {
   const features = blockRows(userFeaturesTable, limits)
   const tierChanges = blockRows(tierChangesTable, limits)
   const kpiDeltas = blockRows(kpiDeltasTable, limits)
-  return { events, rejected, features, tierChanges, kpiDeltas, all: [events, rejected, features, tierChanges, kpiDeltas], outbox: [] }
+  const all = [events, rejected, features, tierChanges, kpiDeltas]
+  return { events, rejected, features, tierChanges, kpiDeltas, all, samples: blockSamples(), outbox: [] }
 }
 
 function flushString(out: RowBinaryWriter, flush: FlushColumns, at: number): void {
@@ -145,6 +146,7 @@ export function rowSink(partitionCount: number) {
       flushString(out, flush, flush.region)
       experiments(out, flush)
       sharedLength = out.length - sharedStart
+      tables.samples.flush(t)
     }
     optionalString(out, flush, flush.session[i]!)
     optionalString(out, flush, flush.content[i]!)
@@ -256,6 +258,7 @@ export function rowSink(partitionCount: number) {
     },
     open(block: BlockTables) {
       tables = block
+      tables.samples.reset()
       sharedStart = -1
     },
     /** The block's KPI deltas, then its clock: the last row of the last part of the same insert. */

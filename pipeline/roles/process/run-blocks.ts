@@ -93,7 +93,8 @@ export function fastBlocks(log: Log, options: FastOptions = {}): FastBlock[] {
       throw new Error(`users by rung: ${before} before a restart, ${told(owner.work.usersByTier)} after it`)
     // What was restored is in the changelog already.
     const { kept } = owner.work
-    if (kept.changed().length > 0 || takeNewIds(kept).length > 0) throw new Error('a restored owner has something to write')
+    if (kept.changed().length > 0 || takeNewIds(kept).length > 0 || kept.newMarks() > 0)
+      throw new Error('a restored owner has something to write')
   }
 
   beginBlock()

@@ -5,21 +5,20 @@ import type { Stretch } from '../../../operators/signals/reader.ts'
 import type { RowBinaryWriter } from '../../../schemas/row-binary.ts'
 import { customerSignalsTable } from '../../../schemas/tables/customer-signals.ts'
 import { rejectedEventsTable } from '../../../schemas/tables/rejected-events.ts'
-import { blockRows, type BlockRows, type PartLimits } from './block-rows.ts'
+import { blockSamples } from './block-facts.ts'
+import { blockRows, type PartLimits } from './block-rows.ts'
 import { rejectedRows } from './rejected-rows.ts'
 import type { OpenBlock, WorkMaker } from './work.ts'
 
-export type SignalBlock = OpenBlock & { readonly signals: BlockRows }
-
 /** In the order of signalBlockTables. */
-export function signalBlock(limits?: PartLimits): SignalBlock {
+export function signalBlock(limits?: PartLimits): OpenBlock {
   const rejected = blockRows(rejectedEventsTable, limits)
-  const signals = blockRows(customerSignalsTable, limits)
-  return { rejected, signals, all: [rejected, signals], outbox: [] }
+  const events = blockRows(customerSignalsTable, limits)
+  return { rejected, events, all: [rejected, events], samples: blockSamples(), outbox: [] }
 }
 
 export const signalWork: WorkMaker = ({ settings, partition, partitionCount, resolve }) => {
-  let block: SignalBlock
+  let block: OpenBlock
   const rejected = rejectedRows()
   const operator = signalOperator({
     settings,
@@ -28,7 +27,8 @@ export const signalWork: WorkMaker = ({ settings, partition, partitionCount, res
     resolve,
     sink: {
       accepted(record, value, signal, t) {
-        const out = block.signals.begin()
+        const out = block.events.begin()
+        block.samples.flush(t)
         out.i64(record.offset)
         out.u32(operatorVersion)
         out.i64(record.recordAt)
@@ -47,7 +47,7 @@ export const signalWork: WorkMaker = ({ settings, partition, partitionCount, res
         optionalText(out, value, signal.severity)
         optional(out, signal.amountMinor, out.i64)
         optionalText(out, value, signal.currency)
-        block.signals.end()
+        block.events.end()
       },
       rejectedSignal(record, value, signal, reason) {
         const eventId = { bytes: value, at: signal.signalId }
@@ -68,7 +68,7 @@ export const signalWork: WorkMaker = ({ settings, partition, partitionCount, res
     kept: operator.kept,
     tables: signalBlock,
     open(to) {
-      block = to as SignalBlock
+      block = to
     },
     closeBlock() {},
   }

@@ -1,16 +1,21 @@
 // What is done with a partition's records, apart from how it is done once: the owner, blocks, parts, tokens, checkpoints and restores
 // are the same for every input topic (partition-run.ts); decoding, validity, duplicates and rows are its own.
 import type { PartitionOptions } from '../../../operators/partition/partition.ts'
-import type { KeptState } from '../../../operators/partition/state.ts'
+import type { KeptState } from '../../../operators/partition/kept-state.ts'
 import type { OperatorSettings } from '../../../operators/settings.ts'
+import type { BlockSamples } from './block-facts.ts'
 import type { BlockRows, PartLimits } from './block-rows.ts'
 import type { OutboxMessage } from './outbox.ts'
 
 /** The rows of a block under way, and the messages for other topics that its records made. */
 export type OpenBlock = {
+  /** What was accepted. */
+  readonly events: BlockRows
   readonly rejected: BlockRows
   /** In the order of their inserts; the last one only after all others are acknowledged. */
   readonly all: readonly BlockRows[]
+  /** For whoever measures. */
+  readonly samples: BlockSamples
   outbox: OutboxMessage[]
 }
 

@@ -1,0 +1,30 @@
+import { expect, test } from 'vitest'
+import { zone } from '../time/zone.ts'
+import { cadenceOf, lookbackBuckets } from './cadence.ts'
+
+const newYork = zone('America/New_York')
+const hour = 3_600_000
+
+test('the same hour is the same local hour, also where the clocks were changed in between', () => {
+  const cadence = cadenceOf('hour', newYork)
+  // Clocks went forward on 8 March 2026: 09:00 on the 10th is 13:00 UTC, on the 3rd it was 14:00 UTC.
+  const { weeks, days } = cadence.lags(Date.UTC(2026, 2, 10, 13))
+  expect(weeks.slice(0, 2)).toEqual([cadence.indexOf(Date.UTC(2026, 2, 3, 14)), cadence.indexOf(Date.UTC(2026, 1, 24, 14))])
+  expect(days.slice(0, 3)).toEqual([9, 8, 7].map((day) => cadence.indexOf(Date.UTC(2026, 2, day, day === 7 ? 14 : 13))))
+})
+
+test('days are those of the zone, and a day of 23 hours is one', () => {
+  const cadence = cadenceOf('day', newYork)
+  const eighth = Date.UTC(2026, 2, 8, 5)
+  expect(cadence.endOf(eighth) - eighth).toBe(23 * hour)
+  expect(cadence.indexOf(cadence.endOf(eighth))).toBe(cadence.indexOf(eighth) + 1)
+  expect(cadence.lags(eighth).weeks).toEqual([1, 2, 3, 4].map((k) => cadence.indexOf(eighth) - 7 * k))
+})
+
+test.each(['minute', 'hour', 'day'] as const)('what a %s compares with is still remembered', (grain) => {
+  const cadence = cadenceOf(grain, newYork)
+  const at = Date.UTC(2026, 2, 10, 13)
+  const { weeks, days } = cadence.lags(at)
+  expect(cadence.indexOf(at) - Math.min(...weeks, ...days) + cadence.around).toBeLessThan(cadence.kept)
+  expect(lookbackBuckets(cadence)).toBeGreaterThan(cadence.kept)
+})

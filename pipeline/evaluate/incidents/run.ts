@@ -1,0 +1,124 @@
+// Days of a simulated service through the product's own detection and attribution, and what came of them.
+import { detector, type CellSamples, type Transition } from '../../../operators/detect/detector.ts'
+import { cadenceOf } from '../../../operators/detect/cadence.ts'
+import type { Metric, Sample } from '../../../operators/detect/metric.ts'
+import { zone } from '../../../operators/time/zone.ts'
+import { attribute } from '../../../operators/attribution/attribute.ts'
+import { baselineOf, type Bucket } from '../../../operators/attribution/baseline.ts'
+import { dimensionNames, drawnKpiNames, drawnKpis, minuteMs, type DrawnKpi, type Plan } from './plan.ts'
+import { leafMeasures, world, type LeafMeasure, type World, type WorldOptions } from './world.ts'
+
+/** An alert that fired: when (minutes), and where the attribution says it came from. */
+export type Fired = {
+  readonly kpi: DrawnKpi | 'no_data'
+  readonly dimension: string
+  readonly value: string
+  readonly atMinute: number
+  readonly reason: string
+  /** From the buckets that made it fire. */
+  readonly atOnce: Explained
+  /** From all there is `laterMinutes` after, the alert still open or not. */
+  readonly later: Explained
+}
+
+export type Explained = { readonly verdict: string; readonly causes: readonly Readonly<Record<string, string>>[] }
+
+/** A Monday. */
+const beginMs = Date.UTC(2026, 0, 5)
+/** Minutes before the drop that the attribution compares with, in buckets as long as the drop is old. */
+const baselineMinutes = 60
+export const laterMinutes = 15
+const ringMinutes = 96
+
+export type RunOptions = WorldOptions & {
+  readonly plan: Plan
+  readonly metrics: readonly Metric[]
+  readonly latenessMs: number
+  /** Days that are history only. */
+  readonly historyDays: number
+  note(day: number): void
+}
+
+export function run({ plan, metrics, latenessMs, historyDays, note, ...options }: RunOptions): Fired[] {
+  const made = world({ plan, ...options })
+  const judge = detector({ metrics, cadence: cadenceOf('minute', zone('UTC')), latenessMs }, [])
+  const ring: Record<LeafMeasure, Float64Array>[] = Array.from(
+    { length: ringMinutes },
+    () => Object.fromEntries(leafMeasures.map((measure) => [measure, new Float64Array(made.leaves)])) as Record<LeafMeasure, Float64Array>,
+  )
+  const fired: Fired[] = []
+  const open: { at: number; transition: Transition; atOnce: Explained }[] = []
+  for (let at = 0; at < plan.days * 1_440; at++) {
+    if (at % 1_440 === 0) note(at / 1_440)
+    const minute = made.minute(at)
+    const kept = ring[at % ringMinutes]!
+    for (const measure of leafMeasures) kept[measure].set(minute[measure])
+    const transitions = judge.step(
+      beginMs + at * minuteMs,
+      cellsOf(made, minute, metrics),
+      at >= historyDays * 1_440 ? 'decide' : 'compare',
+    )
+    for (const transition of transitions)
+      if (transition.state === 'firing' && transition.firedAt === transition.decidedAt)
+        open.push({ at, transition, atOnce: explain(transition, at, ring, made) })
+    while (open.length > 0 && (open[0]!.at <= at - laterMinutes || at === plan.days * 1_440 - 1)) {
+      const { transition, at: atMinute, atOnce } = open.shift()!
+      const { kpi, dimension, value, reason } = transition
+      fired.push({ kpi: kpi as Fired['kpi'], dimension, value, atMinute, reason, atOnce, later: explain(transition, at, ring, made) })
+    }
+  }
+  return fired
+}
+
+function cellsOf(made: World, minute: Record<LeafMeasure, Float64Array>, metrics: readonly Metric[]): CellSamples[] {
+  const sums = (d: number, measure: LeafMeasure) => {
+    const column = minute[measure]
+    const codes = made.codes[d]!
+    const into = new Float64Array(made.values[d]!.length)
+    for (let leaf = 0; leaf < made.leaves; leaf++) into[codes[leaf]!]! += column[leaf]!
+    return into
+  }
+  const byDimension = dimensionNames.map(
+    (_, d) => Object.fromEntries(leafMeasures.map((measure) => [measure, sums(d, measure)])) as Record<LeafMeasure, Float64Array>,
+  )
+  const samples = (of: (measure: LeafMeasure) => number): (Sample | undefined)[] =>
+    metrics.map(({ name }) => {
+      const kpi = drawnKpiNames.find((drawn) => drawn === name)
+      if (kpi === undefined) return { numerator: of('plays'), denominator: 0 }
+      return { numerator: of(kpi), denominator: of(drawnKpis[kpi].of) }
+    })
+  const all = samples((measure) => byDimension[0]![measure].reduce((sum, value) => sum + value, 0))
+  return [
+    { dimension: 'all', value: '', samples: all },
+    ...dimensionNames.flatMap((dimension, d) =>
+      made.values[d]!.map((value, v): CellSamples => ({ dimension, value, samples: samples((measure) => byDimension[d]![measure][v]!) })),
+    ),
+  ]
+}
+
+function explain(transition: Transition, at: number, ring: readonly Record<LeafMeasure, Float64Array>[], made: World): Explained {
+  const kpi = drawnKpiNames.find((name) => name === transition.kpi)
+  if (kpi === undefined) return { verdict: 'none', causes: [] }
+  const begun = (transition.begunAt - beginMs) / minuteMs
+  const length = at - begun + 1
+  const bucketOf = (from: number): Bucket => {
+    const sum = (measure: LeafMeasure) => {
+      const into = new Float64Array(made.leaves)
+      for (let i = from; i < from + length; i++) {
+        const column = ring[i % ringMinutes]![measure]
+        for (let leaf = 0; leaf < into.length; leaf++) into[leaf]! += column[leaf]!
+      }
+      return into
+    }
+    return { numerator: sum(kpi), denominator: sum(drawnKpis[kpi].of) }
+  }
+  const before: Bucket[] = []
+  for (let from = begun - length; from >= begun - baselineMinutes; from -= length) before.push(bucketOf(from))
+  const now = bucketOf(begun)
+  const { taken: _, ...baseline } = baselineOf(before)
+  const { verdict, causes } = attribute(
+    { dimensions: dimensionNames, values: made.values, codes: made.codes, ...now, ...baseline },
+    { direction: 'fall' },
+  )
+  return { verdict, causes: causes.map(({ cell }) => cell) }
+}

@@ -1,0 +1,45 @@
+// Which parts the store has: what a new owner asks before its first insert, and who doubts an acknowledgement.
+import type { Store } from '../../ports/store.ts'
+import { untilAcknowledged, type RetryHooks } from './until-acknowledged.ts'
+
+/** Table → `first_offset/part`. */
+export type PresentParts = ReadonlyMap<string, ReadonlySet<string>>
+
+export const partKey = (firstOffset: number, part: number): string => `${firstOffset}/${part}`
+
+/** Blocks after an offset end no earlier than the clock there, and by that the store finds them without reading all that it has. */
+export type PartsSince = { partition: number; fromOffset: number; clock: number }
+
+export type AskHooks = RetryHooks & {
+  /** A question was answered. */
+  onAnswered(): void
+}
+
+/** On a cluster, whichever replica answers. */
+export const presentPartsSql = (table: string) =>
+  `SELECT DISTINCT first_offset, part FROM ${table} WHERE partition = {partition:UInt16} AND first_offset >= {from:Int64} ` +
+  'AND block_at >= fromUnixTimestamp64Milli({clock:Int64}) SETTINGS select_sequential_consistency = 1'
+
+/**
+ * Parts at or after an offset that are there, asked for as long as it takes; throws where the store refuses, or when aborted. A part is
+ * one insert of one block: there whole, or not at all.
+ */
+export async function presentParts(
+  store: Store,
+  tables: readonly string[],
+  since: PartsSince,
+  signal: AbortSignal,
+  hooks: AskHooks,
+): Promise<PresentParts> {
+  const present = new Map<string, Set<string>>()
+  const params = { partition: since.partition, from: since.fromOffset, clock: Math.max(0, since.clock) }
+  const ask = async (): Promise<void> => {
+    for (const table of tables) {
+      const rows = await store.query<{ first_offset: number; part: number }>(presentPartsSql(table), params)
+      present.set(table, new Set(rows.map((row) => partKey(row.first_offset, row.part))))
+    }
+  }
+  await untilAcknowledged(ask, signal, hooks)
+  hooks.onAnswered()
+  return present
+}
