@@ -3,6 +3,7 @@ import type { OperatorSettings } from '../../operators/settings.ts'
 import type { LogRecord } from '../../operators/testing/generate.ts'
 import { outboxRecord, type OutboxTopics } from '../roles/process/outbox.ts'
 import { fastBlocks, type Limits } from '../roles/process/run-blocks.ts'
+import type { WorkMaker } from '../roles/process/work.ts'
 import { committedFrom, type LogServer, type StoredPartition } from './log-server.ts'
 import type { StoreServer } from './store.ts'
 
@@ -11,6 +12,7 @@ export type Judged = {
   changelog: string
   outbox: OutboxTopics
   settings: OperatorSettings
+  work: WorkMaker
   limits: Limits
   /** By partition: what must be processed at least. */
   targets: readonly number[]
@@ -26,14 +28,14 @@ export function findings(log: LogServer, store: StoreServer, judged: Judged): st
   const found: string[] = []
   const wantedParts = new Map<string, Uint8Array>()
   const wantedMessages = new Map<string, Uint8Array>()
-  const { topic, settings, limits } = judged
+  const { topic, settings, limits, work } = judged
 
   judged.targets.forEach((target, partition) => {
     const { logId, nextOffset } = lastCheckpoint(log, judged.changelog, partition)
     if (nextOffset < target) found.push(`partition ${partition}: processed up to ${nextOffset} of ${target}`)
     const all = committedFrom(log, log.partition(topic, partition), 0, Infinity).records
     const records: LogRecord[] = all.filter(({ offset }) => offset < nextOffset)
-    for (const block of fastBlocks({ settings, partition, partitionCount: judged.targets.length, records }, { limits })) {
+    for (const block of fastBlocks({ settings, partition, partitionCount: judged.targets.length, records }, { limits, work })) {
       for (const [table, parts] of Object.entries(block.parts))
         parts.forEach((bytes, part) => wantedParts.set(`${table}/${partition}/${block.firstOffset}/${part}`, bytes))
       block.outbox.forEach((message, i) => {
@@ -49,12 +51,16 @@ export function findings(log: LogServer, store: StoreServer, judged: Judged): st
   const parts = [...tables].flatMap((table) =>
     store.parts(table).map(({ partition, firstOffset, part, rows }) => [`${table}/${partition}/${firstOffset}/${part}`, rows] as const),
   )
-  const messages = Object.values(judged.outbox).flatMap((to) =>
-    log.topics
-      .get(to)!
-      .partitions.flatMap((at) =>
-        committedFrom(log, at, 0, Infinity).records.map(({ headers, value }) => [`${to} ${text(headers?.['id'])}`, value ?? none] as const),
-      ),
+  const messages = [judged.outbox.tierChanges, judged.outbox.rejected].flatMap((to) =>
+    to === undefined
+      ? []
+      : log.topics
+          .get(to)!
+          .partitions.flatMap((at) =>
+            committedFrom(log, at, 0, Infinity).records.map(
+              ({ headers, value }) => [`${to} ${text(headers?.['id'])}`, value ?? none] as const,
+            ),
+          ),
   )
   compare('part', wantedParts, parts, judged.merged)
   compare('message', wantedMessages, messages, new Set())

@@ -14,14 +14,14 @@ import type { Log } from '../ports/log.ts'
 import type { Notifier } from '../ports/notifier.ts'
 import type { Store } from '../ports/store.ts'
 import { detect } from '../roles/detect.ts'
-import type { PartitionNames } from '../roles/process/partition-options.ts'
+import type { BehaviorNames } from '../roles/process/partition-options.ts'
 import { startProcess, type ProcessRole } from '../roles/process/process.ts'
 import { beWriter } from './be-writer.ts'
 import { migrateWhenThere, whenThere } from './migrate-when-there.ts'
 import type { Monitoring } from './monitoring.ts'
 import type { AlertLine, ProgressBoard } from './progress.ts'
 
-export function namesOf(topic: string, group: string): PartitionNames {
+export function namesOf(topic: string, group: string): BehaviorNames {
   return {
     group,
     changelog: changelogOf(topic, group),

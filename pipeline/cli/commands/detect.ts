@@ -9,6 +9,7 @@ import {
   topicSettings,
 } from '../../config/groups.ts'
 import { pick } from '../../config/group.ts'
+import { behaviorOnly } from '../behavior-only.ts'
 import { defineCommand, exitGood } from '../command.ts'
 
 export const command = defineCommand({
@@ -47,6 +48,7 @@ KAFKA_BROKERS is set) until each has acknowledged it: what one has not is sent a
     const log = logger('detect', settings.logger)
     const { latenessS } = settings.detect
     const { topic } = settings.topic
+    behaviorOnly(topic, 'detect')
     let opened: ReturnType<typeof openLog> | undefined
     const forget = (error: unknown): never => {
       opened = undefined

@@ -4,8 +4,8 @@ import type { Table } from '../../../schemas/table.ts'
 import { kpiDeltasKeptDays } from '../../../schemas/tables/kpi-deltas.ts'
 import type { BlockRows } from './block-rows.ts'
 import { partKey, presentParts, type AskHooks, type PresentParts } from './present-parts.ts'
-import type { BlockTables } from './rows.ts'
 import { backoffMs, untilAcknowledged } from './until-acknowledged.ts'
+import type { OpenBlock } from './work.ts'
 
 export type BlockName = { logId: string; topic: string; partition: number; firstOffset: number; nextOffset: number; blockAt: number }
 
@@ -30,19 +30,19 @@ export function isLasting(table: Table, blockAt: number, nowMs: number): boolean
 const insertsAgain = 3
 
 /**
- * Inserts a block: its tables at the same time, a table's parts one after the other, and `kpi_deltas` last of all, so that
- * its clock row says that everything of the block is there. Where one table is refused for good the others are not tried again: nobody
- * would stop them any more.
+ * Inserts a block: its tables at the same time, a table's parts one after the other, and the last table after all others: of behaviour
+ * that is `kpi_deltas`, so that its clock row says that everything of the block is there. Where one table is refused for good the others
+ * are not tried again: nobody would stop them any more.
  */
 export async function insertBlock(
   store: Store,
-  tables: BlockTables,
+  tables: OpenBlock,
   name: BlockName,
   present: PresentParts,
   signal: AbortSignal,
   hooks: InsertHooks,
 ): Promise<void> {
-  const last = tables.kpiDeltas
+  const last = tables.all.at(-1)!
   const refused = new AbortController()
   const stop = AbortSignal.any([signal, refused.signal])
   try {
