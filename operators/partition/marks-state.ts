@@ -152,6 +152,8 @@ export function marksReader(state: PartitionState): (grain: Grain, value: Uint8A
   const mask = new Int32Array(words)
   const ints = 5 + words
   const hashes = new Int32Array(together)
+  const slots = new Int32Array(together)
+  let touched = 0 // or nothing would be read that nobody asks for
   const ids = new Int32Array(together * 3) // start and length of the id, end of the run's entries
   let entries = new Int32Array(ints * 256) // of the runs read together: kind, low, high, minutes ago, nothing, cells
 
@@ -177,10 +179,11 @@ export function marksReader(state: PartitionState): (grain: Grain, value: Uint8A
         }
         ids[runs * 3 + 2] = read
       }
-      state.users.warm(hashes, runs)
+      touched ^= state.users.warm(hashes, runs)
+      for (let run = 0; run < runs; run++) slots[run] = state.users.find(value, ids[run * 3]!, ids[run * 3 + 1]!, hashes[run]!)
       let entry = 0
       for (let run = 0; run < runs; run++) {
-        const slot = state.users.find(value, ids[run * 3]!, ids[run * 3 + 1]!, hashes[run]!)
+        const slot = slots[run]!
         for (; entry < ids[run * 3 + 2]!; entry++) {
           if (slot < 0) continue
           const at = entry * ints

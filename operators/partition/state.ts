@@ -102,6 +102,7 @@ export function userStateReader(state: PartitionState) {
   // Users that are looked up together: hash, and (start and length of the id, start and count of what follows) of each.
   const hashes = new Int32Array(together)
   const places = new Int32Array(together * 4)
+  let touched = 0 // or nothing would be read that nobody asks for
 
   function planDecay(slot: number, waitingAt: number): void {
     if (waitingAt > state.clock) return state.schedule.restoreWaiting(slot, waitingAt)
@@ -139,7 +140,7 @@ export function userStateReader(state: PartitionState) {
         const key = keys[i]!
         if (key !== null && key.length > idStart) hashes[n++] = murmur2(key, idStart)
       }
-      state.users.warm(hashes, n)
+      touched ^= state.users.warm(hashes, n)
     },
     /** Slot of the user whose id is the rest of `key` from `idStart`, who is made known if need be; −1: of another partition. */
     slotFor(key: Uint8Array, idStart: number): number {
@@ -186,7 +187,7 @@ export function userStateReader(state: PartitionState) {
       ids.advance(hour)
       let runs = 0
       const lookUp = (bytes: Uint8Array) => {
-        state.users.warm(hashes, runs)
+        touched ^= state.users.warm(hashes, runs)
         for (let run = 0; run < runs; run++) {
           const slot = state.users.find(bytes, places[run * 4]!, places[run * 4 + 1]!, hashes[run]!)
           if (slot >= 0) ids.restore(slot, bytes, places[run * 4 + 2]!, places[run * 4 + 3]!)
