@@ -74,7 +74,7 @@ SETTINGS ${Object.entries(all)
 
 /**
  * The two tables of a cluster: `<name>_local`, replicated, and `<name>`, distributed over the shards. Rows of one user lie
- * on one shard where the table knows users, else rows of one partition.
+ * on one shard where the table knows users, else rows of one partition. Rows that replace each other lie together.
  */
 export function createClusterTables(database: string, table: Table, cluster: string): string[] {
   const path = `'/clickhouse/tables/{shard}/{database}/{table}', '{replica}'`
@@ -83,7 +83,8 @@ export function createClusterTables(database: string, table: Table, cluster: str
       ? `ReplicatedMergeTree(${path})`
       : `ReplicatedReplacingMergeTree(${path}, ${quoteName(table.engine.version)})`
   const fields = Object.keys(table.record.fields)
-  const shardBy = fields.includes('user_id') ? 'cityHash64(user_id)' : fields.includes('partition') ? 'partition' : 'rand()'
+  const apart = table.engine.kind === 'latest' ? `cityHash64(${table.partitionBy})` : 'rand()'
+  const shardBy = fields.includes('user_id') ? 'cityHash64(user_id)' : fields.includes('partition') ? 'partition' : apart
   const local = `${table.name}_local`
   return [
     `CREATE TABLE IF NOT EXISTS ${quoteName(database)}.${quoteName(local)} ON CLUSTER ${quoteName(cluster)} (

@@ -1,8 +1,8 @@
 // The detection of drops over a labelled series, and how good it was: the same operator as the product's, with its settings.
 import type { Zone } from '../time/zone.ts'
-import { dayCadence, evenCadence } from './cadence.ts'
+import { dayCadence, evenCadence, type Cadence } from './cadence.ts'
 import { detector } from './detector.ts'
-import type { Metric } from './metric.ts'
+import { valueOf, type Metric, type Sample } from './metric.ts'
 
 export type LabelledSeries = {
   readonly name: string
@@ -13,7 +13,11 @@ export type LabelledSeries = {
   readonly values: Float64Array
   /** 1: labelled an anomaly. */
   readonly labels: Uint8Array
+  /** Start of each bucket, where that is not its number × stepMs: days of a zone. */
+  readonly starts?: readonly number[]
 }
+
+export const bucketStart = ({ starts, first, stepMs }: LabelledSeries, i: number): number => starts?.[i] ?? (first + i) * stepMs
 
 const weekMs = 7 * 86_400_000
 const dayMs = 86_400_000
@@ -38,15 +42,65 @@ export function alarmsOf(series: LabelledSeries, better: Metric['better'], zone:
     kind: 'count',
   }
   const cadence = stepMs === dayMs ? dayCadence(zone) : evenCadence(stepMs, zone, 'bucket')
+  const samples = Array.from(values, (value) => (Number.isNaN(value) ? undefined : { numerator: value, denominator: 0 }))
+  return alarmsIn(
+    metric,
+    cadence,
+    samples.map((sample, i) => ({ at: (first + i) * stepMs, sample })),
+  )
+}
+
+type Bucket = { readonly at: number; readonly sample: Sample | undefined }
+
+function alarmsIn(metric: Metric, cadence: Cadence, buckets: readonly Bucket[]): number[] {
   const one = detector({ metrics: [metric], cadence, latenessMs: 0 }, [])
   const alarms: number[] = []
-  for (const [i, value] of values.entries()) {
-    const samples = [{ numerator: value, denominator: 0 }]
-    one.step((first + i) * stepMs, Number.isNaN(value) ? [] : [{ dimension: 'all', value: '', samples }], 'decide')
+  for (const [i, { at, sample }] of buckets.entries()) {
+    one.step(at, sample === undefined ? [] : [{ dimension: 'all', value: '', samples: [sample] }], 'decide')
     if (one.open().some(({ firedAt }) => firedAt !== undefined)) alarms.push(i)
   }
   return alarms
 }
+
+/** Half-open, ms. */
+export type LabelledSpan = { readonly fromMs: number; readonly toMs: number }
+
+/**
+ * The history of a KPI in one cell, of buckets from `fromMs` on, as the detect role would have watched it: with the KPI's own kind, minimum
+ * and threshold.
+ */
+export function kpiRun(
+  name: string,
+  metric: Metric,
+  cadence: Cadence,
+  {
+    fromMs,
+    toMs,
+    samples,
+    labelled,
+  }: { fromMs: number; toMs: number; samples: ReadonlyMap<number, Sample>; labelled: readonly LabelledSpan[] },
+): { series: LabelledSeries; alarms: number[] } {
+  const buckets: Bucket[] = []
+  for (let at = fromMs; at < toMs; at = cadence.endOf(at)) buckets.push({ at, sample: samples.get(at) })
+  const series: LabelledSeries = {
+    name,
+    stepMs: metric.grain === 'day' ? dayMs : cadence.endOf(0),
+    first: cadence.indexOf(fromMs),
+    values: Float64Array.from(buckets, ({ sample }) => valueOf(metric, sample)),
+    labels: Uint8Array.from(buckets, ({ at }) => Number(labelled.some((span) => at >= span.fromMs && at < span.toMs))),
+    starts: buckets.map(({ at }) => at),
+  }
+  return { series, alarms: alarmsIn(metric, cadence, buckets) }
+}
+
+/** Of series that nobody has labelled: how often it alarms, and nothing of how well. */
+export const unlabelled = (scores: Scores): UnknownScores => ({
+  ...scores,
+  precision: null,
+  recall: null,
+  falseAlarmsPerSeriesWeek: null,
+  medianDelayBuckets: null,
+})
 
 type Run = { readonly from: number; to: number }
 
@@ -71,6 +125,8 @@ export type Scores = {
   /** From the start of a labelled run to the first alarm that finds it; null where none is found. */
   readonly medianDelayBuckets: number | null
 }
+
+export type UnknownScores = { readonly [K in keyof Scores]: Scores[K] | null }
 
 /**
  * Labelled buckets, and those in alarm, join into runs across gaps of up to 2 h (at least two buckets). A labelled run is found when an

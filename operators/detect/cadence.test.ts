@@ -28,3 +28,15 @@ test.each(['minute', 'hour', 'day'] as const)('what a %s compares with is still 
   expect(cadence.indexOf(at) - Math.min(...weeks, ...days) + cadence.around).toBeLessThan(cadence.kept)
   expect(lookbackBuckets(cadence)).toBeGreaterThan(cadence.kept)
 })
+
+test('a bucket begins where the counts begin it, also where the zone is half an hour off', () => {
+  const kolkata = zone('Asia/Kolkata')
+  const hours = cadenceOf('hour', kolkata)
+  const at = Date.UTC(2026, 2, 10, 13, 10)
+  expect(hours.startOf(at)).toBe(kolkata.startOfHour(at))
+  expect(hours.back(hours.startOf(at), 3)).toBe(hours.startOf(at) - 3 * hour)
+  expect(cadenceOf('minute', kolkata).startOf(at + 59_999)).toBe(at)
+  const days = cadenceOf('day', newYork)
+  expect(days.startOf(Date.UTC(2026, 2, 8, 20))).toBe(Date.UTC(2026, 2, 8, 5))
+  expect(days.back(Date.UTC(2026, 2, 9, 4), 2)).toBe(Date.UTC(2026, 2, 7, 5))
+})

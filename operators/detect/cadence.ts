@@ -13,7 +13,11 @@ export type Lags = { readonly weeks: readonly number[]; readonly days: readonly 
 export type Cadence = {
   /** Consecutive buckets have consecutive numbers. */
   indexOf(bucketAt: number): number
+  /** Start of the bucket that holds an instant. */
+  startOf(at: number): number
   endOf(bucketAt: number): number
+  /** Start of the bucket that is `count` before. */
+  back(bucketAt: number, count: number): number
   lags(bucketAt: number): Lags
   /** Buckets in a row that make a drop. */
   readonly hold: number
@@ -43,9 +47,15 @@ export function evenCadence(bucketMs: number, zone: Zone, called: string): Caden
     return Math.floor(bucketAt / bucketMs) - Math.round((ms - shift) / bucketMs)
   }
   const around = Math.floor((15 * 60_000) / bucketMs)
+  const startOf = (at: number) => {
+    const shift = zone.offsetAt(at)
+    return Math.floor((at + shift) / bucketMs) * bucketMs - shift
+  }
   return {
     indexOf: (bucketAt) => Math.floor(bucketAt / bucketMs),
+    startOf,
     endOf: (bucketAt) => bucketAt + bucketMs,
+    back: (bucketAt, count) => startOf(bucketAt - count * bucketMs),
     lags: (bucketAt) => ({
       weeks: Array.from({ length: baselineWeeks }, (_, k) => before(bucketAt, (k + 1) * 7 * dayMs)),
       days: Array.from({ length: baselineDays }, (_, k) => before(bucketAt, (k + 1) * dayMs)),
@@ -65,6 +75,8 @@ export function dayCadence(zone: Zone): Cadence {
   const steps = (count: number, day: number, days: number) => Array.from({ length: count }, (_, k) => day - (k + 1) * days)
   return {
     indexOf: (bucketAt) => zone.dayOf(bucketAt),
+    startOf: (at) => zone.startOfDay(zone.dayOf(at)),
+    back: (bucketAt, count) => zone.startOfDay(zone.dayOf(bucketAt) - count),
     endOf: (bucketAt) => zone.startOfDay(zone.dayOf(bucketAt) + 1),
     lags: (bucketAt) => ({ weeks: steps(baselineWeeks, zone.dayOf(bucketAt), 7), days: [] }),
     hold: 1,

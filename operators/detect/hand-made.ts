@@ -22,7 +22,9 @@ export const noData: Metric = {
 /** Days of four buckets, weeks of twelve. */
 export const shortWeeks: Cadence = {
   indexOf: (at) => at / minuteMs,
+  startOf: (at) => Math.floor(at / minuteMs) * minuteMs,
   endOf: (at) => at + minuteMs,
+  back: (at, count) => at - count * minuteMs,
   lags: (at) => ({
     weeks: [1, 2, 3, 4].map((k) => at / minuteMs - 12 * k),
     days: [1, 2, 3, 4, 5, 6].map((k) => at / minuteMs - 4 * k),

@@ -1,8 +1,9 @@
-// The KPIs of the catalogue as the detector takes them, and how their samples follow from a cell's sums.
-import type { Grain, KpiMeasure } from '../../schemas/tables/kpi-deltas.ts'
-import { kpiNames, kpis, type KpiSpec } from '../kpi/catalogue.ts'
+// The KPIs of the catalogue as the detector takes them, and how their samples follow from a cell's sums. Each is watched at its own grain.
+import { kpiMeasures, type Grain, type KpiMeasure } from '../../schemas/tables/kpi-deltas.ts'
+import { catalogue, catalogueNames, type CatalogueName } from '../kpi/catalogue.ts'
+import type { KpiEntry, Term } from '../kpi/metric.ts'
 import type { CellSamples } from './detector.ts'
-import type { Cell, Metric, Sample } from './metric.ts'
+import { hasDenominator, type Cell, type Metric, type Sample } from './metric.ts'
 
 export type CellSums = Cell & { readonly sums: Readonly<Partial<Record<KpiMeasure, number>>> }
 
@@ -18,30 +19,53 @@ const noData = (grain: Grain): Metric => ({
   kind: 'presence',
 })
 
-const watchedKpis = (grain: Grain) => kpiNames.filter((name) => (kpis[name] as KpiSpec).grain === grain)
-
-/** Of the grain; the last one is that of no data. */
-export function metricsOf(grain: Grain): readonly Metric[] {
-  const ofCatalogue = watchedKpis(grain).map((name): Metric => {
-    const { dropThreshold, minimumDenominator, denominator } = kpis[name] as KpiSpec
-    // Today's catalogue has only parts of what their denominator counts.
-    return { name, grain, better: 'up', threshold: dropThreshold, minimumDenominator, counts: denominator, unit: 'ratio', kind: 'share' }
-  })
-  return [...ofCatalogue, noData(grain)]
+type Watched = {
+  readonly metric: Metric
+  readonly above: readonly KpiMeasure[]
+  readonly below: readonly KpiMeasure[]
+  sample(sums: CellSums['sums']): Sample
 }
 
+const measuresIn = (term: Term | null): readonly KpiMeasure[] | undefined =>
+  term === null ? [] : 'measures' in term ? term.measures : undefined
+const inWords = (says: string) => says.replaceAll('_', ' ')
+
+/** undefined: nobody is told of it, or cells do not count it. */
+function watchedOf(name: CatalogueName): Watched | undefined {
+  const { grain, kind, better, unit, says, numerator, denominator, minimumDenominator, threshold }: KpiEntry = catalogue[name]
+  const above = measuresIn(numerator)
+  const below = measuresIn(denominator)
+  if (threshold === null || above === undefined || below === undefined) return undefined
+  const sumOf = (measures: readonly KpiMeasure[], sums: CellSums['sums'], per = 1) =>
+    measures.reduce((sum, measure) => sum + (sums[measure] ?? 0), 0) / per
+  const counts = inWords(hasDenominator(kind) ? says.denominator : says.numerator)
+  return {
+    metric: { name, grain, kind, better, unit, threshold, minimumDenominator: minimumDenominator ?? 0, counts },
+    above,
+    below,
+    sample: (sums) => ({ numerator: sumOf(above, sums, numerator.per), denominator: sumOf(below, sums, denominator?.per) }),
+  }
+}
+
+const all = catalogueNames.flatMap((name) => watchedOf(name) ?? [])
+const byGrain: Readonly<Record<Grain, readonly Watched[]>> = {
+  minute: all.filter(({ metric }) => metric.grain === 'minute'),
+  hour: all.filter(({ metric }) => metric.grain === 'hour'),
+  day: all.filter(({ metric }) => metric.grain === 'day'),
+}
+
+/** Of the grain; the last one is that of no data. */
+export const metricsOf = (grain: Grain): readonly Metric[] => [...byGrain[grain].map(({ metric }) => metric), noData(grain)]
+
 /** What those are made of. */
-export const measuresOf = (grain: Grain): readonly KpiMeasure[] => [
-  ...new Set(watchedKpis(grain).flatMap((name) => [...(kpis[name] as KpiSpec).numerator, (kpis[name] as KpiSpec).denominator])),
-  'events',
-]
+export function measuresOf(grain: Grain): readonly KpiMeasure[] {
+  const used = new Set<KpiMeasure>(['events', ...byGrain[grain].flatMap(({ above, below }) => [...above, ...below])])
+  return kpiMeasures.filter((measure) => used.has(measure))
+}
 
 /** In the order of metricsOf. */
 export function samplesOf(grain: Grain, { dimension, value, sums }: CellSums): CellSamples {
-  const of = (measure: KpiMeasure) => sums[measure] ?? 0
-  const samples = watchedKpis(grain).map((name): Sample => {
-    const { numerator, denominator } = kpis[name] as KpiSpec
-    return { numerator: numerator.reduce((sum, measure) => sum + of(measure), 0), denominator: of(denominator) }
-  })
-  return { dimension, value, samples: [...samples, { numerator: of('events'), denominator: of('events') }] }
+  const events = sums.events ?? 0
+  const samples = byGrain[grain].map(({ sample }) => sample(sums))
+  return { dimension, value, samples: [...samples, { numerator: events, denominator: events }] }
 }

@@ -45,11 +45,6 @@ export const kpis = Object.fromEntries(
   }),
 ) as Readonly<Record<KpiName, KpiSpec>>
 
-/** What is watched for drops: shares by the minute. */
-export const kpiNames = (Object.keys(kpis) as KpiName[]).filter(
-  (name) => catalogue[name].kind === 'share' && catalogue[name].grain === 'minute' && catalogue[name].threshold !== null,
-)
-
 /** A bucket is closed once every partition's clock has passed its end by this. */
 export const allowedLatenessMs = 120_000
 

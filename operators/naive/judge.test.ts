@@ -12,8 +12,8 @@ const lagsOf = (index: number): Lags => ({
   days: [1, 2, 3, 4, 5, 6].map((k) => index - 4 * k),
 })
 const cadence: Cadence = {
-  indexOf: (at) => at, endOf: (at) => at + 1, lags: lagsOf, hold: 2, around: 1, kept: 50, called: 'bucket',
-  recent: { of: 6, least: 3 }, level: { before: 3, of: 8, least: 4 }, scatter: { of: 20, least: 5 },
+  indexOf: (at) => at, startOf: (at) => at, endOf: (at) => at + 1, back: (at, count) => at - count, lags: lagsOf, hold: 2, around: 1, kept: 50,
+  called: 'bucket', recent: { of: 6, least: 3 }, level: { before: 3, of: 8, least: 4 }, scatter: { of: 20, least: 5 },
 } // prettier-ignore
 
 const metricOf = (kind: MetricKind): Metric => ({

@@ -15,15 +15,14 @@ import type { Store } from '../ports/store.ts'
 import { detect, newDetection } from './detect.ts'
 import { delivery } from './detect/delivery.ts'
 import { madeTransition, storeAlert } from './detect/hand-made-alerts.ts'
-import { bucketMs } from './detect/closed-buckets.ts'
-import { deltaWriter, type MadeBlock, type MadeCell } from './detect/hand-made.ts'
+import { bucketMs, deltaWriter, type MadeBlock, type MadeCell } from './detect/hand-made.ts'
 
 const dataDir = mkdtempSync(join(tmpdir(), 'reelpulse-detect-'))
 const log = logger('detect', { level: 'silent' })
 // Of late, for the table forgets what is older than 40 days.
 const start = (Math.floor(Date.now() / 86_400_000) - 1) * 86_400_000
 const at = (minute: number) => start + minute * bucketMs
-const settings = { topic: 'behavior-events', latenessMs: 120_000 }
+const settings = { topic: 'behavior-events', latenessMs: 120_000, zone: 'Asia/Shanghai' }
 let engine: EmbeddedEngine
 
 beforeAll(async () => {

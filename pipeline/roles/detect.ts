@@ -1,21 +1,23 @@
-// The detect role: looks at every minute that has closed, keeps the alerts in table `alerts`, and tells the notifiers.
-import { setImmediate as yieldToOthers, setTimeout as sleep } from 'node:timers/promises'
-import { cadenceOf, lookbackBuckets } from '../../operators/detect/cadence.ts'
-import { detector, type Detector, type Transition } from '../../operators/detect/detector.ts'
-import { metricsOf } from '../../operators/detect/watched.ts'
+// The detect role: looks at every minute, hour and day that has closed, keeps the alerts in table `alerts`, tells the notifiers, and rolls
+// what has closed up into `kpi_cells`.
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Transition } from '../../operators/detect/detector.ts'
 import { zone } from '../../operators/time/zone.ts'
+import { grains } from '../../schemas/tables/kpi-deltas.ts'
 import type { Logger } from '../log/logger.ts'
 import type { Notifier } from '../ports/notifier.ts'
 import { StoreAway, type Store } from '../ports/store.ts'
-import { alertInsert, latestTransitionAt, notificationOf, readTransitions } from './detect/alert-rows.ts'
-import { bucketMs, closedUntil, earliestBucketAt, readBuckets, readClocks, type Clocks } from './detect/closed-buckets.ts'
+import { alertInsert, notificationOf } from './detect/alert-rows.ts'
+import { leastClock, readClocks, type Clocks } from './detect/closed-buckets.ts'
 import { delivery, type Delivery } from './detect/delivery.ts'
 import { overdueReviews } from './detect/overdue.ts'
 import type { DetectWatch } from './detect/watch.ts'
+import { watchGrain } from './detect/watch-grain.ts'
 
 export type DetectOptions = {
   store: Store
-  settings: { topic: string; latenessMs: number }
+  /** `zone`: hours and days are its own. */
+  settings: { topic: string; latenessMs: number; zone: string }
   notifiers: readonly Notifier[]
   log: Logger
   /** Ends the role after the bucket it is at. */
@@ -26,17 +28,6 @@ export type DetectOptions = {
   onState?: (state: 'running' | 'waiting_for_store', error?: string) => void
 }
 
-/** Nobody acts on a drop that is older than this in log time: after a longer pause it begins there. */
-const furthestBackMs = 12 * 3_600_000
-// Minutes repeat with the week whatever the zone, but where its clocks change: those are not waited for.
-const cadence = cadenceOf('minute', zone('UTC'))
-const metrics = metricsOf('minute')
-const historyMs = lookbackBuckets(cadence) * bucketMs
-/** Of the history the last so much is compared with what was before it; the rest is only remembered. */
-const comparedMs = historyMs - cadence.kept * bucketMs
-/** Read at once. */
-const chunkMs = 6 * 3_600_000
-const historyChunkMs = 24 * 3_600_000
 /** At a start, what changed in this last stretch of log time is told again to who forgets: views in this process. */
 const toldAgainMs = 3_600_000
 const pollMs = 1_000
@@ -65,29 +56,38 @@ export async function detect(options: DetectOptions): Promise<void> {
 }
 
 export type Detection = {
-  /** Looks at all minutes that have closed since the last poll, in order. Returns how many. Throws StoreAway; the next poll goes on. */
+  /**
+   * Looks at all buckets that have closed since the last poll, in order, and rolls some of them up. Returns at how many it looked. Throws
+   * StoreAway; the next poll goes on.
+   */
   poll(): Promise<number>
 }
 
 export function newDetection({ store, settings, log, signal, watch }: Omit<DetectOptions, 'notifiers'>, deliveries: Delivery): Detection {
   const { topic, latenessMs } = settings
   const clocks: Clocks = new Map()
-  let running: { readonly detector: Detector; nextAt: number; decidesFrom: number } | undefined
   const unstored: Transition[] = []
   const reviews = overdueReviews(store, topic)
 
-  async function begin(closedMs: number) {
-    const latestAt = await latestTransitionAt(store)
-    // Another transition of the latest one's bucket may be missing: that bucket is looked at again.
-    const decidesFrom = Math.max(closedMs - furthestBackMs, latestAt ?? 0)
-    const stored = await readTransitions(store, decidesFrom - historyMs)
-    const again = new Map(stored.map((transition) => [notificationOf(topic, transition).alertId, transition]))
-    for (const transition of again.values())
+  const watches = grains.map(
+    (grain) =>
+    watchGrain({
+      store, grain, latenessMs, signal,
+      zone: zone(settings.zone),
+      found: tellAgain,
+      async decided(transitions, closedMs) {
+        unstored.push(...transitions)
+        if (closedMs !== undefined) watch?.evaluated(closedMs)
+        await storeAll()
+      },
+    }), // prettier-ignore
+  )
+
+  function tellAgain(stored: readonly Transition[], closedMs: number): void {
+    const latest = new Map(stored.map((transition) => [notificationOf(topic, transition).alertId, transition]))
+    for (const transition of latest.values())
       if (transition.state !== 'resolved' || transition.bucketAt >= closedMs - toldAgainMs)
         deliveries.send(notificationOf(topic, transition))
-    const earliestAt = await earliestBucketAt(store, decidesFrom - historyMs)
-    const nextAt = Math.min(decidesFrom, earliestAt ?? decidesFrom)
-    return { detector: detector({ metrics, cadence, latenessMs }, stored), nextAt, decidesFrom }
   }
 
   async function storeAll(): Promise<void> {
@@ -104,33 +104,16 @@ export function newDetection({ store, settings, log, signal, watch }: Omit<Detec
     async poll() {
       await storeAll()
       await readClocks(store, clocks)
-      const closedMs = closedUntil(clocks, latenessMs)
-      if (closedMs === undefined) return 0
-      running ??= await begin(closedMs)
-      running.decidesFrom = Math.max(running.decidesFrom, closedMs - furthestBackMs)
-      running.nextAt = Math.max(running.nextAt, running.decidesFrom - historyMs)
-      let decided = 0
-      while (running.nextAt < closedMs) {
-        const comparesFrom = running.decidesFrom - comparedMs
-        const toMs = Math.min(closedMs, running.nextAt + (running.nextAt < comparesFrom ? historyChunkMs : chunkMs))
-        const buckets = await readBuckets(store, running.nextAt, toMs, latenessMs)
-        while (running.nextAt < toMs) {
-          if (signal.aborted) return decided
-          const at = running.nextAt
-          const how = at >= running.decidesFrom ? 'decide' : at >= comparesFrom ? 'compare' : 'remember'
-          unstored.push(...running.detector.step(at, buckets.get(at) ?? [], how))
-          running.nextAt += bucketMs
-          decided++
-          if (how === 'decide') watch?.evaluated(at + bucketMs)
-          await storeAll()
-          await yieldToOthers()
-        }
-      }
-      for (const notification of await reviews.look(closedMs)) {
+      const clockMs = leastClock(clocks)
+      if (clockMs === undefined) return 0
+      let steps = 0
+      for (const one of watches) steps += await one.advance(clockMs)
+      for (const notification of await reviews.look(clockMs - latenessMs)) {
         log.info({ alert: notification.aboutId, state: notification.state }, notification.reason)
         deliveries.send(notification)
       }
-      return decided
+      for (const { rollUp } of watches) if (!signal.aborted) await rollUp.advance(clockMs)
+      return steps
     },
   }
 }

@@ -93,7 +93,7 @@ export async function startRoles(options: RolesOptions): Promise<Roles | undefin
   const tellDetect = monitoring.role('detect')
   const detecting = detect({
     store,
-    settings: { topic, latenessMs: options.detect.latenessS * 1000 },
+    settings: { topic, latenessMs: options.detect.latenessS * 1000, zone: options.operators.zone },
     notifiers,
     watch: monitoring.beginDetect(),
     log: logger.child({ role: 'detect' }),

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { naiveKpiDeltas } from '../../operators/naive/kpi-deltas.ts'
+import { cadenceOf } from '../../operators/detect/cadence.ts'
 import { defaultSettings } from '../../operators/settings.ts'
 import { zone } from '../../operators/time/zone.ts'
 import { views } from '../../operators/views.ts'
@@ -8,6 +9,7 @@ import { tables } from '../../schemas/tables/catalogue.ts'
 import { eventsTable } from '../../schemas/tables/events.ts'
 import { kpiDeltasTable, kpiMeasures, type KpiDeltaRow, type KpiMeasure } from '../../schemas/tables/kpi-deltas.ts'
 import type { Store } from '../ports/store.ts'
+import { rollUp } from '../roles/detect/roll-up.ts'
 import { fill, insertRows, lastingTables, madeEvents, openTestStore } from './hand-made.ts'
 import { renderReport } from './render.ts'
 import { verify } from './verify.ts'
@@ -68,6 +70,27 @@ test('a cell that is missing, and one that nothing touched, are found', async ()
 
 test('a delta that is there twice is found', async () => {
   expect((await compared([...deltas, deltas[0]!])).differing).toBe(1)
+})
+
+test('cells that are rolled up are held against the deltas, as known at close and since', async () => {
+  await store.command('TRUNCATE TABLE kpi_cells')
+  await insertRows(store, kpiDeltasTable, deltas)
+  for (const grain of ['minute', 'hour'] as const) {
+    const cadence = cadenceOf(grain, zone(defaultSettings.zone))
+    await rollUp(store, { grain, cadence, latenessMs: 120_000 }).advance(block.blockAt)
+  }
+  const { rolledUp } = await compared([])
+  const closed = deltas.filter((row) => row.grain !== 'day' && row.bucket_at < at + 2 * 3_600_000)
+  expect(rolledUp).toEqual({ compared: closed.length, differing: 0, examples: [] })
+
+  await store.command(
+    "INSERT INTO kpi_cells SELECT * REPLACE (plays_at_close + 1 AS plays_at_close, known_at + toIntervalSecond(1) AS known_at) FROM kpi_cells WHERE grain = 'hour' AND dimension = 'all'",
+  )
+  const after = await verify(store, defaultSettings, { everything: true, users: undefined, rows: 1 })
+  expect(after.kpiCells.rolledUp.differing).toBe(1)
+  expect(after.kpiCells.rolledUp.examples[0]![2]).toEqual([['plays_at_close', '2', '1']])
+  expect(renderReport('reelpulse', after)).toContain(`kpi_cells      ${closed.length} cells compared with kpi_deltas, 1 differ`)
+  await store.command('TRUNCATE TABLE kpi_cells')
 })
 
 test('days on which an older version counted less, or whose deltas have gone, are left out', async () => {

@@ -1,10 +1,13 @@
-// The sums of kpi_deltas, recomputed from the events by day of the zone: every cell of every bucket, distinct counts among them.
+// The sums of kpi_deltas, recomputed from the events by day of the zone: every cell of every bucket, distinct counts among them; and beside
+// them those of kpi_cells.
+import { allowedLatenessMs } from '../../operators/kpi/catalogue.ts'
 import { marksKeptMs } from '../../operators/kpi/marks.ts'
 import { firstWeekDays, freshMs } from '../../operators/kpi/spans.ts'
 import { zone as zoneNamed } from '../../operators/time/zone.ts'
 import { kpiMeasures, type KpiMeasure } from '../../schemas/tables/kpi-deltas.ts'
 import type { QueryParams, Store } from '../ports/store.ts'
 import type { Comparison } from './compare.ts'
+import { compareCells } from './kpi-cells.ts'
 import { correctedMs, floorDiv, listed, ms, seqOf, zoneDay } from './facts.ts'
 import { inCut, type Cut, type VerifySettings } from './scope.ts'
 
@@ -149,7 +152,14 @@ function compareDays(cut: Cut): string {
       GROUP BY grain, bucket_ms, dimension, value)`
 }
 
-export type KpiComparison = Comparison & { days: number; daysLeftOut: number }
+export type KpiComparison = Comparison & {
+  days: number
+  daysLeftOut: number
+  /** Cells of kpi_cells on the same days, against kpi_deltas. */
+  rolledUp: Comparison
+}
+
+export const nothingCompared = (): Comparison => ({ compared: 0, differing: 0, examples: [] })
 
 /** Compares some days at a time: all days, or the newest up to a number of events. */
 export async function compareKpis(
@@ -160,7 +170,7 @@ export async function compareKpis(
   everything: boolean,
 ): Promise<KpiComparison> {
   const zone = zoneNamed(settings.zone)
-  const total: KpiComparison = { compared: 0, differing: 0, examples: [], days: 0, daysLeftOut: 0 }
+  const total: KpiComparison = { ...nothingCompared(), days: 0, daysLeftOut: 0, rolledUp: nothingCompared() }
   let left = everything ? Infinity : sampleEvents
   let room = 0
   const pieces: number[][] = []
@@ -174,23 +184,38 @@ export async function compareKpis(
       room = eventsAtOnce - events
     }
   }
+  // A database that no newer program has migrated has none.
+  const hasCells =
+    (await store.query(`SELECT 1 AS there FROM system.tables WHERE database = currentDatabase() AND name = 'kpi_cells'`)).length > 0
+  const compareRolledUp = async (bound: QueryParams): Promise<Comparison> => {
+    if (!hasCells) return nothingCompared()
+    const once = async () => (await store.query<Comparison>(compareCells(settings.latenessMs ?? allowedLatenessMs), bound))[0]!
+    const found = await once()
+    // The detect role may have added to them meanwhile.
+    return found.differing === 0 ? found : once()
+  }
   const compare = async (days: readonly number[]) => {
-    const starts = days.map((day) => zone.startOfDay(day))
-    const [found] = await store.query<Comparison>(compareDays(cut), { ...params, days, starts })
-    return found!
+    const bound = { ...params, days, starts: days.map((day) => zone.startOfDay(day)), ends: days.map((day) => zone.startOfDay(day + 1)) }
+    const [found] = await store.query<Comparison>(compareDays(cut), bound)
+    return { ...found!, rolledUp: await compareRolledUp(bound) }
   }
   for (let days of pieces) {
     let found = await compare(days)
-    if (found.differing > 0) {
+    if (found.differing + found.rolledUp.differing > 0) {
       // Deltas may have gone, for their age, while they were compared.
       const whole = new Set((await wholeDays(store, cut, params)).map(({ day }) => day))
       const there = days.filter((day) => whole.has(day))
       if (there.length < days.length) [days, found] = [there, await compare(there)]
     }
     total.days += days.length
-    total.compared += found.compared
-    total.differing += found.differing
-    total.examples.push(...found.examples.slice(0, examples - total.examples.length))
+    add(total, found)
+    add(total.rolledUp, found.rolledUp)
   }
   return total
+}
+
+function add(total: Comparison, found: Comparison): void {
+  total.compared += found.compared
+  total.differing += found.differing
+  total.examples.push(...found.examples.slice(0, examples - total.examples.length))
 }

@@ -16,6 +16,8 @@ export function renderReport(database: string, report: Report): string {
     ...renderRows(tierChangeRows.examples),
     `  kpi_deltas     ${kpiCells.compared} cells of ${kpiCells.days} days compared, ${kpiCells.differing} differ`,
     ...renderRows(kpiCells.examples),
+    `  kpi_cells      ${kpiCells.rolledUp.compared} cells compared with kpi_deltas, ${kpiCells.rolledUp.differing} differ`,
+    ...renderRows(kpiCells.rolledUp.examples),
   ]
   if (findings.length === 0) lines.push('  events         each once, clocks only rise, no row is missing')
   for (const { check, findings: count, examples } of findings)

@@ -76,7 +76,10 @@ export function integer(value: number): string {
 }
 
 /** What the operators were told, as parameters of the queries. */
-export type VerifySettings = Pick<OperatorSettings, 'emitMs' | 'decayRows' | 'zone' | 'currency' | 'dimensions'>
+export type VerifySettings = Pick<OperatorSettings, 'emitMs' | 'decayRows' | 'zone' | 'currency' | 'dimensions'> & {
+  /** After its end a bucket closes so much later, as detect was told; the default where it was not. */
+  readonly latenessMs?: number
+}
 
 export function settingParams(settings: VerifySettings): QueryParams {
   return {

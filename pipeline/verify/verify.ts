@@ -12,12 +12,12 @@ import {
   wrongTiers,
   type Finding,
 } from './integrity.ts'
-import { compareKpis, type KpiComparison } from './kpis.ts'
+import { compareKpis, nothingCompared, type KpiComparison } from './kpis.ts'
 import { makePlan, type Choice } from './plan.ts'
 import { sampleBuckets, settingParams, userParams, type Scope, type VerifySettings } from './scope.ts'
 
 export type Report = {
-  /** Rows of `user_features` and `tier_changes`, and cells of `kpi_deltas`, that were recomputed; a missing one counts. */
+  /** Rows of `user_features` and `tier_changes`, and cells of `kpi_deltas` and `kpi_cells`, that were recomputed; a missing one counts. */
   rowsCompared: number
   /** Of those, how many differ, and everything that is wrong in `events` itself. */
   rowsDiffer: number
@@ -44,8 +44,8 @@ export async function verify(
 ): Promise<Report> {
   const plan = await makePlan(store, choice)
   const params = settingParams(settings)
-  const featureRows: Comparison = { compared: 0, differing: 0, examples: [] }
-  const tierChangeRows: Comparison = { compared: 0, differing: 0, examples: [] }
+  const featureRows = nothingCompared()
+  const tierChangeRows = nothingCompared()
   const findings: Report['findings'] = []
   const steps = 1 + plan.offsets.length + plan.stretches.length + plan.scopes.length
   let done = 0
@@ -96,12 +96,16 @@ export async function verify(
   const kpiCells: KpiComparison =
     choice.kpis !== false
       ? await compareKpis(store, plan.cut, settings, params, !plan.sampled)
-      : { compared: 0, differing: 0, examples: [], days: 0, daysLeftOut: 0 }
+      : { ...nothingCompared(), days: 0, daysLeftOut: 0, rolledUp: nothingCompared() }
 
   return {
-    rowsCompared: featureRows.compared + tierChangeRows.compared + kpiCells.compared,
+    rowsCompared: featureRows.compared + tierChangeRows.compared + kpiCells.compared + kpiCells.rolledUp.compared,
     rowsDiffer:
-      featureRows.differing + tierChangeRows.differing + kpiCells.differing + findings.reduce((sum, finding) => sum + finding.findings, 0),
+      featureRows.differing +
+      tierChangeRows.differing +
+      kpiCells.differing +
+      kpiCells.rolledUp.differing +
+      findings.reduce((sum, finding) => sum + finding.findings, 0),
     featureRows,
     tierChangeRows,
     kpiCells,

@@ -5,6 +5,7 @@ import { alertReviewsTable } from './alert-reviews.ts'
 import { alertsTable } from './alerts.ts'
 import { customerSignalsTable } from './customer-signals.ts'
 import { eventsTable } from './events.ts'
+import { kpiCellsTable } from './kpi-cells.ts'
 import { kpiDeltasTable } from './kpi-deltas.ts'
 import { ltvCohortsTable } from './ltv-cohorts.ts'
 import { ltvModelsTable } from './ltv-models.ts'
@@ -16,6 +17,7 @@ import { writersTable } from './writers.ts'
 export const blockTables = [eventsTable, rejectedEventsTable, userFeaturesTable, tierChangesTable, kpiDeltasTable] as const
 export const tables: readonly Table[] = [
   ...blockTables,
+  kpiCellsTable,
   alertsTable,
   alertDeliveriesTable,
   alertReviewsTable,

@@ -4,6 +4,7 @@ import {
   detectSettings,
   loggerSettings,
   logSettings,
+  processSettings,
   serveSettings,
   storeSettings,
   topicSettings,
@@ -15,10 +16,11 @@ import { defineCommand, exitGood } from '../command.ts'
 export const command = defineCommand({
   name: 'detect',
   summary: 'the detect role alone: closed KPI buckets in, alerts out',
-  help: `Watches completion_rate and click_through_rate, by the minute, of everything together and of each channel, region, app version,
-platform, category, surface and tier. An alert fires where the KPI is more than 15 % below what was usual at this time of the week in
-two closed minutes in a row, by more than chance; or where there is no data at all. It is resolved after three minutes above 90 % of
-what was usual. docs/guide/detection.md has every rule.
+  help: `Watches every KPI of the catalogue that cells count and that has a threshold (docs/guide/kpis.md), by the minute, hour or day of the zone as
+the catalogue says, of everything together and of each channel, region, app version, platform, category, surface and tier. An alert fires where
+the KPI is worse than what was usual at this time of the week by more than its threshold (15 %) in two closed buckets in a row (one day),
+and by more than chance; or where there is no data at all. It is resolved after three buckets back above 90 % of what was usual.
+docs/guide/detection.md has every rule. What has closed it rolls up into table kpi_cells, which the views read and which is kept for 400 days.
 
 Every transition is a row of table alerts and a line of the messages, and goes to the Alertmanager, the webhook and topic kpi-alerts (where
 KAFKA_BROKERS is set) until each has acknowledged it: what one has not is sent after the next start. It can be stopped and started at any time, and may run twice: an alert stays one. /healthz, /readyz and /metrics answer on --port. Ends with Ctrl-C.`,
@@ -32,6 +34,7 @@ KAFKA_BROKERS is set) until each has acknowledged it: what one has not is sent a
     topic: pick(topicSettings, ['topic']),
     log: logSettings,
     store: storeSettings,
+    process: pick(processSettings, ['zone']),
     detect: detectSettings,
     serve: serveSettings,
     logger: loggerSettings,
@@ -67,7 +70,15 @@ KAFKA_BROKERS is set) until each has acknowledged it: what one has not is sent a
         const open = () => (opened ??= openLog(settings, { logger: log }).catch(forget))
         const notifiers = receiversOf({ settings: settings.detect, topic, openLog: settings.log.brokers.length === 0 ? undefined : open })
         const watch = monitoring.beginDetect()
-        await detect({ store, settings: { topic, latenessMs: latenessS * 1000 }, notifiers, log, signal, watch, onState: tellState })
+        await detect({
+          store,
+          settings: { topic, latenessMs: latenessS * 1000, zone: settings.process.zone },
+          notifiers,
+          log,
+          signal,
+          watch,
+          onState: tellState,
+        })
       } finally {
         await store.close()
         await (await opened?.catch(() => undefined))?.close()

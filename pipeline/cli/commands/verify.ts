@@ -1,6 +1,7 @@
 // `reelpulse verify`: recomputes features, lifetimes, tiers and KPI sums from table `events`, and compares.
 import { z } from 'zod'
-import { anyTopicSettings, dataSettings, processSettings, storeSettings } from '../../config/groups.ts'
+import { anyTopicSettings, dataSettings, detectSettings, processSettings, storeSettings } from '../../config/groups.ts'
+import { pick } from '../../config/group.ts'
 import { databaseOf, defaultTopic } from '../../config/names.ts'
 import { defineCommand, exitFinding, exitGood, UsageError } from '../command.ts'
 
@@ -9,10 +10,10 @@ export const command = defineCommand({
   summary: 'recompute features, lifetimes, tiers and KPI sums from the events, and compare',
   help: `Recomputes every row of user_features and tier_changes in SQL from table events alone, and compares column by column:
 exactly, but for affinities, which may differ by 1e-9 of their value; and the sums of every cell and bucket of kpi_deltas, users and
-sessions counted once among them, for the days whose rows are still there (40 days). It also checks that events has each event once, that
-clocks only rise, and that no user's newest row is missing. From customer signals nothing is derived: of them it checks that each is
-there once and as it should be. Blocks that are still being inserted are left out, so it may run
-while the pipeline does. Give it the settings that the pipeline runs with (emit interval, zone, currency, lists).
+sessions counted once among them, for the days whose rows are still there (40 days), and on those days what detect rolled up of them into
+kpi_cells. It also checks that events has each event once, that clocks only rise, and that no user's newest row is missing. From customer
+signals nothing is derived: of them it checks that each is there once and as it should be. Blocks that are still being inserted are left
+out, so it may run while the pipeline does. Give it the settings that the pipeline runs with (emit interval, zone, currency, lists, lateness).
 
 Where that would take too long it compares a sample: the users with the most events, the newest rows and the latest
 arrivals, and others by chance. --all compares every row whatever it takes; --users and --rows size the sample.
@@ -41,6 +42,7 @@ The last line says how many rows were compared and how many differ. Exits 1 wher
     topic: anyTopicSettings,
     store: storeSettings,
     process: processSettings,
+    detect: pick(detectSettings, ['latenessS']),
   },
   json: true,
   async run({ flags, settings, print, note, result, signal }) {
@@ -54,7 +56,7 @@ The last line says how many rows were compared and how many differ. Exits 1 wher
         import('../../verify/render.ts'),
         import('../../verify/signals.ts'),
       ])
-    const operatorSettings = operatorSettingsOf(settings.process)
+    const operatorSettings = { ...operatorSettingsOf(settings.process), latenessMs: settings.detect.latenessS * 1000 }
     const choice = { everything: flags.all, users: flags.users, rows: flags.rows }
     const wanted = settings.topic.topic
     // Held open till the end: with the last store of a directory its engine would stop.

@@ -1,11 +1,10 @@
-// Which minutes are closed, and what they came to: read from kpi_deltas.
+// Which buckets are closed, and what they came to as it was known then: read from kpi_cells as far as that goes, else from kpi_deltas.
+import type { Cadence } from '../../../operators/detect/cadence.ts'
 import type { CellSamples } from '../../../operators/detect/detector.ts'
 import type { Cell } from '../../../operators/detect/metric.ts'
 import { measuresOf, samplesOf } from '../../../operators/detect/watched.ts'
-import type { KpiMeasure } from '../../../schemas/tables/kpi-deltas.ts'
+import { kpiMeasures, type Grain, type KpiMeasure } from '../../../schemas/tables/kpi-deltas.ts'
 import type { Store } from '../../ports/store.ts'
-
-export const bucketMs = 60_000
 
 /** Of each partition: the clock of its last block, and how many partitions that says there are. */
 export type Clocks = Map<number, { clockMs: number; partitions: number }>
@@ -23,55 +22,114 @@ export async function readClocks(store: Store, clocks: Clocks): Promise<void> {
   for (const { partition, clock_ms: clockMs, partitions } of rows) clocks.set(partition, { clockMs, partitions })
 }
 
-/** Minutes that end at or before this are closed; undefined while a partition has not been heard of. */
-export function closedUntil(clocks: Clocks, latenessMs: number): number | undefined {
+/** What every partition's clock has reached; undefined while one has not been heard of. */
+export function leastClock(clocks: Clocks): number | undefined {
   const all = [...clocks.values()]
   if (all.length === 0 || all.length < Math.max(...all.map(({ partitions }) => partitions))) return undefined
-  return Math.floor((Math.min(...all.map(({ clockMs }) => clockMs)) - latenessMs) / bucketMs) * bucketMs
+  return Math.min(...all.map(({ clockMs }) => clockMs))
 }
 
-const read = measuresOf('minute')
+/** How buckets of a grain run, and when they close: `latenessMs` after their end. */
+export type Closing = { readonly grain: Grain; readonly cadence: Cadence; readonly latenessMs: number }
 
-/** Start of the earliest minute from `sinceMs` on; undefined where there is none. */
-export async function earliestBucketAt(store: Store, sinceMs: number): Promise<number | undefined> {
-  const [row] = await store.query<{ buckets: number; at: number }>(
-    `SELECT count() AS buckets, toUnixTimestamp64Milli(min(bucket_at)) AS at FROM kpi_deltas
-     WHERE dimension != 'clock' AND grain = 'minute' AND bucket_at >= fromUnixTimestamp64Milli({since:Int64}, 'UTC')`,
-    { since: sinceMs },
-  )
-  return row === undefined || row.buckets === 0 ? undefined : row.at
-}
+/** Buckets that begin before this are closed. */
+export const closedUntil = ({ cadence, latenessMs }: Closing, clockMs: number): number => cadence.startOf(clockMs - latenessMs)
 
 /**
- * The cells of every minute in [fromMs, toMs), as they were known at its close: a partition's block counts where the clock
- * before it had not yet closed the minute. So it does not matter when this is read, nor by whom.
+ * Blocks whose clock is at or after {from}, each with the clock of its partition before it (0 of the first one of these): a bucket that begins
+ * at or after {from} has nothing of earlier blocks, for no event is later than its block's clock.
  */
-export async function readBuckets(store: Store, fromMs: number, toMs: number, latenessMs: number): Promise<Map<number, CellSamples[]>> {
-  // An event is never later than its block's clock, so a block whose clock is before `from` has nothing for these minutes.
-  const rows = await store.query<Cell & { bucket_ms: number } & Record<KpiMeasure, number>>(
-    `WITH blocks AS (
-       SELECT partition, first_offset,
-         lagInFrame(bucket_at, 1, toDateTime64(0, 3, 'UTC')) OVER (
-           PARTITION BY partition ORDER BY next_offset ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
-         ) AS clock_before
-       FROM kpi_deltas
-       WHERE dimension = 'clock' AND value = '' AND grain = 'minute' AND bucket_at >= fromUnixTimestamp64Milli({from:Int64}, 'UTC')
-     )
-     SELECT toUnixTimestamp64Milli(deltas.bucket_at) AS bucket_ms, deltas.dimension AS dimension, deltas.value AS value,
-       ${read.map((measure) => `sum(deltas.${measure}) AS ${measure}`).join(', ')}
-     FROM kpi_deltas AS deltas INNER JOIN blocks ON deltas.partition = blocks.partition AND deltas.first_offset = blocks.first_offset
-     WHERE deltas.dimension != 'clock' AND deltas.grain = 'minute'
-       AND deltas.bucket_at >= fromUnixTimestamp64Milli({from:Int64}, 'UTC') AND deltas.bucket_at < fromUnixTimestamp64Milli({to:Int64}, 'UTC')
-       AND deltas.block_at >= fromUnixTimestamp64Milli({from:Int64}, 'UTC')
-       AND toUnixTimestamp64Milli(blocks.clock_before) < toUnixTimestamp64Milli(deltas.bucket_at) + {closes:Int64}
-     GROUP BY deltas.bucket_at, deltas.dimension, deltas.value`,
-    { from: fromMs, to: toMs, closes: bucketMs + latenessMs },
-  )
+export const blocksSince = (from: string) => `
+  SELECT partition, first_offset,
+    toUnixTimestamp64Milli(lagInFrame(bucket_at, 1, toDateTime64(0, 3, 'UTC')) OVER (
+      PARTITION BY partition ORDER BY next_offset ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+    )) AS before_ms
+  FROM kpi_deltas
+  WHERE dimension = 'clock' AND value = '' AND grain = 'minute' AND bucket_at >= fromUnixTimestamp64Milli(${from}, 'UTC')`
+
+/** When the bucket that begins at `bucketMs` closes (ms), for buckets of [fromMs, toMs). */
+export function closesSql({ grain, cadence, latenessMs }: Closing, bucketMs: string, fromMs: number, toMs: number): string {
+  if (grain !== 'day') return `${bucketMs} + ${cadence.endOf(0) + latenessMs}`
+  const days: number[] = []
+  for (let at = cadence.startOf(fromMs); at < toMs; at = cadence.endOf(at)) days.push(at)
+  // An Int64 even where there is none, or one.
+  const list = (values: readonly number[]) => `CAST([${values.join(', ')}], 'Array(Int64)')`
+  return `transform(${bucketMs}, ${list(days)}, ${list(days.map((at) => cadence.endOf(at) + latenessMs))}, toInt64(0))`
+}
+
+/** Start of the earliest bucket from `sinceMs` on; undefined where there is none. */
+export async function earliestBucketAt(
+  store: Store,
+  grain: Grain,
+  sinceMs: number,
+  tables = ['kpi_cells', 'kpi_deltas'],
+): Promise<number | undefined> {
+  const found = []
+  for (const table of tables) {
+    const [row] = await store.query<{ buckets: number; at: number }>(
+      `SELECT count() AS buckets, toUnixTimestamp64Milli(min(bucket_at)) AS at FROM ${table}
+       WHERE dimension != 'clock' AND grain = '${grain}' AND bucket_at >= fromUnixTimestamp64Milli({since:Int64}, 'UTC')`,
+      { since: sinceMs },
+    )
+    if (row !== undefined && row.buckets > 0) found.push(row.at)
+  }
+  return found.length === 0 ? undefined : Math.min(...found)
+}
+
+export type BucketsWanted = {
+  readonly fromMs: number
+  readonly toMs: number
+  readonly rolledMs: number
+  /** This one alone. */
+  readonly cell?: Cell
+}
+
+type CellRow = Cell & { bucket_ms: number } & Record<KpiMeasure, number>
+
+/**
+ * The cells of every bucket in [fromMs, toMs), as they were known at its close: a partition's block counts where the clock
+ * before it had not yet closed the bucket. So it does not matter when this is read, nor by whom. Buckets before `rolledMs` are in kpi_cells.
+ */
+export async function readBuckets(
+  store: Store,
+  closing: Closing,
+  { fromMs, toMs, rolledMs, cell }: BucketsWanted,
+): Promise<Map<number, CellSamples[]>> {
+  const { grain } = closing
+  const border = Math.min(toMs, Math.max(fromMs, rolledMs))
+  const rows: CellRow[] = []
+  if (fromMs < border) rows.push(...(await store.query<CellRow>(cellsAtClose(grain, cell), { ...cell, from: fromMs, to: border })))
+  if (border < toMs)
+    rows.push(...(await store.query<CellRow>(deltasAtClose(closing, border, toMs, cell), { ...cell, from: border, to: toMs })))
   const buckets = new Map<number, CellSamples[]>()
   for (const { bucket_ms: bucketAt, dimension, value, ...sums } of rows) {
     let cells = buckets.get(bucketAt)
     if (cells === undefined) buckets.set(bucketAt, (cells = []))
-    cells.push(samplesOf('minute', { dimension, value, sums }))
+    cells.push(samplesOf(grain, { dimension, value, sums }))
   }
   return buckets
 }
+
+const inSpan = (column: string) =>
+  `${column} >= fromUnixTimestamp64Milli({from:Int64}, 'UTC') AND ${column} < fromUnixTimestamp64Milli({to:Int64}, 'UTC')`
+
+const isCell = (of: string, cell: Cell | undefined) =>
+  cell === undefined ? `${of}.dimension != 'clock'` : `${of}.dimension = {dimension:String} AND ${of}.value = {value:String}`
+
+/** A cell that nothing had touched when its bucket closed was not there: what came later has its row without it. */
+const cellsAtClose = (grain: Grain, cell: Cell | undefined) => `
+  SELECT toUnixTimestamp64Milli(cells.bucket_at) AS bucket_ms, cells.dimension AS dimension, cells.value AS value,
+    ${measuresOf(grain).map((measure) => `cells.${measure}_at_close AS ${measure}`).join(', ')}
+  FROM kpi_cells AS cells FINAL
+  WHERE cells.grain = '${grain}' AND ${isCell('cells', cell)} AND ${inSpan('cells.bucket_at')}
+    AND greatest(${kpiMeasures.map((measure) => `cells.${measure}_at_close`).join(', ')}) > 0` // prettier-ignore
+
+const deltasAtClose = (closing: Closing, fromMs: number, toMs: number, cell: Cell | undefined) => `
+  WITH blocks AS (${blocksSince('{from:Int64}')})
+  SELECT toUnixTimestamp64Milli(deltas.bucket_at) AS bucket_ms, deltas.dimension AS dimension, deltas.value AS value,
+    ${measuresOf(closing.grain).map((measure) => `sum(deltas.${measure}) AS ${measure}`).join(', ')}
+  FROM kpi_deltas AS deltas INNER JOIN blocks ON deltas.partition = blocks.partition AND deltas.first_offset = blocks.first_offset
+  WHERE ${isCell('deltas', cell)} AND deltas.grain = '${closing.grain}' AND ${inSpan('deltas.bucket_at')}
+    AND deltas.block_at >= fromUnixTimestamp64Milli({from:Int64}, 'UTC')
+    AND blocks.before_ms < ${closesSql(closing, 'toUnixTimestamp64Milli(deltas.bucket_at)', fromMs, toMs)}
+  GROUP BY deltas.bucket_at, deltas.dimension, deltas.value` // prettier-ignore

@@ -3,7 +3,7 @@ import type { Transition } from '../../../operators/detect/detector.ts'
 import type { AlertState } from '../../../schemas/tables/alerts.ts'
 import type { Store } from '../../ports/store.ts'
 import { alertInsert, notificationOf } from './alert-rows.ts'
-import { bucketMs } from './closed-buckets.ts'
+import { bucketMs } from './hand-made.ts'
 
 export const alertTopic = 'behavior-events'
 

@@ -10,6 +10,8 @@ import {
 } from '../../../schemas/tables/kpi-deltas.ts'
 import type { Store } from '../../ports/store.ts'
 
+export const bucketMs = 60_000
+
 export type MadeCell = {
   dimension: CellDimension
   value: string
