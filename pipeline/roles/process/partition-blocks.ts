@@ -82,7 +82,7 @@ export async function runBlocks(run: BlocksRun): Promise<void> {
 
   async function endBlock(): Promise<void> {
     work.closeBlock(nextOffset)
-    const name = { logId, topic, partition, firstOffset: cutter.firstOffset(), nextOffset, blockAt: work.clock() }
+    const name = { logId, topic, partition, firstOffset: cutter.firstOffset(), nextOffset, blockAt: work.clock(), ownerId: owner.ownerId }
     checkpoints.keep(open.outbox, `${logId}/${topic}/${partition}/${name.firstOffset}`)
     progress.rejected += open.rejected.rows()
     const tierChanges = open.outbox.flatMap((message) => (message.kind === 'tier_change' ? [message.change] : []))
