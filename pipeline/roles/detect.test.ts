@@ -331,6 +331,67 @@ test('a review that is overdue by log time is told like any alert, and the detec
   ])
 })
 
+/** A block an hour, of one partition, from 20 days ago on: sums of the hour, and with the last hour of a day of Shanghai those of the day. */
+const hoursBack = 20 * 24
+const firstHour = Math.floor(Date.now() / 3_600_000) * 3_600_000 - hoursBack * 3_600_000
+function hourBlocks(from: number, to: number, lowHours: readonly number[], lowDay: number): MadeBlock[] {
+  return Array.from({ length: to - from }, (_, i): MadeBlock => {
+    const hour = from + i
+    const bucketAt = firstHour + hour * 3_600_000
+    const day = Math.floor((bucketAt + 8 * 3_600_000) / 86_400_000)
+    const isLastOfDay = Math.floor((bucketAt + 9 * 3_600_000) / 86_400_000) > day
+    const lastDay = Math.floor((firstHour + hoursBack * 3_600_000 + 8 * 3_600_000) / 86_400_000) - 1
+    const of = (value: string, isLow: boolean): MadeCell[] => [
+      { grain: 'hour', dimension: 'channel', value, bucketAt, sums: { events: 9_000, active_users: 4_000, buyers: isLow ? 240 : 480 + (hour % 5) } },
+      ...(isLastOfDay
+        ? [{
+            grain: 'day', dimension: 'channel', value, bucketAt: day * 86_400_000 - 8 * 3_600_000,
+            sums: { events: 90_000, active_users: 40_000, engaged_users: value === 'kol' && day === lastDay - lowDay ? 5_000 : 11_000 + (day % 3) * 100 },
+          } as const]
+        : []),
+    ] // prettier-ignore
+    return { partition: 0, blockAt: bucketAt + 3_600_000 + 130_000, cells: [...of('ad', lowHours.includes(hour)), ...of('kol', false)] }
+  })
+}
+
+test('KPIs of hours and days are watched by the hour and by the day of the zone, whenever it runs, from deltas or what is left of them in cells', async () => {
+  const lowHours = [hoursBack - 12, hoursBack - 11, hoursBack - 10]
+  const everything = 'SELECT * FROM alerts ORDER BY alert_id, sequence'
+  const [atOnce, stepwise] = [await newStore(), await newStore()]
+  await deltaWriter(atOnce, 1)(hourBlocks(0, hoursBack, lowHours, 1))
+  await detectorOn(atOnce).poll()
+  const lines = await atOnce.query<{ line: string }>(
+    `SELECT concat(toString(grain), ' ', kpi, ' ', value, ' ', toString(state), ' ', toString(intDiv(toUnixTimestamp64Milli(bucket_at) - {from:Int64}, 3600000))) AS line
+     FROM alerts ORDER BY grain, kpi, value, sequence`,
+    { from: firstHour },
+  )
+  expect(lines.filter(({ line }) => line.startsWith('hour')).map(({ line }) => line)).toEqual([
+    `hour conversion_rate ad pending ${hoursBack - 12}`,
+    `hour conversion_rate ad firing ${hoursBack - 11}`,
+    `hour conversion_rate ad recovering ${hoursBack - 9}`,
+    `hour conversion_rate ad resolved ${hoursBack - 7}`,
+  ])
+  // A day is not waited for a second; it begins at midnight in Shanghai.
+  const days = lines.filter(({ line }) => line.startsWith('day'))
+  expect(days[0]!.line).toMatch(/^day engaged_user_share kol firing \d+$/)
+  expect((firstHour + Number(days[0]!.line.split(' ').at(-1)) * 3_600_000 + 8 * 3_600_000) % 86_400_000).toBe(0)
+
+  const write = deltaWriter(stepwise, 1)
+  let from = 0
+  for (const to of [hoursBack - 80, hoursBack - 40, hoursBack - 11, hoursBack - 8, hoursBack]) {
+    await write(hourBlocks(from, to, lowHours, 1))
+    // What was rolled up before serves when its deltas have gone.
+    if (from > 0)
+      await stepwise.command(
+        "DELETE FROM kpi_deltas WHERE dimension != 'clock' AND bucket_at < fromUnixTimestamp64Milli({before:Int64}, 'UTC')",
+        { before: firstHour + (from - 30) * 3_600_000 },
+      )
+    from = to
+    await detectorOn(stepwise).poll()
+  }
+  expect(await stepwise.query(everything)).toEqual(await atOnce.query(everything))
+})
+
 test('the role follows the log until it is told to stop', async () => {
   const store = await newStore()
   await deltaWriter(store, 2)(blocksOf(0, 380, (m) => ({ ad: m >= 360 ? low : normal })))

@@ -41,10 +41,30 @@ export async function usersOfOrphans(store: Store, partition: number, from: numb
   return rows.map((row) => row.user_id)
 }
 
+/**
+ * Takes back what was rolled up of them: the detect role does those buckets anew, from the deltas that are left. Before the deletion, for
+ * after it nobody knows which they were; and after it, for detect may have come in between.
+ */
+async function forgetCells(store: Store, earliest: readonly { grain: string; at: number }[]): Promise<void> {
+  for (const { grain, at } of earliest)
+    await store.command(
+      `ALTER TABLE kpi_cells DELETE WHERE grain = '${grain}' AND bucket_at >= fromUnixTimestamp64Milli({at:Int64}, 'UTC')
+         AND NOT (dimension = 'clock' AND bucket_at = fromUnixTimestamp64Milli({at:Int64}, 'UTC')) SETTINGS mutations_sync = 2`,
+      { at },
+    )
+}
+
 /** Returns once they are gone. */
 export async function deleteOrphans(store: Store, partition: number, from: number): Promise<void> {
   const orphans = await countOrphans(store, partition, from)
+  const earliest = await store.query<{ grain: string; at: number }>(
+    `SELECT toString(grain) AS grain, toUnixTimestamp64Milli(min(bucket_at)) AS at FROM kpi_deltas
+     WHERE dimension != 'clock' AND ${beyond} GROUP BY grain`,
+    { partition, from },
+  )
+  await forgetCells(store, earliest)
   for (const table of tableNames)
     if (orphans[table]! > 0)
       await store.command(`ALTER TABLE ${table} DELETE WHERE ${beyond} SETTINGS mutations_sync = 2`, { partition, from })
+  await forgetCells(store, earliest)
 }

@@ -245,3 +245,28 @@ test.each(grains)('the view of %ss is the same whether deltas serve it, or cells
   while (await one.advance(clockMs));
   expect(await shown()).toEqual(byDeltas)
 })
+
+test('a view over thirty days of one cell reads little of the tables: EXPLAIN says which granules', async () => {
+  const store = await newStore()
+  const days = 30
+  const from = start - (days - 3) * 86_400_000
+  const { cadence } = closings.minute
+  const [first, last] = [cadence.startOf(from), cadence.startOf(from + days * 86_400_000)]
+  await store.command(
+    `INSERT INTO kpi_cells (grain, bucket_at, dimension, value, known_at, plays, completes)
+     SELECT 'minute', fromUnixTimestamp64Milli(toInt64(${first}) + intDiv(number, 20) * 60000, 'UTC') AS at, 'region', concat('v', toString(number % 20)), at, 100, 50
+     FROM numbers(${days * 1_440 * 20})`,
+  )
+  await store.command(
+    `INSERT INTO kpi_cells (grain, bucket_at, dimension, known_at) SELECT 'minute', fromUnixTimestamp64Milli(toInt64(${last}), 'UTC') AS at, 'clock', at`,
+  )
+  const query = `SELECT count() AS n, sum(completes) / sum(plays) AS rate FROM kpi_minute
+    WHERE dimension = 'region' AND value = 'v7' AND bucket_at >= fromUnixTimestamp64Milli(toInt64(${first}), 'UTC')`
+  expect(await store.query(query)).toEqual([{ n: days * 1_440, rate: 0.5 }])
+  const plan = (await store.query<{ explain: string }>(`EXPLAIN indexes = 1 ${query}`)).map(({ explain }) => explain).join('\n')
+  const cells = plan.slice(plan.indexOf('kpi_cells'))
+  const byKey = /PrimaryKey[^]*?Granules: (\d+)\/(\d+)/.exec(cells)
+  const [read, all] = [Number(byKey?.[1]), Number(byKey?.[2])]
+  expect(all).toBeGreaterThan(80)
+  expect(read).toBeLessThan(all / 10)
+})
