@@ -1,5 +1,6 @@
 // All tables, in the order in which a block inserts them and `migrate` creates them.
 import type { Table } from '../table.ts'
+import { alertCausesTable } from './alert-causes.ts'
 import { alertDeliveriesTable } from './alert-deliveries.ts'
 import { alertReviewsTable } from './alert-reviews.ts'
 import { alertsTable } from './alerts.ts'
@@ -11,4 +12,4 @@ import { userFeaturesTable } from './user-features.ts'
 import { writersTable } from './writers.ts'
 
 export const blockTables = [eventsTable, rejectedEventsTable, userFeaturesTable, tierChangesTable, kpiDeltasTable] as const
-export const tables: readonly Table[] = [...blockTables, alertsTable, alertDeliveriesTable, alertReviewsTable, writersTable]
+export const tables: readonly Table[] = [...blockTables, alertsTable, alertCausesTable, alertDeliveriesTable, alertReviewsTable, writersTable]
