@@ -28,7 +28,7 @@ const usersOf = (...of: readonly Behavior[]): EventMeasure => ({ of, sql: `uniqE
 
 const isComplete = 'ifNull(toInt64(watch_ms) * 10 >= toInt64(duration_ms) * 9, false)'
 const isFresh = `ifNull(toUnixTimestamp64Milli(event_at) - toUnixTimestamp64Milli(published_at) < ${freshMs}, false)`
-const isFirstWeek = `registered_at > 0 AND toDate(event_at, {zone:String}) - toDate(registered_at, {zone:String}) BETWEEN 0 AND ${firstWeekDays - 1}`
+const isFirstWeek = `toUnixTimestamp64Milli(registered_at) > 0 AND toDate(event_at, {zone:String}) - toDate(registered_at, {zone:String}) BETWEEN 0 AND ${firstWeekDays - 1}`
 
 /** undefined: not to be had from events, or not of a leaf. A distinct one counts who is in the leaf; leaves do not add up to everyone. */
 const ofEvents: Readonly<Record<KpiMeasure, EventMeasure | undefined>> = {

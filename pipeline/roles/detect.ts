@@ -9,6 +9,7 @@ import type { Notifier } from '../ports/notifier.ts'
 import { StoreAway, type Store } from '../ports/store.ts'
 import { alertInsert, latestTransitionAt, notificationOf, readTransitions } from './detect/alert-rows.ts'
 import { bucketMs, closedUntil, earliestBucketAt, readBuckets, readClocks, type Clocks } from './detect/closed-buckets.ts'
+import { causes } from './detect/causes.ts'
 import { delivery, type Delivery } from './detect/delivery.ts'
 import { overdueReviews } from './detect/overdue.ts'
 import type { DetectWatch } from './detect/watch.ts'
@@ -75,6 +76,8 @@ export function newDetection({ store, settings, log, signal, watch }: Omit<Detec
   let running: { readonly detector: Detector; nextAt: number; decidesFrom: number } | undefined
   const unstored: Transition[] = []
   const reviews = overdueReviews(store, topic)
+  const attribution = causes({ store, settings, log })
+  signal.addEventListener('abort', () => void attribution.close(), { once: true })
 
   async function begin(closedMs: number) {
     const latestAt = await latestTransitionAt(store)
@@ -92,11 +95,13 @@ export function newDetection({ store, settings, log, signal, watch }: Omit<Detec
 
   async function storeAll(): Promise<void> {
     for (let transition; (transition = unstored[0]) !== undefined; unstored.shift()) {
+      // Before it: whoever finds the transition in the table is to find its causes too.
+      const told = await attribution.before(transition)
       await store.insert(alertInsert(topic, transition))
       const { kpi, dimension, value, state, reason } = transition
       log.info({ kpi, dimension, value, state, bucket_at: new Date(transition.bucketAt).toISOString() }, reason)
       watch?.transition(state)
-      deliveries.send(notificationOf(topic, transition))
+      deliveries.send(notificationOf(topic, transition, told))
     }
   }
 
@@ -126,6 +131,7 @@ export function newDetection({ store, settings, log, signal, watch }: Omit<Detec
           await yieldToOthers()
         }
       }
+      await attribution.look(closedMs)
       for (const notification of await reviews.look(closedMs)) {
         log.info({ alert: notification.aboutId, state: notification.state }, notification.reason)
         deliveries.send(notification)

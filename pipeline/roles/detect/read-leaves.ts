@@ -71,15 +71,14 @@ async function readValues(store: Store, { grain, windows }: LeavesQuestion): Pro
      GROUP BY dimension`,
     { dimensions: leafDimensions, grain, from: earliestOf(windows), to: windows.from + windows.length },
   )
-  return Object.fromEntries(
-    leafDimensions.map((name) => {
-      const names = rows.find(({ dimension }) => dimension === name)?.names ?? []
-      return [name, [...new Set(['', ...names, other])]]
-    }),
-  ) as Values
+  const valuesOf = (name: LeafDimension) => {
+    const names = rows.find(({ dimension }) => dimension === name)?.names ?? []
+    return ['', ...new Set([...names.filter((value) => value !== ''), other])]
+  }
+  return Object.fromEntries(leafDimensions.map((name) => [name, valuesOf(name)])) as Record<LeafDimension, string[]>
 }
 
-type Packed = { total: number; amounts: string; squares: string; leaf: string; window: string; numerator: string; denominator: string }
+type Packed = { total: number; amounts: string; squares: string; leaf: string; piece: string; numerator: string; denominator: string }
 
 /** undefined: more than `limit` rows. */
 async function readOnce(
@@ -101,7 +100,7 @@ async function readOnce(
     dimensions,
     values,
     leaf: wholeNumbers(row.leaf),
-    window: new Uint8Array(bytesOf(row.window)),
+    window: new Uint8Array(bytesOf(row.piece)),
     numerator: new Float64Array(bytesOf(row.numerator)),
     denominator: kpi.denominator === undefined ? undefined : new Float64Array(bytesOf(row.denominator)),
     before,
@@ -141,40 +140,39 @@ export function leavesSql({ numerator, denominator, amount, behaviors, isOfFirst
   }, '')
   const instant = (name: string) => `fromUnixTimestamp64Milli({${name}:Int64}, 'UTC')`
   const registered = `LEFT JOIN (
-        SELECT user_id, min(event_at) AS registered_at FROM events
+        SELECT user_id AS registrant, min(event_at) AS registered_at FROM events
         WHERE behavior = 'register' AND event_at >= ${instant('registered_from')} AND block_at >= ${instant('registered_from')} AND clock_at < ${instant('known_at')}
         GROUP BY user_id
-      ) AS registrations ON events.user_id = registrations.user_id`
+      ) AS registrations ON events.user_id = registrations.registrant`
   return `
-    SELECT count() AS total, toString(sum(amounts)) AS amounts, toString(sum(squares)) AS squares,
-      ${packed('leaf', 'UInt64')}, ${packed('window', 'UInt8')}, ${packed('numerator', 'Float64')}, ${packed('denominator', 'Float64')}
+    SELECT count() AS total, toString(sum(t.amounts)) AS amounts, toString(sum(t.squares)) AS squares,
+      ${packed('leaf', 'UInt64')}, ${packed('piece', 'UInt8')}, ${packed('numerator', 'Float64')}, ${packed('denominator', 'Float64')}
     FROM (
-      SELECT toUInt64(${code}) AS leaf, toUInt8(intDiv(back, {step:Int64})) AS window, toFloat64(${numerator}) AS numerator,
+      SELECT toUInt64(${code}) AS leaf, toUInt8(intDiv(back, {step:Int64})) AS piece, toFloat64(${numerator}) AS numerator,
         toFloat64(${denominator ?? '0'}) AS denominator,
         ${amount === undefined ? 'toUInt128(0) AS amounts, toUInt128(0) AS squares' : `sum(toUInt128(${amount})) AS amounts, sum(toUInt128(${amount}) * toUInt128(${amount})) AS squares`}
       FROM events ${isOfFirstWeek ? registered : ''}
       WHERE block_at >= ${instant('from')} AND event_at >= ${instant('from')} AND event_at < ${instant('to')} AND clock_at < ${instant('known_at')}
         AND ({to:Int64} - 1 - toUnixTimestamp64Milli(event_at) AS back) % {step:Int64} < {length:Int64}
         ${behaviors === undefined ? '' : 'AND behavior IN {behaviors:Array(String)}'}
-      GROUP BY leaf, window
-      ORDER BY leaf, window
+      GROUP BY leaf, piece
+      ORDER BY leaf, piece
       LIMIT {most:UInt32}
-    )
+    ) AS t
     SETTINGS max_execution_time = ${queryLimitS}, max_memory_usage = ${mostMemoryBytes}`
 }
 
+/** The place of its value among {values}, of which the first stands for none. What is not listed counts as `other`, an empty value too. */
 function codeSql(name: LeafDimension): string {
-  const values = `{values_${name}:Array(String)}`
+  const listed = `arrayPopFront({values_${name}:Array(String)})`
   const of = (value: string) =>
-    `transform(${value}, ${values}, arrayMap(i -> toUInt64(i - 1), arrayEnumerate(${values})), toUInt64(indexOf(${values}, '${other}') - 1))`
-  // The first value stands for none; an empty one that is none of the list's counts as `other`, like any.
-  const text = `toString(${name})`
-  if (name === 'category' || name === 'surface') return `if(${name} IS NULL, toUInt64(0), ${of(`ifNull(${text}, '')`)})`
-  return of(text)
+    `transform(${value}, ${listed}, arrayMap(i -> toUInt64(i), arrayEnumerate(${listed})), toUInt64(indexOf(${listed}, '${other}')))`
+  if (name === 'category' || name === 'surface') return `if(${name} IS NULL, toUInt64(0), ${of(`toString(ifNull(${name}, ''))`)})`
+  return of(`toString(${name})`)
 }
 
 const packed = (name: string, type: string) =>
-  `base64Encode(arrayStringConcat(arrayMap(x -> reinterpretAsFixedString(CAST(x, '${type}'))::String, groupArray(${name})))) AS ${name}`
+  `base64Encode(arrayStringConcat(arrayMap(x -> reinterpretAsFixedString(CAST(x, '${type}'))::String, groupArray(t.${name})))) AS ${name}`
 
 /** A copy of its own, so that any typed array may lie over it. */
 function bytesOf(text: string): ArrayBuffer {
