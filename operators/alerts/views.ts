@@ -41,7 +41,7 @@ export const alertViews = [
   {
     name: 'open_alerts',
     select: `
-SELECT latest.*, if(reviews.review = '', 'open', reviews.review) AS review, ${reviewColumns.map((column) => `reviews.${column} AS ${column}`).join(', ')}, ${causeColumns}
+SELECT latest.alert_id AS alert_id, latest.* EXCEPT (alert_id), if(reviews.review = '', 'open', reviews.review) AS review, ${reviewColumns.map((column) => `reviews.${column} AS ${column}`).join(', ')}, ${causeColumns}
 FROM (${latestTransition}) AS latest LEFT JOIN (${reviewState}) AS reviews ON latest.alert_id = reviews.alert_id
 LEFT JOIN (${latestCauses}) AS causes ON latest.alert_id = causes.alert_id
 WHERE latest.state != 'resolved'`.trim(),
@@ -51,7 +51,7 @@ WHERE latest.state != 'resolved'`.trim(),
     name: 'alert_history',
     select: `
 SELECT
-  alerts.*, if(reviews.review = '', 'open', reviews.review) AS review, ${reviewColumns.map((column) => `reviews.${column} AS ${column}`).join(', ')}, ${causeColumns}
+  alerts.alert_id AS alert_id, alerts.* EXCEPT (alert_id), if(reviews.review = '', 'open', reviews.review) AS review, ${reviewColumns.map((column) => `reviews.${column} AS ${column}`).join(', ')}, ${causeColumns}
 FROM (
   SELECT
     alert_id, any(t.kind) AS kind, any(t.about_id) AS about_id, any(t.kpi) AS kpi, any(t.grain) AS grain, any(t.dimension) AS dimension, any(t.value) AS value,

@@ -17,7 +17,8 @@ type EventMeasure = {
 }
 
 const countOf = (...of: readonly Behavior[]): EventMeasure => ({ of, sql: `countIf(${isOneOf(of)})` })
-const isOneOf = (of: readonly Behavior[]) => (of.length === 1 ? `behavior = '${of[0]}'` : `behavior IN (${of.map((name) => `'${name}'`).join(', ')})`)
+const isOneOf = (of: readonly Behavior[]) =>
+  of.length === 1 ? `behavior = '${of[0]}'` : `behavior IN (${of.map((name) => `'${name}'`).join(', ')})`
 const ifSql = (of: Behavior, condition: string): EventMeasure => ({ of: [of], sql: `countIf(behavior = '${of}' AND ${condition})` })
 const amountOf = (of: Behavior, column: string): EventMeasure => ({
   of: [of],
@@ -70,12 +71,14 @@ export type KpiOfEvents = {
   /** No other events count in it; undefined: all do. */
   readonly behaviors: readonly Behavior[] | undefined
   readonly isOfFirstWeek: boolean
+  /** The way that is bad; undefined: both are. */
+  readonly direction: 'fall' | 'rise' | undefined
 }
 
 /** undefined: it is no ratio or sum of what events say one by one. */
 export function kpiOfEvents(kpi: string): KpiOfEvents | undefined {
   if (!Object.hasOwn(catalogue, kpi)) return undefined
-  const { numerator, denominator } = catalogue[kpi as CatalogueName]
+  const { numerator, denominator, better } = catalogue[kpi as CatalogueName]
   const above = measuresIn(numerator)
   const below = denominator === null ? [] : measuresIn(denominator)
   if (above === undefined || below === undefined) return undefined
@@ -88,6 +91,7 @@ export function kpiOfEvents(kpi: string): KpiOfEvents | undefined {
     amount: amounts.length === 0 ? undefined : amounts.join(' + '),
     per: numerator.per ?? 1,
     behaviors: all.some(({ of }) => of === undefined) ? undefined : behaviors.filter((name) => all.some(({ of }) => of!.includes(name))),
+    direction: ({ up: 'fall', down: 'rise', neither: undefined } as const)[better],
     isOfFirstWeek: all.some(({ isOfFirstWeek }) => isOfFirstWeek === true),
   }
 }

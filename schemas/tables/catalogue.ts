@@ -12,4 +12,11 @@ import { userFeaturesTable } from './user-features.ts'
 import { writersTable } from './writers.ts'
 
 export const blockTables = [eventsTable, rejectedEventsTable, userFeaturesTable, tierChangesTable, kpiDeltasTable] as const
-export const tables: readonly Table[] = [...blockTables, alertsTable, alertCausesTable, alertDeliveriesTable, alertReviewsTable, writersTable]
+export const tables: readonly Table[] = [
+  ...blockTables,
+  alertsTable,
+  alertCausesTable,
+  alertDeliveriesTable,
+  alertReviewsTable,
+  writersTable,
+]

@@ -32,12 +32,14 @@ const patienceMsDefault = 4_000
 /** Alerts wait for their causes so long in each half minute, all together; those that would wait longer are told without. */
 const budgetMs = 5_000
 const budgetEveryMs = 30_000
+/** After one that failed or took too long nothing is made up for in this time (ms): the next alerts are not to wait for that. */
+const restMs = 30_000
 /** What fired longer ago (log time) is not looked at again. */
 const furthestBackMs = 3 * 86_400_000
 const mostTries = 3
 const keptAnswers = 8
 
-type About = Pick<Transition, 'kpi' | 'grain' | 'dimension' | 'value' | 'begunAt' | 'actual' | 'baseline'> & { alertId: string }
+type About = Pick<Transition, 'kpi' | 'grain' | 'dimension' | 'value' | 'begunAt'> & { alertId: string }
 
 export function causes({ store, settings, log, patienceMs = patienceMsDefault, now = () => performance.now() }: CausesOptions): Causes {
   const { topic, latenessMs } = settings
@@ -47,11 +49,18 @@ export function causes({ store, settings, log, patienceMs = patienceMsDefault, n
   const tries = new Map<string, number>()
   let budget = { leftMs: budgetMs, sinceMs: -Infinity }
   let lookedAt = -Infinity
+  let restsUntilMs = -Infinity
 
-  async function find(about: About, kpi: KpiOfEvents, revision: Revision, endAt: number, knownAt: number, signal: AbortSignal): Promise<Found> {
+  async function find(
+    about: About,
+    kpi: KpiOfEvents,
+    revision: Revision,
+    endAt: number,
+    knownAt: number,
+    signal: AbortSignal,
+  ): Promise<Found> {
     const windows = windowsOf(revision, about.grain, about.begunAt, endAt)
-    const direction = about.actual < about.baseline ? 'fall' : 'rise'
-    const key = JSON.stringify([about.kpi, about.dimension, direction, windows, knownAt])
+    const key = JSON.stringify([about.kpi, about.dimension, windows, knownAt])
     const kept = answers.get(key)
     if (kept !== undefined) return kept
     const answer = await readLeaves(store, { kpi, grain: about.grain, windows, knownAt, cell: about })
@@ -61,7 +70,7 @@ export function causes({ store, settings, log, patienceMs = patienceMsDefault, n
       found = { explanation, leftOut: [], unit: { effects: 1, counts: 1 }, windows, knownAt }
     } else {
       const { counted, scale, leftOut } = answer
-      const explanation = await thread.explain(counted, scale, { direction }, signal)
+      const explanation = await thread.explain(counted, scale, { direction: kpi.direction }, signal)
       found = { explanation, leftOut, unit: { effects: scale / kpi.per, counts: scale }, windows, knownAt }
     }
     answers.set(key, found)
@@ -70,7 +79,14 @@ export function causes({ store, settings, log, patienceMs = patienceMsDefault, n
   }
 
   /** Finds and stores. False where it could not. */
-  async function make(about: About, kpi: KpiOfEvents, revision: Revision, endAt: number, knownAt: number, limitMs: number): Promise<boolean> {
+  async function make(
+    about: About,
+    kpi: KpiOfEvents,
+    revision: Revision,
+    endAt: number,
+    knownAt: number,
+    limitMs: number,
+  ): Promise<boolean> {
     const facts = { alert: about.alertId, kpi: about.kpi, revision }
     const timer = new AbortController()
     const timeout = setTimeout(() => timer.abort(), limitMs)
@@ -84,6 +100,7 @@ export function causes({ store, settings, log, patienceMs = patienceMsDefault, n
       await Promise.race([work, late])
       return true
     } catch (error) {
+      restsUntilMs = now() + restMs
       log.warn({ err: error, ...facts }, 'the causes of an alert were not found; it goes on without')
       return false
     } finally {
@@ -104,7 +121,10 @@ export function causes({ store, settings, log, patienceMs = patienceMsDefault, n
       try {
         if (limitMs <= 0) return undefined
         if (revision !== undefined) await make(about, kpi, revision, decidedAt - latenessMs, decidedAt, limitMs)
-        return await withinMs(readCauses(store, [about.alertId]).then((known) => known.get(about.alertId)), limitMs)
+        return await withinMs(
+          readCauses(store, [about.alertId]).then((known) => known.get(about.alertId)),
+          limitMs,
+        )
       } catch {
         // The store is away: storing the transition will tell.
         return undefined
@@ -114,7 +134,7 @@ export function causes({ store, settings, log, patienceMs = patienceMsDefault, n
     },
 
     async look(closedMs) {
-      if (closedMs <= lookedAt) return
+      if (closedMs <= lookedAt || now() < restsUntilMs) return
       try {
         const untilMs = now() + budgetMs
         const knownMs = closedMs + latenessMs
@@ -131,8 +151,11 @@ export function causes({ store, settings, log, patienceMs = patienceMsDefault, n
           const decidedAt = revision === 'resolved' ? alert.resolvedAt : alert.firedAt
           const knownAt = revision === 'later' ? alert.firedAt + laterMsOf(alert.grain) : decidedAt
           const made = await make(alert, kpi, revision, decidedAt - latenessMs, knownAt, limitMs)
-          if (made) tries.delete(key)
-          else tries.set(key, before + 1)
+          if (!made) {
+            tries.set(key, before + 1)
+            return
+          }
+          tries.delete(key)
         }
         lookedAt = closedMs
       } catch (error) {
@@ -169,7 +192,6 @@ function readFired(store: Store, sinceMs: number): Promise<FiredAlert[]> {
      FROM (
        SELECT toString(alerts.alert_id) AS alertId, any(alerts.kpi) AS kpi, toString(any(alerts.grain)) AS grain, toString(any(alerts.dimension)) AS dimension,
          any(alerts.value) AS value, toUnixTimestamp64Milli(min(alerts.bucket_at)) AS begunAt, toUnixTimestamp64Milli(max(alerts.fired_at)) AS firedAt,
-         argMinIf(alerts.actual, alerts.sequence, alerts.state = 'firing') AS actual, argMinIf(alerts.baseline, alerts.sequence, alerts.state = 'firing') AS baseline,
          toUnixTimestamp64Milli(maxIf(alerts.decided_at, alerts.state = 'resolved')) AS resolvedAt
        FROM alerts
        WHERE alerts.kind = 'kpi' AND alerts.alert_id IN (

@@ -112,7 +112,10 @@ async function insert(
   })
 }
 
-export type NotificationRow = Omit<Notification, 'topic' | 'firedAt' | 'dueAt' | 'causes' | 'attribution'> & { firedAt: number; dueAt: number }
+export type NotificationRow = Omit<Notification, 'topic' | 'firedAt' | 'dueAt' | 'causes' | 'attribution'> & {
+  firedAt: number
+  dueAt: number
+}
 
 /** Of table `alerts`, which has that name in the query. */
 export const notificationColumns = `toString(alerts.alert_id) AS alertId, alerts.sequence AS sequence, toString(alerts.kind) AS kind,

@@ -133,7 +133,10 @@ export function paramsOf(
  * parameters. An event is never later than its block, so blocks that end before the first window are left out: months by the partition,
  * parts by its bounds. The table's key begins with the user, so of the rest the time of every event is read.
  */
-export function leavesSql({ numerator, denominator, amount, behaviors, isOfFirstWeek }: KpiOfEvents, dimensions: readonly LeafDimension[]): string {
+export function leavesSql(
+  { numerator, denominator, amount, behaviors, isOfFirstWeek }: KpiOfEvents,
+  dimensions: readonly LeafDimension[],
+): string {
   const code = dimensions.reduceRight((rest, name) => {
     const own = codeSql(name)
     return rest === '' ? own : `${own} + length({values_${name}:Array(String)}) * (${rest})`
@@ -171,8 +174,9 @@ function codeSql(name: LeafDimension): string {
   return of(`toString(${name})`)
 }
 
+/** Little-endian, one after the other. As a string of its own a number would lose its zeros; `concat` keeps them. */
 const packed = (name: string, type: string) =>
-  `base64Encode(arrayStringConcat(arrayMap(x -> reinterpretAsFixedString(CAST(x, '${type}'))::String, groupArray(t.${name})))) AS ${name}`
+  `base64Encode(arrayStringConcat(arrayMap(x -> concat(reinterpretAsFixedString(CAST(x, '${type}')), ''), groupArray(t.${name})))) AS ${name}`
 
 /** A copy of its own, so that any typed array may lie over it. */
 function bytesOf(text: string): ArrayBuffer {
