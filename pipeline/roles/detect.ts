@@ -77,7 +77,7 @@ export function newDetection({ store, settings, log, signal, watch }: Omit<Detec
   const unstored: Transition[] = []
   const reviews = overdueReviews(store, topic)
   const attribution = causes({ store, settings, log })
-  signal.addEventListener('abort', () => void attribution.close(), { once: true })
+  signal.addEventListener('abort', attribution.close, { once: true })
 
   async function begin(closedMs: number) {
     const latestAt = await latestTransitionAt(store)
@@ -131,7 +131,7 @@ export function newDetection({ store, settings, log, signal, watch }: Omit<Detec
           await yieldToOthers()
         }
       }
-      await attribution.look(closedMs)
+      attribution.look(closedMs)
       for (const notification of await reviews.look(closedMs)) {
         log.info({ alert: notification.aboutId, state: notification.state }, notification.reason)
         deliveries.send(notification)

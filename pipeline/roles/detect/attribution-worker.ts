@@ -16,12 +16,13 @@ export function explain({ counted, scale, question }: Omit<ExplainRequest, 'id'>
   return { kind: 'explained', attribution: attribute(leaves, question), leaves: leaves.numerator.length, windows: leaves.baselineBuckets }
 }
 
-parentPort?.on('message', (request: ExplainRequest) => {
+const port = parentPort
+port?.on('message', (request: ExplainRequest) => {
   let reply: ExplainReply
   try {
     reply = { id: request.id, explanation: explain(request) }
   } catch (error) {
     reply = { id: request.id, error: error instanceof Error ? (error.stack ?? error.message) : String(error) }
   }
-  parentPort!.postMessage(reply)
+  port?.postMessage(reply)
 })

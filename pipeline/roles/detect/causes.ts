@@ -8,62 +8,72 @@ import type { Logger } from '../../log/logger.ts'
 import type { Store } from '../../ports/store.ts'
 import { alertIdOf } from './alert-rows.ts'
 import { causesInsert, readCauses, type Found } from './cause-rows.ts'
-import { explainer } from './explainer.ts'
+import { explainer, type Explainer } from './explainer.ts'
 import { readLeaves } from './read-leaves.ts'
 
 export type CausesOptions = {
   store: Store
   settings: { topic: string; latenessMs: number }
   log: Logger
-  /** What a single attribution may take; all that are made before alerts are told, in any half minute, somewhat more. */
-  patienceMs?: number
   now?: () => number
 }
 
 export type Causes = {
   /** Of a transition that is about to be stored: finds what it calls for, and returns what is known; undefined where that is nothing. Never throws. */
   before(transition: Transition): Promise<ToldCauses | undefined>
-  /** Where log time has gone on: makes up for what was not found in time, and looks once more at what has fired a while ago. Never throws. */
-  look(closedMs: number): Promise<void>
-  close(): Promise<void>
+  /**
+   * Where log time has gone on: begins to make up for what was not found in time, and to look once more at what has fired a while ago.
+   * Nobody waits for it, so it may take longer.
+   */
+  look(closedMs: number): void
+  close(): void
 }
 
-const patienceMsDefault = 4_000
+/** What one may take that an alert waits for, and one that none waits for. */
+const patienceMs = 4_000
+const longPatienceMs = 60_000
 /** Alerts wait for their causes so long in each half minute, all together; those that would wait longer are told without. */
 const budgetMs = 5_000
 const budgetEveryMs = 30_000
-/** After one that failed or took too long nothing is made up for in this time (ms): the next alerts are not to wait for that. */
+/** After one that failed or took too long nothing is made up for in this time (ms): the store has other work. */
 const restMs = 30_000
 /** What fired longer ago (log time) is not looked at again. */
 const furthestBackMs = 3 * 86_400_000
 const mostTries = 3
 const keptAnswers = 8
 
-type About = Pick<Transition, 'kpi' | 'grain' | 'dimension' | 'value' | 'begunAt'> & { alertId: string }
+type About = Pick<Transition, 'kpi' | 'grain' | 'dimension' | 'value' | 'begunAt'> & { readonly alertId: string }
 
-export function causes({ store, settings, log, patienceMs = patienceMsDefault, now = () => performance.now() }: CausesOptions): Causes {
+type Task = {
+  readonly about: About
+  readonly kpi: KpiOfEvents
+  readonly revision: Revision
+  /** Of the transition to firing; where it is resolved, of that. */
+  readonly decidedAt: number
+  readonly thread: Explainer
+  readonly limitMs: number
+}
+
+export function causes({ store, settings, log, now = () => performance.now() }: CausesOptions): Causes {
   const { topic, latenessMs } = settings
-  const thread = explainer()
+  // What nobody waits for must not stand before what somebody does.
+  const [urgent, patient] = [explainer(), explainer()]
   /** Alerts of one KPI that began and fired together ask the same. */
   const answers = new Map<string, Found>()
   const tries = new Map<string, number>()
   let budget = { leftMs: budgetMs, sinceMs: -Infinity }
   let lookedAt = -Infinity
   let restsUntilMs = -Infinity
+  let isLooking = false
+  let isClosed = false
 
-  async function find(
-    about: About,
-    kpi: KpiOfEvents,
-    revision: Revision,
-    endAt: number,
-    knownAt: number,
-    signal: AbortSignal,
-  ): Promise<Found> {
-    const windows = windowsOf(revision, about.grain, about.begunAt, endAt)
+  async function find({ about, kpi, revision, decidedAt, thread, limitMs }: Task, signal: AbortSignal): Promise<Found> {
+    const windows = windowsOf(revision, about.grain, about.begunAt, decidedAt - latenessMs)
+    const knownAt = revision === 'later' ? decidedAt + laterMsOf(about.grain) : decidedAt
     const key = JSON.stringify([about.kpi, about.dimension, windows, knownAt])
     const kept = answers.get(key)
     if (kept !== undefined) return kept
-    const answer = await readLeaves(store, { kpi, grain: about.grain, windows, knownAt, cell: about })
+    const answer = await readLeaves(store, { kpi, grain: about.grain, windows, knownAt, cell: about, limitMs })
     let found: Found
     if (answer.kind === 'too_many') {
       const explanation = { kind: 'nothing', because: 'there are too many leaves', leaves: 0 } as const
@@ -79,33 +89,47 @@ export function causes({ store, settings, log, patienceMs = patienceMsDefault, n
   }
 
   /** Finds and stores. False where it could not. */
-  async function make(
-    about: About,
-    kpi: KpiOfEvents,
-    revision: Revision,
-    endAt: number,
-    knownAt: number,
-    limitMs: number,
-  ): Promise<boolean> {
-    const facts = { alert: about.alertId, kpi: about.kpi, revision }
+  async function make(task: Task): Promise<boolean> {
+    const { about, revision, limitMs } = task
     const timer = new AbortController()
-    const timeout = setTimeout(() => timer.abort(), limitMs)
-    const late = new Promise<never>((_, reject) => {
-      timer.signal.addEventListener('abort', () => reject(new Error(`it took longer than ${Math.round(limitMs)} ms`)), { once: true })
-    })
+    const late = Promise.withResolvers<never>()
+    const timeout = setTimeout(() => {
+      timer.abort()
+      late.reject(new Error(`it took longer than ${Math.round(limitMs)} ms`))
+    }, limitMs)
     try {
-      const work = find(about, kpi, revision, endAt, knownAt, timer.signal).then((found) =>
+      const work = find(task, timer.signal).then((found) =>
         timer.signal.aborted ? undefined : store.insert(causesInsert(about.alertId, revision, found)),
       )
-      await Promise.race([work, late])
+      await Promise.race([work, late.promise])
       return true
     } catch (error) {
       restsUntilMs = now() + restMs
-      log.warn({ err: error, ...facts }, 'the causes of an alert were not found; it goes on without')
+      const facts = { err: error, alert: about.alertId, kpi: about.kpi, revision }
+      if (!isClosed) log.warn(facts, 'the causes of an alert were not found; it goes on without')
       return false
     } finally {
       clearTimeout(timeout)
     }
+  }
+
+  /** False where something is left for the next time. */
+  async function lookAt(knownMs: number): Promise<boolean> {
+    for (const about of await readFired(store, knownMs - furthestBackMs)) {
+      const kpi = kpiOfEvents(about.kpi)
+      const revision = dueRevision(about, knownMs)
+      if (kpi === undefined || revision === undefined) continue
+      const key = `${about.alertId}/${revision}`
+      const before = tries.get(key) ?? 0
+      if (before >= mostTries) continue
+      const decidedAt = revision === 'resolved' ? about.resolvedAt : about.firedAt
+      const made = await make({ about, kpi, revision, decidedAt, thread: patient, limitMs: longPatienceMs })
+      if (isClosed) return false
+      tries.set(key, before + 1)
+      if (!made) return false
+      tries.delete(key)
+    }
+    return true
   }
 
   return {
@@ -118,52 +142,31 @@ export function causes({ store, settings, log, patienceMs = patienceMsDefault, n
       const begunAt = now()
       if (begunAt - budget.sinceMs > budgetEveryMs) budget = { leftMs: budgetMs, sinceMs: begunAt }
       const limitMs = Math.min(patienceMs, budget.leftMs)
-      try {
-        if (limitMs <= 0) return undefined
-        if (revision !== undefined) await make(about, kpi, revision, decidedAt - latenessMs, decidedAt, limitMs)
-        return await withinMs(
-          readCauses(store, [about.alertId]).then((known) => known.get(about.alertId)),
-          limitMs,
-        )
-      } catch {
-        // The store is away: storing the transition will tell.
-        return undefined
-      } finally {
-        budget.leftMs -= now() - begunAt
-      }
+      if (limitMs <= 0) return undefined
+      if (revision !== undefined) await make({ about, kpi, revision, decidedAt, thread: urgent, limitMs })
+      const leftMs = limitMs - (now() - begunAt)
+      const told = await withinMs(readCauses(store, [about.alertId]), leftMs).catch(() => undefined)
+      budget.leftMs -= now() - begunAt
+      return told?.get(about.alertId)
     },
 
-    async look(closedMs) {
-      if (closedMs <= lookedAt || now() < restsUntilMs) return
-      try {
-        const untilMs = now() + budgetMs
-        const knownMs = closedMs + latenessMs
-        for (const alert of await readFired(store, knownMs - furthestBackMs)) {
-          const kpi = kpiOfEvents(alert.kpi)
-          const revision = dueRevision(alert, knownMs)
-          if (kpi === undefined || revision === undefined) continue
-          const key = `${alert.alertId}/${revision}`
-          const before = tries.get(key) ?? 0
-          if (before >= mostTries) continue
-          const limitMs = Math.min(patienceMs, untilMs - now())
-          // The rest at the next look.
-          if (limitMs <= 0) return
-          const decidedAt = revision === 'resolved' ? alert.resolvedAt : alert.firedAt
-          const knownAt = revision === 'later' ? alert.firedAt + laterMsOf(alert.grain) : decidedAt
-          const made = await make(alert, kpi, revision, decidedAt - latenessMs, knownAt, limitMs)
-          if (!made) {
-            tries.set(key, before + 1)
-            return
-          }
-          tries.delete(key)
-        }
-        lookedAt = closedMs
-      } catch (error) {
-        log.warn({ err: error }, 'which alerts still want their causes could not be read; trying again')
-      }
+    look(closedMs) {
+      if (closedMs <= lookedAt || isLooking || isClosed || now() < restsUntilMs) return
+      isLooking = true
+      lookAt(closedMs + latenessMs)
+        .then((all) => {
+          if (all) lookedAt = closedMs
+        })
+        .catch((error: unknown) => {
+          if (!isClosed) log.warn({ err: error }, 'which alerts still want their causes could not be read; trying again')
+        })
+        .finally(() => (isLooking = false))
     },
 
-    close: () => thread.close(),
+    close() {
+      isClosed = true
+      for (const thread of [urgent, patient]) void thread.close()
+    },
   }
 }
 
@@ -178,7 +181,7 @@ async function withinMs<T>(work: Promise<T>, limitMs: number): Promise<T | undef
   }
 }
 
-type FiredAlert = About & { firedAt: number; resolvedAt: number; revisions: number[] }
+type FiredAlert = About & { readonly firedAt: number; readonly resolvedAt: number; readonly revisions: readonly number[] }
 
 function dueRevision({ grain, firedAt, resolvedAt, revisions: there }: FiredAlert, knownMs: number): Revision | undefined {
   const due: Revision = resolvedAt !== 0 ? 'resolved' : knownMs >= firedAt + laterMsOf(grain) ? 'later' : 'firing'

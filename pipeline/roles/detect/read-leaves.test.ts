@@ -68,7 +68,7 @@ beforeAll(async () => {
 afterAll(() => store.close())
 
 const cell = { dimension: 'channel', value: 'ad' } as const
-const question = (kpi: KpiOfEvents): LeavesQuestion => ({ kpi, grain: 'minute', windows, knownAt, cell })
+const question = (kpi: KpiOfEvents): LeavesQuestion => ({ kpi, grain: 'minute', windows, knownAt, cell, limitMs: 20_000 })
 
 function counted(answer: LeavesAnswer) {
   if (answer.kind !== 'counted') throw new Error('too many')
@@ -189,7 +189,7 @@ test('months of blocks that end before the windows are not read', async () => {
   const kpi = kpiOfEvents('completion_rate')!
   const known = Object.fromEntries(leafDimensions.map((name) => [name, ['', 'other']])) as unknown as Record<LeafDimension, string[]>
   const plan = await store.query<{ explain: string }>(
-    `EXPLAIN indexes = 1 ${leavesSql(kpi, leafDimensions)}`,
+    `EXPLAIN indexes = 1 ${leavesSql(kpi, leafDimensions, 20_000)}`,
     paramsOf(question(kpi), known, leafDimensions, 10),
   )
   const lines = plan.map(({ explain }) => explain.trim())

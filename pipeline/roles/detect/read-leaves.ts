@@ -18,6 +18,8 @@ export type LeavesQuestion = {
   readonly knownAt: number
   /** Not left out where there are too many leaves. */
   readonly cell: { readonly dimension: CellDimension; readonly value: string }
+  /** Of each query; the engine gives it up after that. */
+  readonly limitMs: number
 }
 
 export type LeavesAnswer =
@@ -34,7 +36,6 @@ export type LeavesAnswer =
 export const mostRows = 3_000_000
 const mostMemoryBytes = 2_000_000_000
 const mostTries = 3
-export const queryLimitS = 4
 
 export async function readLeaves(store: Store, question: LeavesQuestion, limit = mostRows): Promise<LeavesAnswer> {
   const known = await readValues(store, question)
@@ -91,7 +92,10 @@ async function readOnce(
 ): Promise<{ counted: Counted; scale: number } | undefined> {
   const { kpi } = question
   const windows = { ...question.windows, before }
-  const [row] = await store.query<Packed>(leavesSql(kpi, dimensions), paramsOf({ ...question, windows }, known, dimensions, limit))
+  const [row] = await store.query<Packed>(
+    leavesSql(kpi, dimensions, question.limitMs),
+    paramsOf({ ...question, windows }, known, dimensions, limit),
+  )
   if (row === undefined || row.total > limit) return undefined
   const values = dimensions.map((name) => known[name])
   // Σx² ÷ Σx: counted in this unit a sum of amounts scatters as a count does.
@@ -136,6 +140,7 @@ export function paramsOf(
 export function leavesSql(
   { numerator, denominator, amount, behaviors, isOfFirstWeek }: KpiOfEvents,
   dimensions: readonly LeafDimension[],
+  limitMs: number,
 ): string {
   const code = dimensions.reduceRight((rest, name) => {
     const own = codeSql(name)
@@ -162,7 +167,7 @@ export function leavesSql(
       ORDER BY leaf, piece
       LIMIT {most:UInt32}
     ) AS t
-    SETTINGS max_execution_time = ${queryLimitS}, max_memory_usage = ${mostMemoryBytes}`
+    SETTINGS max_execution_time = ${Math.ceil(limitMs / 1000)}, max_memory_usage = ${mostMemoryBytes}`
 }
 
 /** The place of its value among {values}, of which the first stands for none. What is not listed counts as `other`, an empty value too. */
