@@ -23,6 +23,8 @@ export type DetectOptions = {
   signal: AbortSignal
   /** Who counts. */
   watch?: DetectWatch
+  /** How long an alert waits for its likely causes before it is told without (ms). */
+  causesPatienceMs?: number
   /** Told after each poll. */
   onState?: (state: 'running' | 'waiting_for_store', error?: string) => void
 }
@@ -70,13 +72,16 @@ export type Detection = {
   poll(): Promise<number>
 }
 
-export function newDetection({ store, settings, log, signal, watch }: Omit<DetectOptions, 'notifiers'>, deliveries: Delivery): Detection {
+export function newDetection(
+  { store, settings, log, signal, watch, causesPatienceMs: patienceMs }: Omit<DetectOptions, 'notifiers'>,
+  deliveries: Delivery,
+): Detection {
   const { topic, latenessMs } = settings
   const clocks: Clocks = new Map()
   let running: { readonly detector: Detector; nextAt: number; decidesFrom: number } | undefined
   const unstored: Transition[] = []
   const reviews = overdueReviews(store, topic)
-  const attribution = causes({ store, settings, log })
+  const attribution = causes({ store, settings, log, patienceMs })
   signal.addEventListener('abort', attribution.close, { once: true })
 
   async function begin(closedMs: number) {

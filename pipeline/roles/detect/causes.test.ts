@@ -11,6 +11,7 @@ import { openEmbeddedEngine, type EmbeddedEngine } from '../../adapters/embedded
 import { logger } from '../../log/logger.ts'
 import type { Notification, Notifier } from '../../ports/notifier.ts'
 import { StoreAway, type Store } from '../../ports/store.ts'
+import { soon } from '../../testing/soon.ts'
 import { insertRows, madeEvents } from '../../verify/hand-made.ts'
 import { newDetection } from '../detect.ts'
 import { bucketMs } from './closed-buckets.ts'
@@ -42,7 +43,7 @@ async function newStore(): Promise<Store> {
 const values = {
   platform: ['ios', 'android'],
   channel: ['ad', 'kol', "it's"],
-  region: ['CN-11', 'CN-12', 'CN-13'],
+  region: ['CN-11', 'CN-12'],
   app_version: ['8.5.0', '8.6.0'],
   category: ['music', 'food', null],
   surface: ['feed', 'search'],
@@ -58,7 +59,7 @@ type World = {
   as?: (event: EventRow) => EventRow
 }
 
-/** Plays of each minute in [from, to): about `playsPerLeaf` of each of the 216 leaves. */
+/** Plays of each minute in [from, to): about `playsPerLeaf` of each of the 144 leaves. */
 const playsPerLeaf = 4
 function eventsOf(
   from: number,
@@ -113,12 +114,13 @@ function blocksOf(from: number, to: number, cell: 'ad' | '', until: number): Mad
   })
 }
 
-function detectorOn(store: Store, notifiers: readonly Notifier[] = []) {
+/** A test is not about how fast this machine is, but where it says so. */
+function detectorOn(store: Store, notifiers: readonly Notifier[] = [], causesPatienceMs = 60_000) {
   const controller = new AbortController()
   onTestFinished(() => controller.abort())
   const { signal } = controller
   const deliveries = delivery(notifiers, { store, topic: settings.topic, log, signal, firstPauseMs: 1 })
-  return { ...newDetection({ store, settings, log, signal }, deliveries), settled: deliveries.settled }
+  return { ...newDetection({ store, settings, log, signal, causesPatienceMs }, deliveries), settled: deliveries.settled }
 }
 
 type CauseLine = { line: string }
@@ -155,7 +157,7 @@ const incidents: [string, World, 'ad' | '', string[]][] = [
     'two cells',
     { left: (leaf, m) => falls(({ channel }) => channel === 'ad', 0.3)(leaf, m) * falls(({ region }) => region === 'CN-12', 0.4)(leaf, m) },
     '',
-    ['0 cells', '0 cells channel ad', '0 cells region CN-12'],
+    ['0 cells', '0 cells region CN-12', '0 cells channel ad'],
   ],
   ['everything', { left: falls(() => true, 0.6) }, '', ['0 everything', '0 everything everything']],
   [
@@ -198,7 +200,7 @@ test('one cell has most of the fall, by its rate; the views show it', async () =
   const [whole, cause] = await store.query<Record<string, number> & { cell_values: Record<string, string>; window: number }>(
     `SELECT share, rate_effect, mix_effect, actual, expected, cell_values, leaves, baseline_windows, toInt64((window_to - window_from) / 60) AS window FROM alert_causes ORDER BY rank`,
   )
-  expect(whole).toMatchObject({ share: 1, leaves: 216, window: 2, cell_values: {} })
+  expect(whole).toMatchObject({ share: 1, leaves: 144, window: 2, cell_values: {} })
   expect(whole!['actual']).toBeLessThan(whole!['expected']! * 0.9)
   expect(cause).toMatchObject({ cell_values: { channel: 'ad' } })
   expect(cause!['share']).toBeGreaterThan(0.8)
@@ -229,7 +231,7 @@ test('it is looked at once more after fifteen minutes of log time, and when it i
   await step(364, 378)
   expect(await causesIn(store)).toHaveLength(2)
   await step(378, 379)
-  expect(await causesIn(store)).toEqual(['0 cells', '0 cells channel ad', '1 cells', '1 cells channel ad'])
+  await soon(() => causesIn(store)).toEqual(['0 cells', '0 cells channel ad', '1 cells', '1 cells channel ad'])
   await step(379, 390)
   expect((await causesIn(store)).slice(4)).toEqual(['2 cells', '2 cells channel ad'])
   const [row] = await store.query<{ minutes: number[] }>(
@@ -243,31 +245,26 @@ const troubled = (store: Store, how: () => Promise<never>): Store => ({
   ...store,
   query: (sql, params) => (sql.includes('base64Encode') ? how() : store.query(sql, params)),
 })
+const patienceMs = 300
 const hang = () => new Promise<never>(() => {})
 
 test.each([
   ['fails', () => Promise.reject(new StoreAway('TIMEOUT_EXCEEDED'))],
   ['hangs', hang],
-])(
-  'an attribution that %s neither loses nor delays the alert, and is made up for',
-  async (_, how) => {
-    const store = await newStore()
-    await fill(store, { left: falls(({ channel }) => channel === 'ad', 0.5) }, 'ad')
-    const told: { state: string; causes: unknown; ms: number }[] = []
-    const begunAt = performance.now()
-    const notifier = callbackNotifier('test', ({ state, causes }) => told.push({ state, causes, ms: performance.now() - begunAt }))
-    await detectorOn(troubled(store, how), [notifier]).poll()
-    expect(told.map(({ state, causes }) => [state, causes])).toEqual([
-      ['pending', undefined],
-      ['firing', undefined],
-    ])
-    expect(told[1]!.ms).toBeLessThan(8_000)
-    expect(await causesIn(store)).toEqual([])
-    await detectorOn(store).poll()
-    expect(await causesIn(store)).toEqual(['0 cells', '0 cells channel ad'])
-  },
-  30_000,
-)
+])('an attribution that %s neither loses nor delays the alert, and is made up for', async (_, how) => {
+  const store = await newStore()
+  await fill(store, { left: falls(({ channel }) => channel === 'ad', 0.5) }, 'ad')
+  const told: { state: string; causes: unknown }[] = []
+  const notifier = callbackNotifier('test', ({ state, causes }) => told.push({ state, causes }))
+  await detectorOn(troubled(store, how), [notifier], patienceMs).poll()
+  expect(told.map(({ state, causes }) => [state, causes])).toEqual([
+    ['pending', undefined],
+    ['firing', undefined],
+  ])
+  expect(await causesIn(store)).toEqual([])
+  await detectorOn(store).poll()
+  await soon(() => causesIn(store)).toEqual(['0 cells', '0 cells channel ad'])
+})
 
 test('many alerts at once wait no longer than one for attributions that hang', async () => {
   const store = await newStore()
@@ -280,13 +277,18 @@ test('many alerts at once wait no longer than one for attributions that hang', a
     store,
     1,
   )(Array.from({ length: 364 }, (_, minute) => ({ partition: 0, blockAt: at(minute + 1) + 10_000, cells: cells(minute) })))
-  const fired: number[] = []
-  const begunAt = performance.now()
-  const notifier = callbackNotifier('test', ({ state }) => state === 'firing' && fired.push(performance.now() - begunAt))
-  await detectorOn(troubled(store, hang), [notifier]).poll()
+  const fired: string[] = []
+  let asked = 0
+  const countedHang = () => {
+    asked++
+    return hang()
+  }
+  const notifier = callbackNotifier('test', ({ state, value }) => state === 'firing' && fired.push(value))
+  await detectorOn(troubled(store, countedHang), [notifier], patienceMs).poll()
   expect(fired).toHaveLength(6)
-  expect(Math.max(...fired)).toBeLessThan(9_000)
-}, 30_000)
+  // The second has the quarter that the first left.
+  expect(asked).toBeLessThanOrEqual(2)
+})
 
 const rows = 'SELECT * FROM alert_causes ORDER BY alert_id, revision, rank'
 
@@ -321,8 +323,8 @@ const odd: [string, World, string][] = [
   [
     'many values that no list has',
     {
-      left: falls(({ region }) => region === 'CN-13', 0.4),
-      as: (event) => (event.region === 'CN-13' ? { ...event, region: `x${Math.round(event.watch_ms! + event.offset)}` } : event),
+      left: falls(({ region }) => region === 'CN-12', 0.4),
+      as: (event) => (event.region === 'CN-12' ? { ...event, region: `x${Math.round(event.watch_ms! + event.offset)}` } : event),
     },
     'region other',
   ],

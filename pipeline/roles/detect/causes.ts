@@ -15,6 +15,8 @@ export type CausesOptions = {
   store: Store
   settings: { topic: string; latenessMs: number }
   log: Logger
+  /** How long an alert waits for its causes (ms). */
+  patienceMs?: number | undefined
   now?: () => number
 }
 
@@ -29,11 +31,10 @@ export type Causes = {
   close(): void
 }
 
-/** What one may take that an alert waits for, and one that none waits for. */
-const patienceMs = 4_000
+const usualPatienceMs = 4_000
+/** What one may take that nobody waits for. */
 const longPatienceMs = 60_000
-/** Alerts wait for their causes so long in each half minute, all together; those that would wait longer are told without. */
-const budgetMs = 5_000
+/** In each such time (ms) all alerts together wait a quarter longer than one may; those that would wait beyond that are told without. */
 const budgetEveryMs = 30_000
 /** After one that failed or took too long nothing is made up for in this time (ms): the store has other work. */
 const restMs = 30_000
@@ -54,7 +55,8 @@ type Task = {
   readonly limitMs: number
 }
 
-export function causes({ store, settings, log, now = () => performance.now() }: CausesOptions): Causes {
+export function causes({ store, settings, log, patienceMs = usualPatienceMs, now = () => performance.now() }: CausesOptions): Causes {
+  const budgetMs = patienceMs * 1.25
   const { topic, latenessMs } = settings
   // What nobody waits for must not stand before what somebody does.
   const [urgent, patient] = [explainer(), explainer()]
