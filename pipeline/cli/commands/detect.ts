@@ -18,6 +18,7 @@ export const command = defineCommand({
 platform, category, surface and tier. An alert fires where the KPI is more than 15 % below what was usual at this time of the week in
 two closed minutes in a row, by more than chance; or where there is no data at all. It is resolved after three minutes above 90 % of
 what was usual. docs/guide/detection.md has every rule.
+As it fires it is given its likely causes, found in table events (docs/guide/attribution.md).
 
 Every transition is a row of table alerts and a line of the messages, and goes to the Alertmanager, the webhook and topic kpi-alerts (where
 KAFKA_BROKERS is set) until each has acknowledged it: what one has not is sent after the next start. It can be stopped and started at any time, and may run twice: an alert stays one. /healthz, /readyz and /metrics answer on --port. Ends with Ctrl-C.`,
