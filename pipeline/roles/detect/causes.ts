@@ -68,6 +68,7 @@ export function causes({ store, settings, log, patienceMs = usualPatienceMs, now
   let restsUntilMs = -Infinity
   let isLooking = false
   let isClosed = false
+  const stop = new AbortController()
 
   async function find({ about, kpi, revision, decidedAt, thread, limitMs }: Task, signal: AbortSignal): Promise<Found> {
     const windows = windowsOf(revision, about.grain, about.begunAt, decidedAt - latenessMs)
@@ -92,13 +93,17 @@ export function causes({ store, settings, log, patienceMs = usualPatienceMs, now
 
   /** Finds and stores. False where it could not. */
   async function make(task: Task): Promise<boolean> {
+    if (isClosed) return false
     const { about, revision, limitMs } = task
     const timer = new AbortController()
     const late = Promise.withResolvers<never>()
-    const timeout = setTimeout(() => {
+    const end = (why: string) => {
       timer.abort()
-      late.reject(new Error(`it took longer than ${Math.round(limitMs)} ms`))
-    }, limitMs)
+      late.reject(new Error(why))
+    }
+    const timeout = setTimeout(() => end(`it took longer than ${Math.round(limitMs)} ms`), limitMs)
+    const stopped = () => end('the role stops')
+    stop.signal.addEventListener('abort', stopped, { once: true })
     try {
       const work = find(task, timer.signal).then((found) =>
         timer.signal.aborted ? undefined : store.insert(causesInsert(about.alertId, revision, found)),
@@ -112,6 +117,7 @@ export function causes({ store, settings, log, patienceMs = usualPatienceMs, now
       return false
     } finally {
       clearTimeout(timeout)
+      stop.signal.removeEventListener('abort', stopped)
     }
   }
 
@@ -167,6 +173,7 @@ export function causes({ store, settings, log, patienceMs = usualPatienceMs, now
 
     close() {
       isClosed = true
+      stop.abort()
       for (const thread of [urgent, patient]) void thread.close()
     },
   }
