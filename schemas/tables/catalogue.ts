@@ -1,5 +1,6 @@
 // All tables of a topic of behaviour, and of one of signals, in the order in which a block inserts them and `migrate` creates them.
 import type { Table } from '../table.ts'
+import { alertCausesTable } from './alert-causes.ts'
 import { alertDeliveriesTable } from './alert-deliveries.ts'
 import { alertReviewsTable } from './alert-reviews.ts'
 import { alertsTable } from './alerts.ts'
@@ -19,6 +20,7 @@ export const tables: readonly Table[] = [
   ...blockTables,
   kpiCellsTable,
   alertsTable,
+  alertCausesTable,
   alertDeliveriesTable,
   alertReviewsTable,
   ltvModelsTable,
