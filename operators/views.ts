@@ -81,4 +81,13 @@ export const views = [
   kpiView('hour'),
   kpiView('day'),
   ...alertViews,
+  {
+    name: 'ltv',
+    // The newest fit of each kind.
+    select: `
+SELECT cohorts.*, models.birth AS birth, models.zone AS zone, models.horizon_days AS horizon_days, models.margin AS margin
+FROM ltv_cohorts AS cohorts INNER JOIN (
+  SELECT * FROM ltv_models ORDER BY as_of DESC, operator_version DESC, model_id LIMIT 1 BY birth, zone, horizon_days, margin
+) AS models ON cohorts.model_id = models.model_id`.trim(),
+  },
 ] as const satisfies readonly View[]

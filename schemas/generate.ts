@@ -1,6 +1,7 @@
 // Files that follow from the field tables and stand in the repository: frozen Avro schemas. `reelpulse generate` writes them.
 import { avroSchema, fingerprintHex, type AvroSchema } from './avro.ts'
 import { behaviorBatch } from './behavior-batch.ts'
+import { customerSignal } from './customer-signal.ts'
 import type { FieldTable } from './field.ts'
 import { kpiAlertMessage } from './tables/alerts.ts'
 import { tierChangeMessage } from './tables/tier-changes.ts'
@@ -8,7 +9,7 @@ import { tierChangeMessage } from './tables/tier-changes.ts'
 export type GeneratedFile = { readonly path: string; readonly content: string }
 
 /** Records that other programs read or write: each version that ever was keeps its file in schemas/history. */
-export const publicRecords: readonly FieldTable[] = [behaviorBatch, tierChangeMessage, kpiAlertMessage]
+export const publicRecords: readonly FieldTable[] = [behaviorBatch, customerSignal, tierChangeMessage, kpiAlertMessage]
 
 export const historyName = (table: FieldTable, schema: AvroSchema = avroSchema(table)) => `${table.name}-${fingerprintHex(schema)}.avsc`
 

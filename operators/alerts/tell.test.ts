@@ -1,7 +1,17 @@
 import { expect, test } from 'vitest'
 import { metricsOf } from '../detect/watched.ts'
 import { decideReview } from './review.ts'
-import { alertNameOf, changeText, descriptionOf, figureText, noDataKpi, severityOf, summaryOf, type ToldAlert } from './tell.ts'
+import {
+  alertNameOf,
+  causeCellText,
+  changeText,
+  descriptionOf,
+  figureText,
+  noDataKpi,
+  severityOf,
+  summaryOf,
+  type ToldAlert,
+} from './tell.ts'
 
 const alert: ToldAlert = {
   kind: 'kpi', state: 'firing', kpi: 'completion_rate', dimension: 'channel', value: 'ad', bucketAt: Date.UTC(2026, 0, 5, 9, 30),
@@ -26,6 +36,19 @@ test('likely causes are told with their share', () => {
   expect(descriptionOf({ ...alert, causes: [{ cell: 'app_version 8.6.0', share: 0.913 }] })).toContain(
     'Likely cause: app_version 8.6.0 (91.3 % of the change).',
   )
+})
+
+test.each<[string, Partial<ToldAlert>, string]>([
+  ['cells', { causes: [{ cell: 'channel ad', share: 0.82 }, { cell: 'region CN-11', share: 0.1 }], attribution: { verdict: 'cells', change: 'fall' } }, 'channel ad (82 % of the fall); region CN-11 (10 % of the fall).'],
+  ['everything', { causes: [{ cell: 'everything', share: 1 }], attribution: { verdict: 'everything', change: 'fall' } }, 'everything fell alike, no part of it more than the rest.'],
+  ['the mix', { causes: [], attribution: { verdict: 'mix', change: 'rise' } }, 'the mix: rates stayed as they were, and traffic moved to where they are higher.'],
+  ['unclear', { causes: [], attribution: { verdict: 'unclear', change: 'fall' } }, 'unclear, no part stands out.'],
+])('a likely cause: %s', (_, more, text) => expect(descriptionOf({ ...alert, ...more })).toContain(`\nLikely cause: ${text}\n`)) // prettier-ignore
+
+test('a cell is told by its dimensions; where events have none, that is said', () => {
+  expect(causeCellText({ channel: "o'hare", category: '' })).toBe("channel o'hare, category (none)")
+  expect(causeCellText({})).toBe('everything')
+  expect(descriptionOf(alert)).not.toContain('Likely')
 })
 
 test.each([

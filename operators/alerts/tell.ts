@@ -1,7 +1,12 @@
 // An alert in words, for those who were not looking: what, how far, since when, why.
+import type { CauseVerdict } from '../../schemas/tables/alert-causes.ts'
 import type { AlertKind, AlertState } from '../../schemas/tables/alerts.ts'
+import type { Cell } from '../attribution/leaves.ts'
 
 export type ToldCause = { readonly cell: string; readonly share: number }
+
+/** What an attribution comes to. `share` of a cause: of the KPI's fall or rise. */
+export type ToldCauses = { readonly verdict: CauseVerdict; readonly change: 'fall' | 'rise'; readonly causes: readonly ToldCause[] }
 
 export type ToldAlert = {
   readonly kind: AlertKind
@@ -16,6 +21,7 @@ export type ToldAlert = {
   readonly baseline: number
   readonly reason: string
   readonly causes?: readonly ToldCause[] | undefined
+  readonly attribution?: Pick<ToldCauses, 'verdict' | 'change'> | undefined
 }
 
 /** The KPI under which cells without any event are told (operators/detect/watched.ts). No data is no drop. */
@@ -53,11 +59,12 @@ export function summaryOf(alert: ToldAlert): string {
 export function descriptionOf(alert: ToldAlert): string {
   if (alert.kind === 'review_overdue') return alert.reason
   const change = changeText(alert)
+  const likely = likelyCauseText(alert)
   const lines = [
     ...(alert.kpi === noDataKpi ? [] : [figuresText(alert, change)]),
     ...(alert.firedAt === undefined ? [] : [`Firing since ${instantText(alert.firedAt)}.`]),
     `${alert.reason.charAt(0).toUpperCase()}${alert.reason.slice(1)}.`,
-    ...(alert.causes === undefined || alert.causes.length === 0 ? [] : [`Likely cause: ${causesText(alert.causes)}.`]),
+    ...(likely === undefined ? [] : [`Likely cause: ${likely}.`]),
     ...(alert.dueAt === undefined ? [] : [`The root-cause review is due ${instantText(alert.dueAt)}.`]),
   ]
   return lines.join('\n')
@@ -66,8 +73,30 @@ export function descriptionOf(alert: ToldAlert): string {
 const figuresText = ({ actual, baseline, bucketAt }: ToldAlert, change: string | undefined): string =>
   `Actual ${figureText(actual)}, baseline ${figureText(baseline)}${change === undefined ? '' : `: ${change} (relative)`}, in the bucket from ${instantText(bucketAt)}.`
 
-export const causesText = (causes: readonly ToldCause[]): string =>
-  causes.map(({ cell, share }) => `${cell} (${percentText(share)} of the change)`).join('; ')
+/** `channel ad, region CN-11`. Of events without a value: `category (none)`. */
+export const causeCellText = (cell: Cell): string =>
+  Object.keys(cell).length === 0
+    ? 'everything'
+    : Object.entries(cell)
+        .map(([dimension, value]) => `${dimension} ${value === '' ? '(none)' : value}`)
+        .join(', ')
+
+/** Without a full stop; undefined: not looked for, or not found yet. */
+export function likelyCauseText({ causes, attribution }: Pick<ToldAlert, 'causes' | 'attribution'>): string | undefined {
+  const change = attribution?.change ?? 'change'
+  switch (attribution?.verdict) {
+    case 'everything':
+      return `everything ${change === 'fall' ? 'fell' : 'rose'} alike, no part of it more than the rest`
+    case 'mix':
+      return `the mix: rates stayed as they were, and traffic moved to where they are ${change === 'fall' ? 'lower' : 'higher'}`
+    case 'unclear':
+      return 'unclear, no part stands out'
+    case 'cells':
+    case undefined:
+      if (causes === undefined || causes.length === 0) return undefined
+      return causes.map(({ cell, share }) => `${cell} (${percentText(share)} of the ${change})`).join('; ')
+  }
+}
 
 export const instantText = (ms: number): string => `${new Date(ms).toISOString().slice(0, 16).replace('T', ' ')} UTC`
 

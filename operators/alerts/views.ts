@@ -21,6 +21,19 @@ SELECT
 FROM (SELECT * FROM alert_reviews ORDER BY alert_id, review_id LIMIT 1 BY alert_id, review_id) AS r
 GROUP BY r.alert_id`.trim()
 
+/** A row for each alert whose causes were looked for: what the latest revision found, in words and as it lies in `alert_causes`. */
+const latestCauses = `
+SELECT
+  c.alert_id AS alert_id, toString(any(c.verdict)) AS causes_verdict,
+  arrayStringConcat(arrayMap(x -> concat(x.2, ' (', toString(round(x.3 * 100, 1)), ' %)'), arraySort(groupArrayIf((c.rank, c.cell, c.share), c.rank > 0))), '; ') AS likely_causes
+FROM (
+  SELECT * FROM alert_causes
+  WHERE (alert_id, revision) IN (SELECT alert_id, max(revision) FROM alert_causes GROUP BY alert_id)
+  ORDER BY alert_id, rank LIMIT 1 BY alert_id, rank
+) AS c
+GROUP BY c.alert_id`.trim()
+
+const causeColumns = 'causes.causes_verdict AS causes_verdict, causes.likely_causes AS likely_causes'
 const reviewColumns = ['acknowledged_at', 'acknowledged_by', 'cause', 'strategy', 'strategy_at', 'closed_at', 'closed_by']
 
 export const alertViews = [
@@ -28,8 +41,9 @@ export const alertViews = [
   {
     name: 'open_alerts',
     select: `
-SELECT latest.*, if(reviews.review = '', 'open', reviews.review) AS review, ${reviewColumns.map((column) => `reviews.${column} AS ${column}`).join(', ')}
+SELECT latest.alert_id AS alert_id, latest.* EXCEPT (alert_id), if(reviews.review = '', 'open', reviews.review) AS review, ${reviewColumns.map((column) => `reviews.${column} AS ${column}`).join(', ')}, ${causeColumns}
 FROM (${latestTransition}) AS latest LEFT JOIN (${reviewState}) AS reviews ON latest.alert_id = reviews.alert_id
+LEFT JOIN (${latestCauses}) AS causes ON latest.alert_id = causes.alert_id
 WHERE latest.state != 'resolved'`.trim(),
   },
   {
@@ -37,7 +51,7 @@ WHERE latest.state != 'resolved'`.trim(),
     name: 'alert_history',
     select: `
 SELECT
-  alerts.*, if(reviews.review = '', 'open', reviews.review) AS review, ${reviewColumns.map((column) => `reviews.${column} AS ${column}`).join(', ')}
+  alerts.alert_id AS alert_id, alerts.* EXCEPT (alert_id), if(reviews.review = '', 'open', reviews.review) AS review, ${reviewColumns.map((column) => `reviews.${column} AS ${column}`).join(', ')}, ${causeColumns}
 FROM (
   SELECT
     alert_id, any(t.kind) AS kind, any(t.about_id) AS about_id, any(t.kpi) AS kpi, any(t.grain) AS grain, any(t.dimension) AS dimension, any(t.value) AS value,
@@ -47,6 +61,7 @@ FROM (
     argMinIf(t.denominator, t.sequence, t.state = 'firing') AS denominator_at_firing, argMinIf(t.reason, t.sequence, t.state = 'firing') AS reason
   FROM (SELECT * FROM alerts ORDER BY alert_id, sequence LIMIT 1 BY alert_id, sequence) AS t
   GROUP BY alert_id HAVING countIf(t.state = 'firing') > 0
-) AS alerts LEFT JOIN (${reviewState}) AS reviews ON alerts.alert_id = reviews.alert_id`.trim(),
+) AS alerts LEFT JOIN (${reviewState}) AS reviews ON alerts.alert_id = reviews.alert_id
+LEFT JOIN (${latestCauses}) AS causes ON alerts.alert_id = causes.alert_id`.trim(),
   },
 ] as const

@@ -22,8 +22,8 @@ export type Cells = {
   readonly words: number
   /** Of each cell a number for state at rest: the same when a list grows behind its end, which moves the cells' own numbers. */
   readonly stable: Int32Array
-  /** The cell of a stable number; undefined: no list has it. */
-  byStable(stable: number): number | undefined
+  /** The cell of each stable number, −1 where no list has it. Beyond its end none has. */
+  readonly ofStable: Int32Array
 }
 
 export function kpiCells(dictionaries: KpiDictionaries): Cells {
@@ -43,6 +43,7 @@ export function kpiCells(dictionaries: KpiDictionaries): Cells {
       stable.push(dimension + 8 * (code === otherCode ? 0 : code + 1))
     }
   }
-  const numbers = new Map(stable.map((number, cell) => [number, cell]))
-  return { list, first, words: (list.length + 31) >>> 5, stable: Int32Array.from(stable), byStable: (number) => numbers.get(number) }
+  const ofStable = new Int32Array(Math.max(...stable) + 1).fill(-1)
+  stable.forEach((number, cell) => (ofStable[number] = cell))
+  return { list, first, words: (list.length + 31) >>> 5, stable: Int32Array.from(stable), ofStable }
 }

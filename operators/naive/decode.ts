@@ -1,23 +1,25 @@
 // Naive twin of the decoder: Avro single-object encoding of the current schema, read field by field into a plain object.
 import { singleObjectHeader } from '../../schemas/avro.ts'
 import { behaviorBatch, type BehaviorBatch } from '../../schemas/behavior-batch.ts'
-import type { Field, FieldTable } from '../../schemas/field.ts'
+import type { Field, FieldTable, Row } from '../../schemas/field.ts'
 import type { RecordReject } from '../../schemas/rejects.ts'
-
-const header = singleObjectHeader(behaviorBatch)
 
 /**
  * The flush that a value says, or why it says none. A body that the schema cannot have written (an index that names
  * nothing, a negative length, an endless varint) is `truncated`, as one that ends too early is.
  */
-export function naiveDecode(value: Uint8Array): BehaviorBatch | RecordReject {
+export const naiveDecode = (value: Uint8Array): BehaviorBatch | RecordReject => naiveDecodeAs(behaviorBatch, value)
+
+/** The same of any record. */
+export function naiveDecodeAs<T extends FieldTable>(table: T, value: Uint8Array): Row<T> | RecordReject {
+  const header = singleObjectHeader(table)
   if (value.length < header.length || value[0] !== header[0] || value[1] !== header[1]) return 'bad_header'
   if (header.some((byte, i) => value[i] !== byte)) return 'unknown_schema'
   const cursor: Cursor = { bytes: value, at: header.length, badText: false }
   try {
-    const batch = readRecord(behaviorBatch, cursor)
+    const row = readRecord(table, cursor)
     if (cursor.at < value.length) return 'trailing_bytes'
-    return cursor.badText ? 'bad_utf8' : (batch as BehaviorBatch)
+    return cursor.badText ? 'bad_utf8' : (row as Row<T>)
   } catch (error) {
     if (error instanceof Unreadable) return 'truncated'
     throw error

@@ -5,7 +5,9 @@ import type { ByteReader, ByteWriter } from '../bytes.ts'
 import { SESSION } from '../kpi/marks.ts'
 import { murmur2 } from '../hash.ts'
 import type { Grain } from '../../schemas/tables/kpi-deltas.ts'
-import type { PartitionState } from './state.ts'
+import type { Cells } from '../kpi/cells.ts'
+import { grown } from '../users/registry.ts'
+import { together, type PartitionState } from './state.ts'
 
 const marksVersion = 1
 /** A value ends once it is larger than this: no hot hour makes a message that a topic refuses (bytes). */
@@ -94,9 +96,6 @@ export function takeNewMarks(state: PartitionState): MarksGeneration[] {
   return generations
 }
 
-/** A mark of a value; `cells` are stable numbers. Reused. */
-type ReadMark = { minute: number; kind: number; low: number; high: number; cells: number[] }
-
 function openMarks(value: Uint8Array): { from: ByteReader; clockMinute: number } {
   if (value.length === 0) throw new RangeError('it is empty: it is broken')
   if (value[0] !== marksVersion)
@@ -109,48 +108,89 @@ function openMarks(value: Uint8Array): { from: ByteReader; clockMinute: number }
   return { clockMinute, from }
 }
 
-function takeMark(from: ByteReader, clockMinute: number, into: ReadMark): void {
-  into.minute = clockMinute - takeUint(from)
+/** Reads a mark's minutes before the clock's, kind and session into `into`; its cells follow, unless they are those of the mark before. */
+function takeMark(from: ByteReader, into: Int32Array, at: number): boolean {
+  const ago = takeUint(from)
   const kind = takeUint(from)
-  into.kind = kind & 3
-  into.low = into.high = 0
-  if (into.kind === SESSION) {
-    into.low = int32(from.bytes, from.at)
-    into.high = int32(from.bytes, from.at + 4)
+  if (kind > 7) throw new RangeError(`it says mark ${kind} at byte ${from.at}: it is broken`)
+  into[at] = kind & 3
+  into[at + 1] = into[at + 2] = 0
+  into[at + 3] = ago
+  if ((kind & 3) === SESSION) {
+    into[at + 1] = int32(from.bytes, from.at)
+    into[at + 2] = int32(from.bytes, from.at + 4)
     from.at += 8
   }
-  if (kind > 7) throw new RangeError(`it says mark ${kind} at byte ${from.at}: it is broken`)
-  if ((kind & SAME_CELLS) !== 0) return
-  const count = takeUint(from)
-  checkCount(from, count)
-  into.cells.length = 0
-  for (let i = 0; i < count; i++) into.cells.push(takeUint(from))
+  return (kind & SAME_CELLS) !== 0
 }
 
-/** Sets a value's marks, after the last user is back and `marks.advance` came to the clock. Those of users who are not there are passed over. */
-export function putMarks(state: PartitionState, grain: Grain, value: Uint8Array): void {
+function takeCells(from: ByteReader, { ofStable }: Cells, mask: Int32Array): void {
+  mask.fill(0)
+  const count = takeUint(from)
+  checkCount(from, count)
+  for (let i = 0; i < count; i++) {
+    const stable = takeUint(from)
+    const cell = stable < ofStable.length ? ofStable[stable]! : -1
+    if (cell < 0) throw new RangeError(`it says cell ${stable}, which no list has: it is broken`)
+    mask[cell >>> 5]! |= 1 << (cell & 31)
+  }
+}
+
+function passCells(from: ByteReader): void {
+  const count = takeUint(from)
+  checkCount(from, count)
+  for (let i = 0; i < count; i++) takeUint(from)
+}
+
+/**
+ * Sets values' marks, after the last user is back and `marks.advance` came to the clock. Those of users who are not there are passed over.
+ * One reader serves many values.
+ */
+export function marksReader(state: PartitionState): (grain: Grain, value: Uint8Array) => void {
   const { marks, cells } = state.kpis
-  const { from, clockMinute } = openMarks(value)
-  const mark: ReadMark = { minute: 0, kind: 0, low: 0, high: 0, cells: [] }
-  const mask = new Int32Array(cells.words)
-  while (from.at < value.length) {
-    const idLength = takeUint(from)
-    checkCount(from, idLength)
-    const slot = state.users.find(value, from.at, idLength, murmur2(value, from.at, idLength))
-    from.at += idLength
-    const count = takeUint(from)
-    checkCount(from, count)
-    for (let i = 0; i < count; i++) {
-      takeMark(from, clockMinute, mark)
-      checkEnd(from)
-      if (slot < 0) continue
-      mask.fill(0)
-      for (const stable of mark.cells) {
-        const cell = cells.byStable(stable)
-        if (cell === undefined) throw new RangeError(`it says cell ${stable}, which no list has: it is broken`)
-        mask[cell >>> 5]! |= 1 << (cell & 31)
+  const { words } = cells
+  const mask = new Int32Array(words)
+  const ints = 5 + words
+  const hashes = new Int32Array(together)
+  const slots = new Int32Array(together)
+  let touched = 0 // or nothing would be read that nobody asks for
+  const ids = new Int32Array(together * 3) // start and length of the id, end of the run's entries
+  let entries = new Int32Array(ints * 256) // of the runs read together: kind, low, high, minutes ago, nothing, cells
+
+  return (grain, value) => {
+    const { from, clockMinute } = openMarks(value)
+    while (from.at < value.length) {
+      let runs = 0
+      let read = 0
+      for (; runs < together && from.at < value.length; runs++) {
+        const idLength = takeUint(from)
+        checkCount(from, idLength)
+        ids[runs * 3] = from.at
+        ids[runs * 3 + 1] = idLength
+        hashes[runs] = murmur2(value, from.at, idLength)
+        from.at += idLength
+        const count = takeUint(from)
+        checkCount(from, count)
+        for (let i = 0; i < count; i++, read++) {
+          if ((read + 1) * ints > entries.length) entries = grown(entries, entries.length * 2)
+          if (!takeMark(from, entries, read * ints)) takeCells(from, cells, mask)
+          checkEnd(from)
+          for (let w = 0; w < words; w++) entries[read * ints + 5 + w] = mask[w]!
+        }
+        ids[runs * 3 + 2] = read
       }
-      marks.restore(grain, mark.kind, slot, mark.low, mark.high, mark.minute, mask)
+      touched ^= state.users.warm(hashes, runs)
+      for (let run = 0; run < runs; run++) slots[run] = state.users.find(value, ids[run * 3]!, ids[run * 3 + 1]!, hashes[run]!)
+      let entry = 0
+      for (let run = 0; run < runs; run++) {
+        const slot = slots[run]!
+        for (; entry < ids[run * 3 + 2]!; entry++) {
+          if (slot < 0) continue
+          const at = entry * ints
+          for (let w = 0; w < words; w++) mask[w] = entries[at + 5 + w]!
+          marks.restore(grain, entries[at]!, slot, entries[at + 1]!, entries[at + 2]!, clockMinute - entries[at + 3]!, mask)
+        }
+      }
     }
   }
 }
@@ -159,7 +199,7 @@ export function putMarks(state: PartitionState, grain: Grain, value: Uint8Array)
 export function splitMarks(value: Uint8Array, placeOf: (hash: number) => number | undefined): Map<number, Uint8Array> {
   const { from, clockMinute } = openMarks(value)
   const places = new Map<number, ByteWriter>()
-  const mark: ReadMark = { minute: 0, kind: 0, low: 0, high: 0, cells: [] }
+  const mark = new Int32Array(4)
   while (from.at < value.length) {
     const start = from.at
     const idLength = takeUint(from)
@@ -168,7 +208,7 @@ export function splitMarks(value: Uint8Array, placeOf: (hash: number) => number 
     from.at += idLength
     const count = takeUint(from)
     checkCount(from, count)
-    for (let i = 0; i < count; i++) takeMark(from, clockMinute, mark)
+    for (let i = 0; i < count; i++) if (!takeMark(from, mark, 0)) passCells(from)
     checkEnd(from)
     if (place === undefined) continue
     let to = places.get(place)

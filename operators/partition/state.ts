@@ -14,6 +14,9 @@ import type { RollingWindows } from '../rolling/window.ts'
 import { grown, type UserRegistry } from '../users/registry.ts'
 import { idsOfVersion1, userOfVersion1, type OtherCodes } from './state-v1.ts'
 
+/** Users whom a restore looks up at once: enough for far memory to answer for many, few enough to stay in the cache. */
+export const together = 64
+
 /** A value begins with its version times four: so did version 1, whose numbers were written otherwise. */
 export const stateVersion = 2
 const versionByte = stateVersion * 4
@@ -96,6 +99,10 @@ export function userStateReader(state: PartitionState) {
   let pendingAts = new Float64Array(1024)
   let waitingAts = new Float64Array(1024)
   let capacity = 1024
+  // Users that are looked up together: hash, and (start and length of the id, start and count of what follows) of each.
+  const hashes = new Int32Array(together)
+  const places = new Int32Array(together * 4)
+  let touched = 0 // or nothing would be read that nobody asks for
 
   function planDecay(slot: number, waitingAt: number): void {
     if (waitingAt > state.clock) return state.schedule.restoreWaiting(slot, waitingAt)
@@ -125,6 +132,15 @@ export function userStateReader(state: PartitionState) {
       const users = state.users.count()
       if (users + values <= capacity) return
       reserve(Math.ceil(Math.max(users + values, Math.min(users * part * 1.02, capacity * 64))))
+    },
+    /** Makes ready for `slotFor` of these keys. */
+    warm(keys: readonly (Uint8Array | null)[], from: number, count: number, idStart: number): void {
+      let n = 0
+      for (let i = from; i < from + count; i++) {
+        const key = keys[i]!
+        if (key !== null && key.length > idStart) hashes[n++] = murmur2(key, idStart)
+      }
+      touched ^= state.users.warm(hashes, n)
     },
     /** Slot of the user whose id is the rest of `key` from `idStart`, who is made known if need be; −1: of another partition. */
     slotFor(key: Uint8Array, idStart: number): number {
@@ -168,19 +184,25 @@ export function userStateReader(state: PartitionState) {
      */
     putIds({ lasting, hour, ids: value }: IdGeneration): void {
       const ids = lasting ? state.lastingIds : state.recentIds
-      if (!open(value, from)) from.bytes = upgradeOf(value).ids(value)
-      const { bytes } = from
       ids.advance(hour)
-      while (from.at < bytes.length) {
-        const idLength = takeUint(from)
-        checkCount(from, idLength)
-        const slot = state.users.find(bytes, from.at, idLength, murmur2(bytes, from.at, idLength))
-        from.at += idLength
-        const count = takeUint(from)
-        checkCount(from, count * 8)
-        if (slot >= 0) ids.restore(slot, bytes, from.at, count)
-        from.at += count * 8
+      let runs = 0
+      const lookUp = (bytes: Uint8Array) => {
+        touched ^= state.users.warm(hashes, runs)
+        for (let run = 0; run < runs; run++) {
+          const slot = state.users.find(bytes, places[run * 4]!, places[run * 4 + 1]!, hashes[run]!)
+          if (slot >= 0) ids.restore(slot, bytes, places[run * 4 + 2]!, places[run * 4 + 3]!)
+        }
+        runs = 0
       }
+      const bytes = eachOwner(value, (from, idAt, idLength, pairsAt, count) => {
+        hashes[runs] = murmur2(from, idAt, idLength)
+        places[runs * 4] = idAt
+        places[runs * 4 + 1] = idLength
+        places[runs * 4 + 2] = pairsAt
+        places[runs * 4 + 3] = count
+        if (++runs === together) lookUp(from)
+      })
+      lookUp(bytes)
     },
     /** After the last value and the last generation of ids: the clock of the checkpoint that wrote them. */
     done(clock: number): void {
@@ -199,6 +221,8 @@ export function userStateReader(state: PartitionState) {
     },
   }
 }
+
+export type UserStateReader = ReturnType<typeof userStateReader>
 
 /** Sets `from` behind the version of a value; false where that is not the present one. */
 function open(value: Uint8Array, from: ByteReader): boolean {
@@ -221,13 +245,37 @@ function upgradeOf(value: Uint8Array): Upgrades[number] {
 /** A value of ids ends once it is larger than this, so that no busy hour and no hot user makes a message that a topic refuses (bytes). */
 const generationBytes = 512 * 1024
 
+/**
+ * Those of one owner after the other: where the owner's id stands, and the pairs of halves. Throws a RangeError where the value is broken.
+ * Returns the bytes that it told of: the value, or what an older one comes to.
+ */
+export function eachOwner(
+  value: Uint8Array,
+  each: (bytes: Uint8Array, idAt: number, idLength: number, pairsAt: number, count: number) => void,
+): Uint8Array {
+  const from: ByteReader = { bytes: value, at: 1 }
+  if (!open(value, from)) from.bytes = upgradeOf(value).ids(value)
+  const { bytes } = from
+  while (from.at < bytes.length) {
+    const idLength = takeUint(from)
+    checkCount(from, idLength)
+    const idAt = from.at
+    from.at += idLength
+    const count = takeUint(from)
+    checkCount(from, count * 8)
+    each(bytes, idAt, idLength, from.at, count)
+    from.at += count * 8
+  }
+  return bytes
+}
+
 export type IdGeneration = { hour: number; lasting: boolean; ids: Uint8Array }
 
 /**
  * The ids accepted since the last call, by hour, each hour in as many values as its size asks for: for each flush the length and
  * bytes of the user's id, a count, and that many pairs of 32-bit halves.
  */
-export function takeNewIds(state: PartitionState): IdGeneration[] {
+export function takeNewIds(state: Pick<PartitionState, 'users' | 'recentIds' | 'lastingIds'>): IdGeneration[] {
   const generations: IdGeneration[] = []
   const to = byteWriter()
   for (const lasting of [false, true]) {
@@ -256,25 +304,18 @@ export function takeNewIds(state: PartitionState): IdGeneration[] {
 
 /** A generation's ids by where `placeOf` puts their user (of that murmur2), each place's a value of its own; undefined: left out. */
 export function splitIds(ids: Uint8Array, placeOf: (hash: number) => number | undefined): Map<number, Uint8Array> {
-  const from: ByteReader = { bytes: ids, at: 1 }
-  if (!open(ids, from)) from.bytes = upgradeOf(ids).ids(ids)
-  const { bytes } = from
   const places = new Map<number, ByteWriter>()
-  while (from.at < bytes.length) {
-    const start = from.at
-    const idLength = takeUint(from)
-    checkCount(from, idLength)
-    const place = placeOf(murmur2(bytes, from.at, idLength))
-    from.at += idLength
-    const count = takeUint(from)
-    checkCount(from, count * 8)
-    from.at += count * 8
-    if (place === undefined) continue
+  eachOwner(ids, (bytes, idAt, idLength, pairsAt, count) => {
+    const place = placeOf(murmur2(bytes, idAt, idLength))
+    if (place === undefined) return
     let to = places.get(place)
     if (to === undefined) places.set(place, (to = byteWriter()))
-    room(to, 1 + from.at - start)
+    room(to, 17 + idLength + count * 8)
     if (to.at === to.start) to.bytes[to.at++] = versionByte
-    putBytes(to, bytes, start, from.at - start)
-  }
+    putUint(to, idLength)
+    putBytes(to, bytes, idAt, idLength)
+    putUint(to, count)
+    putBytes(to, bytes, pairsAt, count * 8)
+  })
   return new Map([...places].map(([place, to]) => [place, taken(to)]))
 }

@@ -312,8 +312,8 @@ export function rollingWindows(initialUsers: number): RollingWindows {
       heads = grown(heads, users * userHeads)
       for (let i = from + OLDEST_NUMBER; i < heads.length; i += headInts) heads[i] = NONE
       runs = grown(runs, users)
-      // Tiles grow with users: they are not copied again for each doubling of their own.
-      const tilesWanted = Math.ceil(tilesMade * (users / (from / userHeads)))
+      // Tiles grow with users: they are not copied again for each doubling of their own. The first users may be the busiest, though.
+      const tilesWanted = Math.ceil(tilesMade * Math.min(users / (from / userHeads), 16))
       if (tilesWanted * lineInts > lines.length) {
         lines = grown(lines, tilesWanted * lineInts, tilesMade * lineInts)
         lineSums = grown(lineSums, tilesWanted * 2, tilesMade * 2)

@@ -1,13 +1,16 @@
 // Avro single-object encoding of flushes that no honest writer makes: numbers beyond their fields are written as they are.
 import { singleObjectHeader } from '../../schemas/avro.ts'
 import { behaviorBatch, type BehaviorBatch } from '../../schemas/behavior-batch.ts'
-import type { Field, FieldTable } from '../../schemas/field.ts'
+import type { Field, FieldTable, Row } from '../../schemas/field.ts'
 
 const utf8 = new TextEncoder()
 
-export function encodeFlush(batch: BehaviorBatch): Uint8Array {
-  const bytes: number[] = [...singleObjectHeader(behaviorBatch)]
-  encodeRecord(behaviorBatch, batch, bytes)
+export const encodeFlush = (batch: BehaviorBatch): Uint8Array => encodeAs(behaviorBatch, batch)
+
+/** The same of any record. */
+export function encodeAs<T extends FieldTable>(table: T, row: Row<T>): Uint8Array {
+  const bytes: number[] = [...singleObjectHeader(table)]
+  encodeRecord(table, row, bytes)
   return Uint8Array.from(bytes)
 }
 

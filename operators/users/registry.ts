@@ -5,7 +5,12 @@ export type UserRegistry = {
   count(): number
   /** Slot of the user whose id is bytes [from, from + length), or -1. `hash` = murmur2 of those bytes. */
   find(bytes: Uint8Array, from: number, length: number, hash: number): number
-  /** The same, and makes the user known if need be. */
+  /**
+   * Brings into the cache what `find` and `intern` will read for the first `count` of these murmur2s. Asked for together, far memory answers
+   * for many at once; asked for one after the other, each is waited for. Returns a number that says nothing.
+   */
+  warm(hashes: Int32Array, count: number): number
+  /** The same as `find`, and makes the user known if need be. */
   intern(bytes: Uint8Array, from: number, length: number, hash: number): number
   /** Makes room for so many users at once. */
   reserve(users: number): void
@@ -63,6 +68,15 @@ export function userRegistry(onGrow: (capacity: number) => void, initialCapacity
       for (let j = 0; j < length; j++) if (ids[start + j] !== bytes[from + j]) continue probe
       return slot
     }
+  }
+
+  function warm(hashOf: Int32Array, count: number): number {
+    if (scratch.length < count) scratch = new Int32Array(count)
+    for (let i = 0; i < count; i++) scratch[i] = table[place(hashOf[i]!) * 2]! - 1
+    for (let i = 0; i < count; i++) scratch[i] = scratch[i]! < 0 ? 0 : starts[scratch[i]!]!
+    let sum = 0
+    for (let i = 0; i < count; i++) sum += ids[scratch[i]!]!
+    return sum
   }
 
   function insert(slot: number): void {
@@ -172,6 +186,7 @@ export function userRegistry(onGrow: (capacity: number) => void, initialCapacity
   return {
     count: () => users,
     find,
+    warm,
     intern,
     reserve,
     forget,

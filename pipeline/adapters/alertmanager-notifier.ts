@@ -1,5 +1,5 @@
 // Alerts to Prometheus's Alertmanager (API v2), which groups, routes and silences them.
-import { alertNameOf, causesText, descriptionOf, instantText, severityOf, summaryOf } from '../../operators/alerts/tell.ts'
+import { alertNameOf, descriptionOf, instantText, likelyCauseText, severityOf, summaryOf } from '../../operators/alerts/tell.ts'
 import type { BoardLink } from '../alerts/board-link.ts'
 import type { Notification, Notifier } from '../ports/notifier.ts'
 import { post } from './http-post.ts'
@@ -39,11 +39,12 @@ export function alertmanagerNotifier(url: string, { boardLink, now = Date.now, r
 }
 
 export function postedAlert(notification: Notification, nowMs: number, boardLink?: BoardLink): PostedAlert {
-  const { kind, state, kpi, grain, dimension, value, topic, firedAt, decidedAt, dueAt, causes } = notification
+  const { kind, state, kpi, grain, dimension, value, topic, firedAt, decidedAt, dueAt } = notification
   // Log time can be ahead of the wall clock, in a simulation; an alert of the future would be refused, or never sent.
   const startsAt = Math.min(firedAt ?? decidedAt, nowMs)
   const endsAt = state === 'resolved' ? Math.max(startsAt, Math.min(decidedAt, nowMs)) : nowMs + holdsMs
   const link = boardLink?.(notification)
+  const likely = likelyCauseText(notification)
   return {
     labels: {
       alertname: alertNameOf(notification),
@@ -63,7 +64,7 @@ export function postedAlert(notification: Notification, nowMs: number, boardLink
       actual: String(notification.actual),
       baseline: String(notification.baseline),
       reason: notification.reason,
-      ...(causes === undefined || causes.length === 0 ? {} : { cause: causesText(causes) }),
+      ...(likely === undefined ? {} : { cause: likely }),
       ...(dueAt === undefined ? {} : { due_at: instantText(dueAt) }),
       ...(link === undefined ? {} : { board: link }),
     },

@@ -3,6 +3,7 @@
 import avsc from 'avsc'
 import { avroSchema, singleObjectHeader, singleObjectHeaderOf, type AvroSchema } from '../../schemas/avro.ts'
 import { behaviorBatch } from '../../schemas/behavior-batch.ts'
+import type { FieldTable } from '../../schemas/field.ts'
 import type { RecordReject } from '../../schemas/rejects.ts'
 import { bodyChecker } from './avro-check.ts'
 
@@ -11,16 +12,16 @@ export type FlushResolver = (value: Uint8Array) => Uint8Array | RecordReject
 const headerBytes = 10
 
 /**
- * `writers`: the schemas that flushes may have been written in (schemas/history). A writer that the current schema cannot
+ * `writers`: the schemas that flushes may have been written in (schemas/history); `reader`: the record, flushes or another. A writer that the current schema cannot
  * read throws here, at the start, and not when its first flush comes.
  */
-export function flushResolver(writers: readonly AvroSchema[]): FlushResolver {
-  const current = asWritten(avroSchema(behaviorBatch))
-  const header = singleObjectHeader(behaviorBatch)
+export function flushResolver(writers: readonly AvroSchema[], reader: FieldTable = behaviorBatch): FlushResolver {
+  const current = asWritten(avroSchema(reader))
+  const header = singleObjectHeader(reader)
   const known = new Map(
     writers.map((schema) => {
       const writer = schema as avsc.Schema
-      avsc.Type.forSchema(avroSchema(behaviorBatch) as avsc.Schema).createResolver(avsc.Type.forSchema(writer))
+      avsc.Type.forSchema(avroSchema(reader) as avsc.Schema).createResolver(avsc.Type.forSchema(writer))
       return [
         fingerprintOf(singleObjectHeaderOf(schema)),
         { check: bodyChecker(schema), resolver: current.createResolver(asWritten(schema)) },

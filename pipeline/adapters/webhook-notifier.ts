@@ -49,6 +49,7 @@ export function webhookBody(notification: Notification, boardLink?: BoardLink): 
     denominator: notification.denominator,
     reason: notification.reason,
     causes: notification.causes ?? [],
+    causes_verdict: notification.attribution?.verdict ?? null,
     board_url: boardLink?.(notification) ?? null,
   }
 }

@@ -1,5 +1,5 @@
 // Alerts as people read them in a terminal.
-import { cellText, figureText, instantText } from '../../operators/alerts/tell.ts'
+import { cellText, figureText, instantText, likelyCauseText } from '../../operators/alerts/tell.ts'
 import type { EffectAnswer } from './effect.ts'
 import type { AlertDetail, AlertSummary } from './reviews.ts'
 
@@ -31,6 +31,7 @@ export function renderAlert(alert: AlertDetail): string {
     'Transitions',
     ...alert.transitions.map(({ state, decided_at: decidedAt, reason }) => `  ${at(decidedAt)}  ${state.padEnd(10)} ${reason}`),
   ]
+  lines.push(...causeLines(alert))
   if (alert.reviews.length > 0) {
     lines.push('', 'Review')
     for (const { reviewed_at: when, reviewed_by: by, action, text, cause, strategy } of alert.reviews)
@@ -44,6 +45,25 @@ export function renderAlert(alert: AlertDetail): string {
       )
   }
   return lines.join('\n')
+}
+
+/** Of the latest revision. */
+function causeLines({ causes }: AlertDetail): string[] {
+  const latest = causes.filter(({ revision }) => revision === causes.at(-1)!.revision)
+  const [whole, ...cells] = latest
+  if (whole === undefined) return []
+  const { verdict, window_from: from, window_to: to, actual, expected, remark } = whole
+  const change = actual < expected ? 'fall' : 'rise'
+  const said = verdict === 'cells' ? 'these cells' : likelyCauseText({ causes: [], attribution: { verdict, change } })!
+  return [
+    '',
+    `Likely cause: ${said}${remark === '' ? '' : ` (${remark})`}`,
+    ...cells.map(
+      ({ cell, share, actual, expected, score }) =>
+        `  ${cell}: ${figureText(share * 100)} % of the ${change}; ${figureText(actual)} where ${figureText(expected)} were to be expected; score ${figureText(score)}`,
+    ),
+    `  in the window from ${at(from)} to ${at(to)}, in which the KPI was ${figureText(actual)} after ${figureText(expected)} before it`,
+  ]
 }
 
 const verdicts: Record<EffectAnswer['verdict'], string> = {

@@ -11,7 +11,9 @@ import { runProgram } from '../cli/main.ts'
 import { exitFinding, exitGood, exitUsage } from '../cli/command.ts'
 import { deltaWriter, type MadeCell } from '../roles/detect/hand-made.ts'
 import { alertTopic, madeTransition, storeAlert } from '../roles/detect/hand-made-alerts.ts'
+import { causesInsert, type Found } from '../roles/detect/cause-rows.ts'
 import { overdueReviews } from '../roles/detect/overdue.ts'
+import { renderAlert } from './render.ts'
 import { effectOf } from './effect.ts'
 import { findAlert, listAlerts, showAlert, writeReview, type AlertSummary, type ReviewRequest } from './reviews.ts'
 
@@ -175,6 +177,40 @@ test('the effect of a strategy is what comparable cells did not do too', async (
 
   await writeReview(store, alert, request({ strategy: 'later', strategyAt: Date.now() + hour }), Date.now())
   expect(await effectOf(store, await known(store, alert.alert_id))).toContain('ask again later')
+})
+
+/** What an attribution may have found: this channel's share of a fall from 0.5 to 0.3, in a window of two minutes. */
+function foundCauses(share: number): Found {
+  const effects = { numerator: -0.2 * share, denominator: 0, rate: -0.2 * share, mix: 0 }
+  const cause = { cell: { channel: 'ad', category: '' }, depth: 2, share, effects, score: 40, actual: 300, expected: 500 }
+  const whole = { numerator: -0.2, denominator: 0, rate: -0.2, mix: 0, baseline: 0.5, actual: 0.3, change: -0.2 }
+  return {
+    explanation: { kind: 'explained', leaves: 100, windows: 30, attribution: { verdict: 'cells', causes: [cause], ranked: [], whole } },
+    leftOut: ['region'], unit: { effects: 1, counts: 1 }, knownAt: start + 4 * minute,
+    windows: { from: start, length: 2 * minute, step: 2 * minute, before: 30 },
+  } // prettier-ignore
+}
+
+test('of its likely causes the latest are shown, and all are kept', async () => {
+  const store = await newStore()
+  const alert = await fired(store)
+  expect(alert).toMatchObject({ causes_verdict: '', likely_causes: '' })
+  expect(renderAlert(await showAlert(store, alert))).not.toContain('Likely cause')
+  for (const [revision, share] of [
+    ['firing', 0.7],
+    ['later', 0.82],
+    ['later', 0.82],
+  ] as const)
+    // prettier-ignore
+    await store.insert(causesInsert(alert.alert_id, revision, foundCauses(share)))
+  const now = await known(store, alert.alert_id)
+  expect(now).toMatchObject({ causes_verdict: 'cells', likely_causes: 'channel ad, category (none) (82 %)' })
+  const detail = await showAlert(store, now)
+  expect(detail.causes.map(({ revision, rank, share }) => [revision, rank, share])).toEqual([[0, 0, 1], [0, 1, 0.7], [1, 0, 1], [1, 1, 0.82]]) // prettier-ignore
+  const text = renderAlert(detail)
+  expect(text).toContain('Likely cause: these cells (too many leaves: region was left out)')
+  expect(text).toContain('channel ad, category (none): 82 % of the fall; 300 where 500 were to be expected; score 40')
+  expect(text).toContain('in which the KPI was 0.3 after 0.5 before it')
 })
 
 test('the command does all of it', async () => {

@@ -6,6 +6,7 @@ import { alertReviewsTable, type AlertReviewRow, type ReviewAction } from '../..
 import type { AlertKind, AlertState } from '../../schemas/tables/alerts.ts'
 import type { Grain } from '../../schemas/tables/kpi-deltas.ts'
 import type { Store } from '../ports/store.ts'
+import { readRevisions, type StoredCause } from '../roles/detect/cause-rows.ts'
 import { uuidBytes } from '../uuid.ts'
 
 export type ReviewStage = 'open' | 'noted' | 'acknowledged' | 'reviewed' | 'closed'
@@ -36,6 +37,9 @@ export type AlertSummary = {
   strategy_at: number
   closed_at: number
   closed_by: string
+  /** Of the latest look at the likely causes: what it comes to, and the causes in a line; empty where there was none. */
+  causes_verdict: string
+  likely_causes: string
 }
 
 export type AlertDetail = AlertSummary & {
@@ -49,6 +53,8 @@ export type AlertDetail = AlertSummary & {
     strategy_at: number
     text: string
   }[]
+  /** All that was found, earliest revision first. */
+  causes: StoredCause[]
   deliveries: { receiver: string; sequence: number; outcome: string; delivered_at: number; tries: number; error: string }[]
 }
 
@@ -68,7 +74,7 @@ export type Found<T> = { kind: 'found'; value: T } | { kind: 'unknown' } | { kin
 const instants = ['begun_at', 'fired_at', 'due_at', 'resolved_at', 'acknowledged_at', 'strategy_at', 'closed_at'] as const
 const words = ['alert_id', 'kind', 'about_id', 'grain', 'dimension', 'state', 'review'] as const
 const others = [
-  'kpi', 'value', 'actual_at_firing', 'baseline', 'denominator_at_firing', 'reason', 'acknowledged_by', 'cause', 'strategy', 'closed_by',
+  'kpi', 'value', 'actual_at_firing', 'baseline', 'denominator_at_firing', 'reason', 'acknowledged_by', 'cause', 'strategy', 'closed_by', 'causes_verdict', 'likely_causes',
 ] as const // prettier-ignore
 const ms = (column: string) => `toUnixTimestamp64Milli(h.${column}) AS ${column}`
 const summaryColumns = [
@@ -122,7 +128,7 @@ export async function showAlert(store: Store, alert: AlertSummary): Promise<Aler
      FROM alert_deliveries AS t WHERE t.alert_id = {id:UUID} AND t.outcome != 'began' ORDER BY t.receiver, t.sequence, t.delivered_at`,
     id,
   )
-  return { ...alert, transitions, reviews, deliveries }
+  return { ...alert, transitions, reviews, causes: await readRevisions(store, alert.alert_id), deliveries }
 }
 
 /** Why it cannot be written, in words; undefined: it is. */

@@ -3,6 +3,7 @@
 //
 //   node pipeline/bench/restore.ts write <brokers> <topic> <embedded log's folder> <users>
 //   node pipeline/bench/restore.ts kafka|embedded <brokers> <topic> <embedded log's folder>
+import { keptState } from '../../operators/partition/kept-state.ts'
 import { defaultSettings, operatorVersion } from '../../operators/settings.ts'
 import { embeddedLog } from '../adapters/embedded-log.ts'
 import { kafkaLog } from '../adapters/kafka-log.ts'
@@ -34,7 +35,7 @@ async function write(count: number) {
     owners.push(await log.claim(claimed))
   }
   const operator = benchOperator(0, 1)
-  const recordsOf = checkpointWriter(operator.state, [])
+  const recordsOf = checkpointWriter(keptState(operator.state), [])
   let offset = 0
   const deliver = (key: Uint8Array, at: number, value: Uint8Array) => void operator.apply(offset++, at, key, value, undefined)
   let records = 1
@@ -77,7 +78,7 @@ async function restore(log: Log) {
   const startedAt = performance.now()
   const owner = await log.claim(claimed)
   let records = 0
-  const restored = await restorePartition(owner, operator.state, {
+  const restored = await restorePartition(owner, keptState(operator.state), {
     partition: 0,
     abort: never,
     stop: never,

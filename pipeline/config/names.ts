@@ -1,6 +1,7 @@
 // The names of databases and topics that follow from an input topic's name.
 
 export const defaultTopic = 'behavior-events'
+export const defaultSignalsTopic = 'customer-signals'
 export const defaultGroup = 'reelpulse'
 
 /** The ClickHouse database of a topic: each has its own, because tables carry no topic column. */
@@ -11,6 +12,15 @@ export function databaseOf(topic: string): string {
 /** The compacted topic that holds the state of a topic's users, as one consumer group knows it. */
 export function changelogOf(topic: string, group: string = defaultGroup): string {
   return `${group}.${topic}.user-state`
+}
+
+/** Customer signals beside a topic of behaviour; they have a database of their own, as every input topic. */
+export function signalsTopicOf(topic: string): string {
+  return topic === defaultTopic ? defaultSignalsTopic : `${topic}.${defaultSignalsTopic}`
+}
+
+export function isSignalsTopic(topic: string): boolean {
+  return topic === defaultSignalsTopic || topic.endsWith(`.${defaultSignalsTopic}`)
 }
 
 export function rejectedTopicOf(topic: string): string {

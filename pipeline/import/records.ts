@@ -24,8 +24,10 @@ export class WrongHeader extends Error {
 const notUtf8 = 'not valid UTF-8'
 const tooLong = `longer than ${maxLineBytes} bytes`
 
+export type FileForm = Pick<Mapping, 'format' | 'csv'>
+
 /** `columns`: those that the mapping names, each of which a header must have. */
-export function recordsOf(mapping: Mapping, columns: readonly string[]): { records: Records; cellsOf: (raw: Buffer) => Cells } {
+export function recordsOf(mapping: FileForm, columns: readonly string[]): { records: Records; cellsOf: (raw: Buffer) => Cells } {
   return mapping.format === 'jsonl' ? jsonRecords() : csvRecords(mapping, columns)
 }
 
@@ -83,7 +85,7 @@ type Row = { line: number; bytes: Buffer; lines: readonly Line[] }
  * Rows are cut here and parsed by csv-parse, which would take everything after a stray quote for one cell: a row whose quotes
  * do not come out costs only its first line.
  */
-function csvRecords(mapping: Mapping, wanted: readonly string[]): { records: Records; cellsOf: (raw: Buffer) => Cells } {
+function csvRecords(mapping: FileForm, wanted: readonly string[]): { records: Records; cellsOf: (raw: Buffer) => Cells } {
   const { header = true, delimiter = ',', columns } = mapping.csv ?? {}
   let names: readonly string[] | undefined = header ? undefined : columns
   const places = new Map<string, number>()

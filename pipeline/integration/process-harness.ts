@@ -11,7 +11,7 @@ import type { PartitionLimits } from '../roles/process/partition-options.ts'
 import type { PartitionProgress } from '../roles/process/partition-progress.ts'
 import { runPartition } from '../roles/process/partition-run.ts'
 import { startProcess } from '../roles/process/process.ts'
-import { knownFlushes, namesOf } from '../start/roles.ts'
+import { topicPlan } from '../start/topic-plan.ts'
 
 export type Member = { log: Log; store: Store }
 
@@ -34,6 +34,7 @@ export async function processAll(options: ProcessedOptions): Promise<PartitionPr
   const ends = (await members[0]!.log.describeTopic(topic))!.partitions.map(({ end }) => end)
   const progress = new Map<number, PartitionProgress>()
   const errors: string[] = []
+  const plan = topicPlan(topic, group)
   const roles = []
   for (const { log, store } of members)
     roles.push(
@@ -42,11 +43,12 @@ export async function processAll(options: ProcessedOptions): Promise<PartitionPr
         log,
         store,
         topic,
-        names: namesOf(topic, group),
+        names: plan.names,
+        work: plan.work,
         settings: { ...defaultSettings, ...options.settings },
         blockSpanMs: 300,
         checkpointMs: options.checkpointMs ?? 1_000,
-        resolve: options.resolve ?? knownFlushes(),
+        resolve: options.resolve ?? plan.resolve,
         onProgress: (of) => progress.set(of.partition, { ...of, rows: { ...of.rows } }),
         tell: (level, message, facts) => {
           if (level === 'error') errors.push(`${message} ${JSON.stringify(facts)}`)
@@ -67,6 +69,7 @@ export async function processAll(options: ProcessedOptions): Promise<PartitionPr
  */
 export async function dieBeyondCheckpoint({ topic, members, group = 'reelpulse', limits, settings }: ProcessedOptions): Promise<void> {
   const { log, store } = members[0]!
+  const plan = topicPlan(topic, group)
   const { partitions, timestamps } = (await log.describeTopic(topic))!
   for (const [partition, { end }] of partitions.entries()) {
     const killed = new AbortController()
@@ -75,11 +78,12 @@ export async function dieBeyondCheckpoint({ topic, members, group = 'reelpulse',
       log,
       store,
       target: { topic, partition, partitionCount: partitions.length, timestamps },
-      names: namesOf(topic, group),
+      names: plan.names,
+      work: plan.work,
       settings: { ...defaultSettings, ...settings },
       blockSpanMs: 1e9,
       checkpointMs: 1e9,
-      resolve: knownFlushes(),
+      resolve: plan.resolve,
       abort: killed.signal,
       stop: new AbortController().signal,
       report({ nextOffset }) {

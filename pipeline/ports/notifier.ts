@@ -1,4 +1,5 @@
 // The port through which people and machines hear of alerts.
+import type { CauseVerdict } from '../../schemas/tables/alert-causes.ts'
 import type { AlertKind, AlertState } from '../../schemas/tables/alerts.ts'
 import type { CellDimension, Grain } from '../../schemas/tables/kpi-deltas.ts'
 
@@ -26,8 +27,10 @@ export type Notification = {
   readonly baseline: number
   readonly denominator: number
   readonly reason: string
-  /** Cells that explain it, strongest first; undefined: not looked for. `share`: of the KPI's change. */
+  /** Cells that explain it, strongest first; undefined: not looked for, or not found yet. `share`: of the KPI's change. */
   readonly causes?: readonly { readonly cell: string; readonly share: number }[] | undefined
+  /** What the attribution comes to, and whether the KPI fell or rose; undefined as `causes`. */
+  readonly attribution?: { readonly verdict: CauseVerdict; readonly change: 'fall' | 'rise' } | undefined
 }
 
 export type Notifier = {

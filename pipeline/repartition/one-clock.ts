@@ -5,7 +5,7 @@ import type { Clock } from '../ports/clock.ts'
 import type { Log } from '../ports/log.ts'
 import type { Store } from '../ports/store.ts'
 import { lastCheckpoint } from '../doctor/read-checkpoint.ts'
-import type { PartitionLimits, PartitionNames } from '../roles/process/partition-options.ts'
+import type { PartitionLimits, BehaviorNames } from '../roles/process/partition-options.ts'
 import { runPartition } from '../roles/process/partition-run.ts'
 import { moveClock } from '../ticks.ts'
 
@@ -13,7 +13,7 @@ export type Place = {
   log: Log
   store: Store
   topic: string
-  names: PartitionNames
+  names: BehaviorNames
   settings: OperatorSettings
   resolve: PartitionOptions['resolve']
   clock: Clock

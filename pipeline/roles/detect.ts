@@ -9,6 +9,7 @@ import type { Notifier } from '../ports/notifier.ts'
 import { StoreAway, type Store } from '../ports/store.ts'
 import { alertInsert, notificationOf } from './detect/alert-rows.ts'
 import { leastClock, readClocks, type Clocks } from './detect/closed-buckets.ts'
+import { causes } from './detect/causes.ts'
 import { delivery, type Delivery } from './detect/delivery.ts'
 import { overdueReviews } from './detect/overdue.ts'
 import type { DetectWatch } from './detect/watch.ts'
@@ -24,6 +25,8 @@ export type DetectOptions = {
   signal: AbortSignal
   /** Who counts. */
   watch?: DetectWatch
+  /** How long an alert waits for its likely causes before it is told without (ms). */
+  causesPatienceMs?: number
   /** Told after each poll. */
   onState?: (state: 'running' | 'waiting_for_store', error?: string) => void
 }
@@ -63,11 +66,16 @@ export type Detection = {
   poll(): Promise<number>
 }
 
-export function newDetection({ store, settings, log, signal, watch }: Omit<DetectOptions, 'notifiers'>, deliveries: Delivery): Detection {
+export function newDetection(
+  { store, settings, log, signal, watch, causesPatienceMs: patienceMs }: Omit<DetectOptions, 'notifiers'>,
+  deliveries: Delivery,
+): Detection {
   const { topic, latenessMs } = settings
   const clocks: Clocks = new Map()
   const unstored: Transition[] = []
   const reviews = overdueReviews(store, topic)
+  const attribution = causes({ store, settings, log, patienceMs })
+  signal.addEventListener('abort', attribution.close, { once: true })
 
   const watches = grains.map(
     (grain) =>
@@ -92,11 +100,13 @@ export function newDetection({ store, settings, log, signal, watch }: Omit<Detec
 
   async function storeAll(): Promise<void> {
     for (let transition; (transition = unstored[0]) !== undefined; unstored.shift()) {
+      // Before it: whoever finds the transition in the table is to find its causes too.
+      const told = await attribution.before(transition)
       await store.insert(alertInsert(topic, transition))
       const { kpi, dimension, value, state, reason } = transition
       log.info({ kpi, dimension, value, state, bucket_at: new Date(transition.bucketAt).toISOString() }, reason)
       watch?.transition(state)
-      deliveries.send(notificationOf(topic, transition))
+      deliveries.send(notificationOf(topic, transition, told))
     }
   }
 
@@ -108,6 +118,7 @@ export function newDetection({ store, settings, log, signal, watch }: Omit<Detec
       if (clockMs === undefined) return 0
       let steps = 0
       for (const one of watches) steps += await one.advance(clockMs)
+      attribution.look(clockMs - latenessMs)
       for (const notification of await reviews.look(clockMs - latenessMs)) {
         log.info({ alert: notification.aboutId, state: notification.state }, notification.reason)
         deliveries.send(notification)

@@ -4,7 +4,7 @@ import { registerHooks } from 'node:module'
 import { parseArgs } from 'node:util'
 import { plants, type Plant } from './plants.ts'
 
-const usage = `npm run simulate -- [--seeds N] [--seed S] [--plant NAME] [--json]
+const usage = `npm run simulate -- [--seeds N] [--seed S] [--plant NAME] [--signals] [--json]
 
 Runs the process role over simulated brokers, store and clocks, with crashes, lost replies, pauses, rebalances and outages
 that a seed decides, and compares what is left with what the log says. The last line says how many seeds failed.
@@ -14,6 +14,7 @@ that a seed decides, and compares what is left with what the log says. The last 
   --seed S       only this seed, and tell what happens in it
   --plant NAME   with a bug planted (${Object.keys(plants).join(', ')}):
                  ends with exit 0 where it is found, within the number of seeds that it must be found in
+  --signals      a topic of customer signals in place of behaviour
   --json         ends with one line of JSON`
 
 function whole(name: string, text: string | undefined, otherwise: number): number {
@@ -32,7 +33,7 @@ function options() {
   try {
     const text = { type: 'string' } as const
     const flag = { type: 'boolean' } as const
-    return parseArgs({ options: { seeds: text, from: text, seed: text, plant: text, json: flag, help: flag } }).values
+    return parseArgs({ options: { seeds: text, from: text, seed: text, plant: text, signals: flag, json: flag, help: flag } }).values
   } catch (error) {
     return end(2, `${(error as Error).message}\n\n${usage}`)
   }
@@ -64,7 +65,8 @@ if (given.help === true) {
 const plant = given.plant === undefined ? undefined : plants[given.plant]
 if (given.plant !== undefined && plant === undefined) end(2, `--plant ${given.plant}: there are ${Object.keys(plants).join(', ')}`)
 if (plant !== undefined) plantIt(plant)
-const { simulate } = await import('./run.ts')
+const { simulate, signals, behavior } = await import('./run.ts')
+const subject = given.signals === true ? signals : behavior
 
 const only = given.seed === undefined ? undefined : whole('seed', given.seed, 0)
 const from = only ?? whole('from', given.from, 1)
@@ -73,7 +75,7 @@ const failed: { seed: number; findings: string[] }[] = []
 const sums = { seeds: 0, flushes: 0, events: 0, kills: 0, pauses: 0, owners: 0, parts: 0 }
 let toldAt = performance.now()
 for (let seed = from; seed < from + count; seed++) {
-  const result = await simulate(seed, only === undefined ? undefined : (line) => process.stderr.write(`${line}\n`))
+  const result = await simulate(seed, only === undefined ? undefined : (line) => process.stderr.write(`${line}\n`), subject)
   sums.seeds++
   for (const key of ['flushes', 'events', 'kills', 'pauses', 'owners', 'parts'] as const) sums[key] += result[key]
   const { findings } = result
@@ -92,7 +94,8 @@ for (let seed = from; seed < from + count; seed++) {
 process.stdout.write(
   `${sums.kills} kills, ${sums.pauses} pauses, ${sums.owners} owners lost, ${sums.flushes} flushes, ${sums.parts} parts, ${sums.events} steps\n`,
 )
-if (failed.length > 0 && plant === undefined) process.stdout.write(`again: npm run simulate -- --seed ${failed[0]!.seed}\n`)
+if (failed.length > 0 && plant === undefined)
+  process.stdout.write(`again: npm run simulate --${given.signals === true ? ' --signals' : ''} --seed ${failed[0]!.seed}\n`)
 process.stdout.write(`${sums.seeds} seeds, ${failed.length} failed\n`)
 if (given.json === true) process.stdout.write(`${JSON.stringify({ ...sums, failed: failed.length, failures: failed })}\n`)
 process.exit(failed.length > 0 === (plant !== undefined) ? 0 : 1)

@@ -57,7 +57,7 @@ export const plants: Readonly<Record<string, Plant>> = {
   'token-without-part': {
     says: "a part's token does not name the part",
     seeds: 50,
-    changes: [...nobodyAsks, { file: 'pipeline/roles/process/insert.ts', find: '/${table}/${part.part}`', replace: '/${table}`' }],
+    changes: [...nobodyAsks, { file: 'pipeline/roles/process/insert.ts', find: '/${table}/${part.part}${whose}`', replace: '/${table}${whose}`' }],
   },
   'blocks-by-wall-clock': {
     says: 'a block also ends when the wall clock says that it has been open for long',
@@ -108,7 +108,7 @@ export const plants: Readonly<Record<string, Plant>> = {
   'marks-not-restored': {
     says: 'a new owner does not get back who was counted where',
     seeds: 50,
-    changes: [{ file: 'pipeline/roles/process/restore.ts', find: 'putMarks(state, at.grain, value)', replace: 'void value' }],
+    changes: [{ file: 'pipeline/roles/process/restore.ts', find: 'state.putMarks(at.grain, value)', replace: 'void value' }],
   },
   'seen-ids-not-restored': {
     says: 'a new owner does not get back which ids were accepted',

@@ -2,10 +2,14 @@
 // wrong that its seed says, then a calm end; and what is wrong with what it left.
 import { defaultSettings } from '../../operators/settings.ts'
 import { decodeRows } from '../../schemas/row-binary.ts'
-import { blockTables } from '../roles/process/rows.ts'
+import { blockTables, signalBlockTables } from '../../schemas/tables/catalogue.ts'
+import { behaviorWork } from '../roles/process/behavior-work.ts'
+import type { OutboxTopics } from '../roles/process/outbox.ts'
+import { signalWork } from '../roles/process/signal-work.ts'
+import type { WorkMaker } from '../roles/process/work.ts'
 import { userFeaturesTable } from '../../schemas/tables/user-features.ts'
 import { startProcess, type ProcessRole } from '../roles/process/process.ts'
-import { app } from './app.ts'
+import { app, behaviorMessages, signalMessages, type Messages } from './app.ts'
 import { chance } from './chance.ts'
 import { findings, lastCheckpoint } from './judge.ts'
 import { logServer } from './log-server.ts'
@@ -26,20 +30,42 @@ export type RunResult = {
   parts: number
 }
 
-const topic = 'behavior-events'
-const names = { group: 'reelpulse', changelog: 'user-state', outbox: { tierChanges: 'tier-changes', rejected: 'rejected' } }
+/** What the topic holds. */
+export type Subject = {
+  readonly topic: string
+  readonly outbox: OutboxTopics
+  readonly work: WorkMaker
+  readonly tables: readonly string[]
+  messages(users: number): Messages
+}
+
+export const behavior: Subject = {
+  topic: 'behavior-events',
+  outbox: { tierChanges: 'tier-changes', rejected: 'rejected' },
+  work: behaviorWork,
+  tables: blockTables.map(({ name }) => name),
+  messages: behaviorMessages,
+}
+export const signals: Subject = {
+  topic: 'customer-signals',
+  outbox: { rejected: 'rejected' },
+  work: signalWork,
+  tables: signalBlockTables.map(({ name }) => name),
+  messages: signalMessages,
+}
+
 const settings = { ...defaultSettings, emitMs: 1_000 }
 const sessionTimeoutMs = 3_000
 const patienceMs = 2_000
 /** So long may the calm end take, in the run's own time. */
 const calmMs = 600_000
 
-const blockTableNames = blockTables().all.map(({ table }) => table.name)
-
 /** One process of the group, through all its lives. */
 type Member = { name: string; host: Host; role: ProcessRole | undefined; ended: boolean }
 
-export async function simulate(seed: number, tell?: (line: string) => void): Promise<RunResult> {
+export async function simulate(seed: number, tell?: (line: string) => void, subject: Subject = behavior): Promise<RunResult> {
+  const { topic, work, tables: blockTableNames } = subject
+  const names = { group: 'reelpulse', changelog: 'user-state', outbox: subject.outbox }
   const draw = chance(seed, 1)
   const scenario = drawScenario(draw)
   const room = world(scenario.startMs)
@@ -72,7 +98,7 @@ export async function simulate(seed: number, tell?: (line: string) => void): Pro
     simulatedLog(room, brokers, phone, net, clients, () => faultOf(scenario.logFaults)),
     topic,
     chance(seed, 6),
-    scenario,
+    { messages: subject.messages(scenario.users), everyMs: scenario.everyMs },
   )
 
   const members: Member[] = []
@@ -91,7 +117,7 @@ export async function simulate(seed: number, tell?: (line: string) => void): Pro
       clock: life.clock,
     }
     const role = startProcess({
-      ...ports, topic, names, settings,
+      ...ports, topic, names, settings, work,
       newId: clients.uuid,
       blockSpanMs: scenario.blockSpanMs,
       checkpointMs: scenario.checkpointMs,
@@ -251,6 +277,7 @@ export async function simulate(seed: number, tell?: (line: string) => void): Pro
         changelog: names.changelog,
         outbox: names.outbox,
         settings,
+        work,
         limits: scenario.limits,
         targets,
         merged,

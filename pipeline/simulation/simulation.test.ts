@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
 import { plants } from './plants.ts'
-import { simulate } from './run.ts'
+import { signals, simulate } from './run.ts'
 
 const run = promisify(execFile)
 const main = fileURLToPath(new URL('main.ts', import.meta.url))
@@ -25,6 +25,19 @@ test('whatever goes wrong, the tables and topics are those of a run in which not
   expect(sums.owners).toBeGreaterThan(20)
   expect(sums.parts).toBeGreaterThan(10_000)
 }, 600_000)
+
+test('the same holds for customer signals', async () => {
+  const failures: string[] = []
+  const sums = { kills: 0, owners: 0, parts: 0 }
+  for (let seed = first; seed < first + 30; seed++) {
+    const result = await simulate(seed, undefined, signals)
+    if (result.findings.length > 0) failures.push(`seed ${seed}: ${result.findings.slice(0, 3).join('; ')}`)
+    for (const key of ['kills', 'owners', 'parts'] as const) sums[key] += result[key]
+  }
+  expect(failures).toEqual([])
+  expect(sums.kills).toBeGreaterThan(25)
+  expect(sums.parts).toBeGreaterThan(1_000)
+}, 300_000)
 
 test('a seed gives the same run again, to the last step', async () => {
   const told = async () => {

@@ -1,5 +1,6 @@
 // Goes on past a hole in the log: looks for what is lost, and, told to, lets a partition begin again behind it
 // (docs/decisions/holes-in-the-log.md).
+import { keptState } from '../../operators/partition/kept-state.ts'
 import { partitionOperator } from '../../operators/partition/partition.ts'
 import { murmur2 } from '../../operators/hash.ts'
 import { userStateWriter } from '../../operators/partition/state.ts'
@@ -125,7 +126,7 @@ async function restoredOperator(owner: PartitionOwner, partition: number, partit
   const operator = partitionOperator({
     settings, partition, partitionCount, operators: 'all', sink: rowSink(partitionCount).sink, resolve: () => 'unknown_schema',
   }) // prettier-ignore
-  const into = restorer(operator.state)
+  const into = restorer(keptState(operator.state))
   for await (const batch of owner.restore()) into.take(batch)
   const restored: Restored = into.done()
   return { operator, restored }

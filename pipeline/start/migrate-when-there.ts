@@ -6,10 +6,15 @@ import type { Logger } from '../log/logger.ts'
 import type { Store } from '../ports/store.ts'
 import { unlessAborted } from '../unless-aborted.ts'
 import { untilAcknowledged } from '../roles/process/until-acknowledged.ts'
+import type { TopicPlan } from './topic-plan.ts'
 
 /** Brings the tables to their form. False where `signal` came first. */
-export const migrateWhenThere = (store: Store, signal: AbortSignal, logger: Pick<Logger, 'warn'>): Promise<boolean> =>
-  whenThere(() => store.migrate(tables, views), signal, logger)
+export const migrateWhenThere = (
+  store: Store,
+  signal: AbortSignal,
+  logger: Pick<Logger, 'warn'>,
+  form: Pick<TopicPlan, 'tables' | 'views'> = { tables, views },
+): Promise<boolean> => whenThere(() => store.migrate(form.tables, form.views), signal, logger)
 
 /** `work` may be begun again at any time. False where `signal` came first. */
 export async function whenThere(work: () => Promise<void>, signal: AbortSignal, logger: Pick<Logger, 'warn'>): Promise<boolean> {

@@ -3,7 +3,7 @@ import { systemClock } from '../adapters/system-clock.ts'
 import { behaviorBatch } from '../../schemas/behavior-batch.ts'
 import type { OperatorSettings } from '../../operators/settings.ts'
 import { flushResolver } from '../adapters/avro-resolver.ts'
-import { cellText } from '../../operators/alerts/tell.ts'
+import { cellText, likelyCauseText } from '../../operators/alerts/tell.ts'
 import { callbackNotifier } from '../adapters/callback-notifier.ts'
 import { receiversOf } from '../alerts/receivers.ts'
 import type { DetectSettings } from '../config/groups.ts'
@@ -14,14 +14,14 @@ import type { Log } from '../ports/log.ts'
 import type { Notifier } from '../ports/notifier.ts'
 import type { Store } from '../ports/store.ts'
 import { detect } from '../roles/detect.ts'
-import type { PartitionNames } from '../roles/process/partition-options.ts'
+import type { BehaviorNames } from '../roles/process/partition-options.ts'
 import { startProcess, type ProcessRole } from '../roles/process/process.ts'
 import { beWriter } from './be-writer.ts'
 import { migrateWhenThere, whenThere } from './migrate-when-there.ts'
 import type { Monitoring } from './monitoring.ts'
 import type { AlertLine, ProgressBoard } from './progress.ts'
 
-export function namesOf(topic: string, group: string): PartitionNames {
+export function namesOf(topic: string, group: string): BehaviorNames {
   return {
     group,
     changelog: changelogOf(topic, group),
@@ -81,10 +81,13 @@ export async function startRoles(options: RolesOptions): Promise<Roles | undefin
 
   const stopDetect = new AbortController()
   const notifiers: Notifier[] = [
-    callbackNotifier('view', ({ decidedAt, firedAt, state, kpi, dimension, value, reason }) => {
+    callbackNotifier('view', (notification) => {
+      const { decidedAt, firedAt, state, kpi, dimension, value, reason } = notification
       // What was only suspected, and did not come true, is in table `alerts`; nobody is told.
       if (firedAt === undefined) return
-      const line = { at: decidedAt, state, text: `${kpi} of ${cellText({ dimension, value })}: ${reason}` }
+      const likely = likelyCauseText(notification)
+      const cause = likely === undefined ? '' : `; likely cause: ${likely}`
+      const line = { at: decidedAt, state, text: `${kpi} of ${cellText({ dimension, value })}: ${reason}${cause}` }
       board.alert(line)
       options.onAlert(line)
     }),

@@ -1,5 +1,6 @@
 // What a run came to: printed when `start` ends.
 import { readFileSync } from 'node:fs'
+import type { Table } from '../../schemas/table.ts'
 import { blockTables } from '../../schemas/tables/catalogue.ts'
 import type { Tier } from '../../schemas/tiers.ts'
 import type { Store } from '../ports/store.ts'
@@ -27,10 +28,11 @@ export type Summary = {
 export async function summarize(
   store: Store,
   snapshot: Snapshot,
-  facts: { topic: string; wallS: number; dataDir: string },
+  facts: { topic: string; wallS: number; dataDir: string; tables?: readonly Table[] },
 ): Promise<Summary> {
   const rows: Record<string, number> = {}
-  for (const { name } of blockTables) rows[name] = (await store.query<{ n: number }>(`SELECT count() AS n FROM ${name}`))[0]!.n
+  for (const { name } of facts.tables ?? blockTables)
+    rows[name] = (await store.query<{ n: number }>(`SELECT count() AS n FROM ${name}`))[0]!.n
   const { user, system } = process.cpuUsage()
   const engine = engineCpuSeconds(facts.dataDir)
   const perMillion = (seconds: number) => (snapshot.events === 0 ? 0 : round((seconds * 1e6) / snapshot.events))

@@ -1,12 +1,16 @@
 // The three kinds of simulated traffic that `npm start` can bring.
+import { signalsTopicOf } from '../config/names.ts'
 import type { Log } from '../ports/log.ts'
 import { planSimulation } from '../traffic/plan.ts'
 import { topicTail } from '../traffic/topic-tail.ts'
+import { liveSignals, writeSignals } from '../traffic/write-signals.ts'
 import { liveTraffic, writeTraffic } from '../traffic/write-traffic.ts'
 
 export type StartTraffic = {
   readonly title: string
   readonly timestamps: 'append' | 'create'
+  /** It brings customer signals too, in a topic beside (signalsTopicOf). */
+  readonly signals: boolean
   /** Resolves when it is over, or aborted. */
   run(log: Log, topic: string, signal: AbortSignal): Promise<void>
 }
@@ -16,8 +20,12 @@ export function live(rate: number, seed: number): StartTraffic {
   return {
     title: `live traffic, ${rate} events a second`,
     timestamps: 'append',
+    signals: true,
     async run(log, topic, signal) {
-      await liveTraffic(log, topic, { rate, seed, faults, signal })
+      await Promise.all([
+        liveTraffic(log, topic, { rate, seed, faults, signal }),
+        liveSignals(log, signalsTopicOf(topic), { eventsPerSecond: rate, seed, signal }),
+      ])
     },
   }
 }
@@ -27,11 +35,12 @@ export function drained(events: number, seed: number, nowMs: number, zoneName: s
   return {
     title: `${events} simulated events`,
     timestamps: 'create',
+    signals: true,
     async run(log, topic, signal) {
       const plan = planSimulation({ events }, nowMs, zoneName)
       if (plan.kind !== 'span') throw new Error('a number of events is a span of log time')
       const { eventsPerSecond, fromMs } = plan
-      await writeTraffic(log, topic, {
+      const written = await writeTraffic(log, topic, {
         seed,
         signal,
         events,
@@ -39,6 +48,8 @@ export function drained(events: number, seed: number, nowMs: number, zoneName: s
         eventsPerSecond,
         fromMs,
       })
+      const span = { fromMs: written.fromMs, untilMs: written.reachedMs }
+      await writeSignals(log, signalsTopicOf(topic), { seed, eventsPerSecond, signal, ...span })
     },
   }
 }
@@ -59,6 +70,7 @@ export function incident(channel: string, seed: number, nowMs: number): StartTra
   return {
     title: `6 h of simulated log time, then completion of channel ${channel} drops by half; log time runs at ${speed} times its speed`,
     timestamps: 'create',
+    signals: false,
     async run(log, topic, signal) {
       const tail = await topicTail(log, topic)
       const startMs = Math.max(tail.clockMs + 1, Math.floor(nowMs / 60_000) * 60_000 - quietMs)

@@ -10,8 +10,8 @@ type Action = (typeof actions)[number]
 export const command = defineCommand({
   name: 'alert',
   summary: 'what fires; take an alert on, write its review, measure what was done',
-  help: `list shows alerts, the latest first: those that are open, or --which unreviewed or all. show has all of one: transitions, review,
-deliveries. ack says that somebody looks into it. note writes down a remark, --cause (the root cause) and --strategy (what was done, and
+  help: `list shows alerts, the latest first: those that are open, or --which unreviewed or all. show has all of one: transitions, likely
+causes, review, deliveries. ack says that somebody looks into it. note writes down a remark, --cause (the root cause) and --strategy (what was done, and
 --strategy-at when it took effect). close ends the review; a cause must be written by then. Whose review is not written by due_at
 fires an alert of its own.
 

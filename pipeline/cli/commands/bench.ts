@@ -20,6 +20,7 @@ With --topic it reads that topic once, appends nothing to it, and writes the che
     ['bench --restore', "How fast a million users' state comes back, beside kafkajs alone on the same topic."],
     ['bench --checkpoints', 'What checkpoints take of the CPU in steady state.'],
     ['bench --attribution', 'How fast the causes of a drop are found among a million leaves.'],
+    ['bench --attribution --engine', 'The same from table events of the embedded engine, as the detect role does it.'],
     ['bench --brokers 127.0.0.1:9092 --topic bench-events --sums sums.txt', "One run over a topic, and its rows' sums."],
   ],
   flags: z.object({
@@ -38,6 +39,7 @@ With --topic it reads that topic once, appends nothing to it, and writes the che
     users: z.int('a whole number').min(100, 'at least 100').default(1_000_000).describe('Of --restore.'),
     checkpoints: z.boolean().default(false).describe('Only what checkpoints cost, on against off, every ten seconds of log time.'),
     attribution: z.boolean().default(false).describe('Only how fast the causes of a drop are found.'),
+    engine: z.boolean().default(false).describe('--attribution: from events in the embedded engine, the query with it.'),
     leaves: z
       .int('a whole number')
       .min(1_000, 'at least 1000')
@@ -52,6 +54,16 @@ With --topic it reads that topic once, appends nothing to it, and writes the che
     if (flags.memory) {
       const figures = await runMemory()
       print(`${figures.users} users, ${figures.busyUsers} of them busy: ${figures.rssMb} MB at the end, ${figures.tiles} tiles`)
+      result(figures)
+      return exitGood
+    }
+    if (flags.attribution && flags.engine) {
+      const { measureAttributionEngine } = await import('../../bench/attribution-engine.ts')
+      const figures = await measureAttributionEngine(flags.leaves, flags.rounds, note)
+      const { leaves, events, rows, seconds, querySeconds, explainSeconds, firstSeconds, rssMb, found } = figures
+      print(
+        `${leaves} leaves of ${events} events (${rows} rows) end to end in ${seconds.toFixed(2)} s: query ${querySeconds.toFixed(2)} s, attribution ${explainSeconds.toFixed(2)} s (first run ${firstSeconds.toFixed(2)} s), ${rssMb} MB beside the engine; found ${found}`,
+      )
       result(figures)
       return exitGood
     }

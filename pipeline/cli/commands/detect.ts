@@ -10,6 +10,7 @@ import {
   topicSettings,
 } from '../../config/groups.ts'
 import { pick } from '../../config/group.ts'
+import { behaviorOnly } from '../behavior-only.ts'
 import { defineCommand, exitGood } from '../command.ts'
 
 export const command = defineCommand({
@@ -20,6 +21,7 @@ the catalogue says, of everything together and of each channel, region, app vers
 the KPI is worse than what was usual at this time of the week by more than its threshold (15 %) in two closed buckets in a row (one day),
 and by more than chance; or where there is no data at all. It is resolved after three buckets back above 90 % of what was usual.
 docs/guide/detection.md has every rule. What has closed it rolls up into table kpi_cells, which the views read and which is kept for 400 days.
+As it fires it is given its likely causes, found in table events (docs/guide/attribution.md).
 
 Every transition is a row of table alerts and a line of the messages, and goes to the Alertmanager, the webhook and topic kpi-alerts (where
 KAFKA_BROKERS is set) until each has acknowledged it: what one has not is sent after the next start. It can be stopped and started at any time, and may run twice: an alert stays one. /healthz, /readyz and /metrics answer on --port. Ends with Ctrl-C.`,
@@ -50,6 +52,7 @@ KAFKA_BROKERS is set) until each has acknowledged it: what one has not is sent a
     const log = logger('detect', settings.logger)
     const { latenessS } = settings.detect
     const { topic } = settings.topic
+    behaviorOnly(topic, 'detect')
     let opened: ReturnType<typeof openLog> | undefined
     const forget = (error: unknown): never => {
       opened = undefined

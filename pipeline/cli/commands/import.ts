@@ -4,6 +4,7 @@ import { pick } from '../../config/group.ts'
 import { dataSettings, logSettings, processSettings, topicSettings } from '../../config/groups.ts'
 import { defaultTopic } from '../../config/names.ts'
 import { WrongSetting } from '../../config/value.ts'
+import { behaviorOnly } from '../behavior-only.ts'
 import { defineCommand, exitFailed, exitFinding, exitGood, UsageError } from '../command.ts'
 
 const badRowsShown = 20
@@ -49,6 +50,7 @@ file and mapping must then be the same. Ids of events follow from the import's n
       import('node:path'),
     ])
     const { topic, partitions } = settings.topic
+    behaviorOnly(topic, 'import')
     const [file] = positionals as [string]
     if (topic === defaultTopic)
       throw new UsageError(

@@ -1,7 +1,7 @@
 // `reelpulse migrate`: brings the store's tables and views to their form.
 import { dataSettings, storeSettings, topicSettings } from '../../config/groups.ts'
 import { pick } from '../../config/group.ts'
-import { databaseOf } from '../../config/names.ts'
+import { databaseOf, defaultGroup } from '../../config/names.ts'
 import { defineCommand, exitGood } from '../command.ts'
 
 export const command = defineCommand({
@@ -17,11 +17,8 @@ away, and does nothing where all is as it should be. Where a table cannot be bro
   settings: { data: dataSettings, topic: pick(topicSettings, ['topic']), store: storeSettings },
   json: true,
   async run({ settings, print, result }) {
-    const [{ openStore }, { tables }, { views }] = await Promise.all([
-      import('../../adapters/open.ts'),
-      import('../../../schemas/tables/catalogue.ts'),
-      import('../../../operators/views.ts'),
-    ])
+    const [{ openStore }, { topicPlan }] = await Promise.all([import('../../adapters/open.ts'), import('../../start/topic-plan.ts')])
+    const { tables, views } = topicPlan(settings.topic.topic, defaultGroup)
     const store = await openStore(settings)
     try {
       await store.migrate(tables, views)

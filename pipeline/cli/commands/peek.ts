@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { anyTopicSettings, dataSettings, processSettings, storeSettings } from '../../config/groups.ts'
 import { pick } from '../../config/group.ts'
 import { defaultTopic } from '../../config/names.ts'
+import { behaviorOnly } from '../behavior-only.ts'
 import { defineCommand, exitFinding, exitGood } from '../command.ts'
 
 export const command = defineCommand({
@@ -34,6 +35,7 @@ the user, or of the one that is given. Exits 1 where nothing is known of that us
     ])
     const userId = positionals[0]!
     const wanted = settings.topic.topic
+    if (wanted !== undefined) behaviorOnly(wanted, 'peek')
     // Held open till the end: with the last store of a directory its engine would stop.
     const first = await openStore({ ...settings, topic: { topic: wanted ?? defaultTopic } }, { create: false })
     try {

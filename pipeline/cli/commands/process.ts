@@ -9,7 +9,7 @@ import {
   storeSettings,
   topicSettings,
 } from '../../config/groups.ts'
-import { defaultTopic } from '../../config/names.ts'
+import { defaultSignalsTopic, defaultTopic } from '../../config/names.ts'
 import { defineCommand, exitGood, UsageError } from '../command.ts'
 
 const tellMs = 10_000
@@ -18,13 +18,15 @@ export const command = defineCommand({
   name: 'process',
   summary: "the process role alone: a topic's flushes in, features, tiers and KPI deltas out",
   help: `Takes its share of the topic's partitions, keeps the state of their users, and writes what follows from every flush into the
-tables, once. Start as many as you like with the same group: they share the partitions, and take over from one that dies. Ends with
-Ctrl-C: what is in flight lands first, and the next start goes on from there. Topic behavior-events is created where it is missing.
+tables, once. Topic customer-signals, and any whose name ends in .customer-signals, holds customer signals instead: these go into table
+customer_signals of its database. Start as many as you like with the same group: they share the partitions, and take over from one that dies. Ends with
+Ctrl-C: what is in flight lands first, and the next start goes on from there. Topics behavior-events and customer-signals are created where they are missing.
 /healthz, /readyz and /metrics answer on --port.
 
 --until-end stops by itself once everything that the topic holds at the start is processed; it wants to be the only one of its group.`,
   examples: [
     ['process', 'Topic behavior-events, until Ctrl-C.'],
+    ['process --topic customer-signals', 'Ratings, replies, NPS, reports and cost.'],
     ['process --topic shopping --until-end', 'What import has brought into topic shopping; then end.'],
     ['process --brokers kafka:9092 --clickhouse-url http://clickhouse:8123', 'On servers; as many of these as there are partitions.'],
   ],
@@ -48,7 +50,7 @@ Ctrl-C: what is in flight lands first, and the next start goes on from there. To
       { logger },
       { operatorSettingsOf },
       { startProcess },
-      { knownFlushes, namesOf },
+      { topicPlan },
       { progressBoard },
       { summarize, summaryLines },
       { endsOf, untilProcessed },
@@ -62,7 +64,7 @@ Ctrl-C: what is in flight lands first, and the next start goes on from there. To
       import('../../log/logger.ts'),
       import('../../config/operator-settings.ts'),
       import('../../roles/process/process.ts'),
-      import('../../start/roles.ts'),
+      import('../../start/topic-plan.ts'),
       import('../../start/progress.ts'),
       import('../../start/summary.ts'),
       import('../../start/until-processed.ts'),
@@ -73,6 +75,7 @@ Ctrl-C: what is in flight lands first, and the next start goes on from there. To
     ])
     const { topic, group, partitions } = settings.topic
     const operators = operatorSettingsOf(settings.process)
+    const plan = topicPlan(topic, group)
     const messages = logger('process', settings.logger)
     // Where all is started at once, Kafka and ClickHouse may come later: waited for, until somebody says stop.
     let begun = false
@@ -86,13 +89,14 @@ Ctrl-C: what is in flight lands first, and the next start goes on from there. To
     try {
       if ((await soonOrStopped(log.describeTopic(topic))) === undefined) {
         // Another's name may be mistyped, and only its writer knows whose time it has.
-        if (topic !== defaultTopic) throw new UsageError(`topic ${topic} does not exist: reelpulse simulate and reelpulse import make one`)
+        if (topic !== defaultTopic && topic !== defaultSignalsTopic)
+          throw new UsageError(`topic ${topic} does not exist: reelpulse simulate and reelpulse import make one`)
         await soonOrStopped(log.createTopic({ topic, partitions, timestamps: 'append' }))
       }
       const store = await openStore(settings, { logger: messages })
       try {
         const monitored = monitoring.beginProcess({ log, store, topic })
-        if (!(await migrateWhenThere(store, signal, messages))) return exitGood
+        if (!(await migrateWhenThere(store, signal, messages, plan))) return exitGood
         if (!(await whenThere(() => beWriter(store, topic, group), signal, messages))) return exitGood
         const startedAt = Date.now()
         const ends = await soonOrStopped(endsOf(log, topic))
@@ -102,11 +106,12 @@ Ctrl-C: what is in flight lands first, and the next start goes on from there. To
           log: monitored.log,
           store: monitored.store,
           topic,
-          names: namesOf(topic, group),
+          names: plan.names,
+          work: plan.work,
           settings: operators,
           blockSpanMs: settings.process.blockSpanS * 1000,
           checkpointMs: settings.process.checkpointS * 1000,
-          resolve: knownFlushes(),
+          resolve: plan.resolve,
           onProgress(progress) {
             board.report(progress)
             monitored.report(progress)
@@ -130,7 +135,12 @@ Ctrl-C: what is in flight lands first, and the next start goes on from there. To
           await role.stop()
         }
         const wallS = (Date.now() - startedAt) / 1000
-        const summary = await summarize(store, board.snapshot(), { topic, wallS, dataDir: settings.data.dir })
+        const summary = await summarize(store, board.snapshot(), {
+          topic,
+          wallS,
+          dataDir: settings.data.dir,
+          tables: plan.blockTables,
+        })
         for (const line of summaryLines(summary)) print(line)
         result(summary)
       } finally {

@@ -1,6 +1,7 @@
 // `reelpulse repartition`: moves users' states to where they belong once a topic has more partitions.
 import { z } from 'zod'
 import { loggerSettings, pipelineSettings } from '../../config/groups.ts'
+import { behaviorOnly } from '../behavior-only.ts'
 import { defineCommand, exitGood, UsageError } from '../command.ts'
 
 export const command = defineCommand({
@@ -31,6 +32,7 @@ pipeline runs with. Killed, it can be run again, and until it is through \`proce
   json: true,
   async run({ flags, settings, print, result, signal }) {
     const { topic, group } = settings.topic
+    behaviorOnly(topic, 'repartition')
     const [
       { openLog, openStore },
       { systemClock },

@@ -5,6 +5,7 @@ import { pick } from '../../config/group.ts'
 import { pipelineSettings, processSettings } from '../../config/groups.ts'
 import { changelogOf, rejectedTopicOf } from '../../config/names.ts'
 import { WrongSetting } from '../../config/value.ts'
+import { behaviorOnly } from '../behavior-only.ts'
 import { defineCommand, exitFailed, exitGood, UsageError } from '../command.ts'
 
 const notReplayableShown = 20
@@ -53,6 +54,7 @@ the pipeline runs with (currency, emit interval). docs/guide/replay.md has more.
   async run({ flags, settings, print, note, result, signal }) {
     const { partition, from, to } = flags
     const { topic, group } = settings.topic
+    behaviorOnly(topic, 'replay')
     const isRange = partition !== undefined
     if (!isRange && (from !== undefined || to !== undefined))
       throw new UsageError('--from and --to are offsets of one partition: add --partition')

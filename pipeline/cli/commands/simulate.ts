@@ -4,6 +4,7 @@ import { dataSettings, logSettings, processSettings, topicSettings } from '../..
 import { pick } from '../../config/group.ts'
 import { defaultTopic } from '../../config/names.ts'
 import { WrongSetting } from '../../config/value.ts'
+import { behaviorOnly } from '../behavior-only.ts'
 import { defineCommand, exitGood, UsageError } from '../command.ts'
 
 const most = 1e9
@@ -74,6 +75,7 @@ simulated traffic already it goes on at the topic's clock, with the same users a
       import('../../ports/log.ts'),
     ])
     const { topic, partitions } = settings.topic
+    behaviorOnly(topic, 'simulate')
     const plan = planSimulation(flags, Date.now(), settings.process.zone)
     if (plan.kind === 'wrong') throw new WrongSetting(plan.problems)
     if (plan.kind === 'span' && topic === defaultTopic)

@@ -11,6 +11,7 @@ import {
   topicSettings,
 } from '../../config/groups.ts'
 import { defaultTopic } from '../../config/names.ts'
+import { behaviorOnly } from '../behavior-only.ts'
 import { defineCommand, exitGood, UsageError } from '../command.ts'
 
 export const command = defineCommand({
@@ -66,6 +67,8 @@ one channel, on topic incident.`,
       { endsOf, untilProcessed },
       { patientLog },
       { openMonitoring },
+      { startSignals },
+      { signalsTopicOf },
     ] = await Promise.all([
       import('../../adapters/open.ts'),
       import('../../log/logger.ts'),
@@ -78,8 +81,11 @@ one channel, on topic incident.`,
       import('../../start/until-processed.ts'),
       import('../../start/patient-log.ts'),
       import('../../start/monitoring.ts'),
+      import('../../start/signals.ts'),
+      import('../../config/names.ts'),
     ])
     const asked = settings.topic.topic
+    behaviorOnly(asked, 'start')
     const special = flags.incident ? 'incident' : flags.events === undefined ? defaultTopic : 'simulation'
     const topic = asked === defaultTopic ? special : asked
     const traffic = flags.incident
@@ -98,8 +104,14 @@ one channel, on topic incident.`,
     })
     try {
       const store = await openStore({ ...settings, topic: { topic } }, { logger: messages })
+      const signalsTopic = signalsTopicOf(topic)
+      const signalsStore = traffic.signals
+        ? await openStore({ ...settings, topic: { topic: signalsTopic } }, { logger: messages })
+        : undefined
       try {
         await log.createTopic({ topic, partitions: settings.topic.partitions, timestamps: traffic.timestamps })
+        if (signalsStore !== undefined)
+          await log.createTopic({ topic: signalsTopic, partitions: settings.topic.partitions, timestamps: traffic.timestamps })
         const startedAt = Date.now()
         const board = progressBoard(Date.now)
         print(`Reelpulse: ${traffic.title}; topic ${topic}, state in ${settings.data.dir}`)
@@ -128,14 +140,31 @@ one channel, on topic incident.`,
           view.close()
           return exitGood
         }
+        const signals =
+          signalsStore === undefined
+            ? undefined
+            : await startSignals({
+                log,
+                store: signalsStore,
+                topic: signalsTopic,
+                group: settings.topic.group,
+                operators: operatorSettingsOf(settings.process),
+                blockSpanS: settings.process.blockSpanS,
+                checkpointS: settings.process.checkpointS,
+                logger: messages,
+                monitoring,
+                signal,
+              })
         await traffic.run(
           patientLog(log, signal, (message) => messages.warn(message)),
           topic,
           signal,
         )
         if (!signal.aborted) await untilProcessed(() => endsOf(log, topic), board, roles.process, signal)
+        if (!signal.aborted && signals !== undefined)
+          await untilProcessed(() => endsOf(log, signalsTopic), signals.board, signals.role, signal)
         if (signal.aborted) view.say('stopping: what is in flight lands first (Ctrl-C again: at once, and the next start does it over)')
-        await roles.stop()
+        await Promise.all([roles.stop(), signals?.role.stop()])
         view.close()
         view.show(board.snapshot())
         const summary = await summarize(store, board.snapshot(), {
@@ -144,8 +173,10 @@ one channel, on topic incident.`,
           dataDir: settings.data.dir,
         })
         for (const line of summaryLines(summary)) print(line)
-        result(summary)
+        if (signals !== undefined) print(`customer signals: ${signals.board.snapshot().events} in topic ${signalsTopic}`)
+        result({ ...summary, ...(signals === undefined ? {} : { signals: signals.board.snapshot().events }) })
       } finally {
+        await signalsStore?.close()
         await store.close()
       }
     } finally {

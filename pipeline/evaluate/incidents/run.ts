@@ -5,6 +5,7 @@ import type { Metric, Sample } from '../../../operators/detect/metric.ts'
 import { zone } from '../../../operators/time/zone.ts'
 import { attribute } from '../../../operators/attribution/attribute.ts'
 import { baselineOf, type Bucket } from '../../../operators/attribution/baseline.ts'
+import { laterMsOf, windowsOf, type Revision } from '../../../operators/attribution/windows.ts'
 import { dimensionNames, drawnKpiNames, drawnKpis, minuteMs, type DrawnKpi, type Plan } from './plan.ts'
 import { leafMeasures, world, type LeafMeasure, type World, type WorldOptions } from './world.ts'
 
@@ -15,9 +16,9 @@ export type Fired = {
   readonly value: string
   readonly atMinute: number
   readonly reason: string
-  /** From the buckets that made it fire. */
+  /** As the role explains it when it fires: from the buckets that made it fire. */
   readonly atOnce: Explained
-  /** From all there is `laterMinutes` after, the alert still open or not. */
+  /** As it does once more: from all there is `laterMinutes` after, the alert still open or not. */
   readonly later: Explained
 }
 
@@ -25,9 +26,7 @@ export type Explained = { readonly verdict: string; readonly causes: readonly Re
 
 /** A Monday. */
 const beginMs = Date.UTC(2026, 0, 5)
-/** Minutes before the drop that the attribution compares with, in buckets as long as the drop is old. */
-const baselineMinutes = 60
-export const laterMinutes = 15
+export const laterMinutes = laterMsOf('minute') / minuteMs
 const ringMinutes = 96
 
 export type RunOptions = WorldOptions & {
@@ -60,11 +59,11 @@ export function run({ plan, metrics, latenessMs, historyDays, note, ...options }
     )
     for (const transition of transitions)
       if (transition.state === 'firing' && transition.firedAt === transition.decidedAt)
-        open.push({ at, transition, atOnce: explain(transition, at, ring, made) })
+        open.push({ at, transition, atOnce: explain(transition, 'firing', ring, made) })
     while (open.length > 0 && (open[0]!.at <= at - laterMinutes || at === plan.days * 1_440 - 1)) {
       const { transition, at: atMinute, atOnce } = open.shift()!
       const { kpi, dimension, value, reason } = transition
-      fired.push({ kpi: kpi as Fired['kpi'], dimension, value, atMinute, reason, atOnce, later: explain(transition, at, ring, made) })
+      fired.push({ kpi: kpi as Fired['kpi'], dimension, value, atMinute, reason, atOnce, later: explain(transition, 'later', ring, made) })
     }
   }
   return fired
@@ -96,11 +95,12 @@ function cellsOf(made: World, minute: Record<LeafMeasure, Float64Array>, metrics
   ]
 }
 
-function explain(transition: Transition, at: number, ring: readonly Record<LeafMeasure, Float64Array>[], made: World): Explained {
+function explain(transition: Transition, revision: Revision, ring: readonly Record<LeafMeasure, Float64Array>[], made: World): Explained {
   const kpi = drawnKpiNames.find((name) => name === transition.kpi)
   if (kpi === undefined) return { verdict: 'none', causes: [] }
-  const begun = (transition.begunAt - beginMs) / minuteMs
-  const length = at - begun + 1
+  const windows = windowsOf(revision, 'minute', transition.begunAt, transition.bucketAt + minuteMs)
+  const begun = (windows.from - beginMs) / minuteMs
+  const length = windows.length / minuteMs
   const bucketOf = (from: number): Bucket => {
     const sum = (measure: LeafMeasure) => {
       const into = new Float64Array(made.leaves)
@@ -112,8 +112,7 @@ function explain(transition: Transition, at: number, ring: readonly Record<LeafM
     }
     return { numerator: sum(kpi), denominator: sum(drawnKpis[kpi].of) }
   }
-  const before: Bucket[] = []
-  for (let from = begun - length; from >= begun - baselineMinutes; from -= length) before.push(bucketOf(from))
+  const before = Array.from({ length: windows.before }, (_, k) => bucketOf(begun - ((k + 1) * windows.step) / minuteMs))
   const now = bucketOf(begun)
   const { taken: _, ...baseline } = baselineOf(before)
   const { verdict, causes } = attribute(

@@ -1,4 +1,5 @@
 // Transitions of alerts as rows of `alerts`, and back.
+import type { ToldCauses } from '../../../operators/alerts/tell.ts'
 import type { Transition } from '../../../operators/detect/detector.ts'
 import { metricsOf } from '../../../operators/detect/watched.ts'
 import { encodeRows } from '../../../schemas/row-binary.ts'
@@ -11,12 +12,14 @@ import { uuidBytes, uuidOfName, uuidText } from '../../uuid.ts'
 const alerts = uuidBytes('0d3c5f64-6f0b-5e4f-9a51-6f0e8f5c2a77')
 
 /** Follows from what the alert is about and the bucket it began in: whoever decides it gives it this id. */
-const alertIdOf = (topic: string, { kpi, grain, dimension, value, begunAt }: Transition): Uint8Array =>
+const alertBytesOf = (topic: string, { kpi, grain, dimension, value, begunAt }: Transition): Uint8Array =>
   uuidOfName(alerts, JSON.stringify([topic, kpi, grain, dimension, value, begunAt]))
+
+export const alertIdOf = (topic: string, transition: Transition): string => uuidText(alertBytesOf(topic, transition))
 
 /** One transition is one insert under a token of its own: decided twice, by two detectors or after a crash, it is there once. */
 export function alertInsert(topic: string, transition: Transition): InsertBlock {
-  const id = alertIdOf(topic, transition)
+  const id = alertBytesOf(topic, transition)
   const row = {
     alert_id: id,
     sequence: transition.sequence,
@@ -44,11 +47,15 @@ export function alertInsert(topic: string, transition: Transition): InsertBlock 
   }
 }
 
-export function notificationOf(topic: string, transition: Transition): Notification {
+export function notificationOf(topic: string, transition: Transition, told?: ToldCauses): Notification {
   const { begunAt: _, ...rest } = transition
-  const alertId = uuidText(alertIdOf(topic, transition))
-  return { ...rest, topic, alertId, aboutId: alertId, kind: 'kpi' }
+  const alertId = alertIdOf(topic, transition)
+  return { ...rest, topic, alertId, aboutId: alertId, kind: 'kpi', ...causesIn(told) }
 }
+
+/** Nothing where they were not looked for. */
+export const causesIn = (told: ToldCauses | undefined): Pick<Notification, 'causes' | 'attribution'> =>
+  told === undefined ? {} : { causes: told.causes, attribution: { verdict: told.verdict, change: told.change } }
 
 /** Start of the bucket of the grain's latest transition; undefined before the first. */
 export async function latestTransitionAt(store: Store, grain: Grain): Promise<number | undefined> {

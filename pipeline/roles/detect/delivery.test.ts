@@ -8,15 +8,16 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import { views } from '../../../operators/views.ts'
 import { alertStates, type AlertState } from '../../../schemas/tables/alerts.ts'
 import { tables } from '../../../schemas/tables/catalogue.ts'
-import { alertmanagerNotifier } from '../../adapters/alertmanager-notifier.ts'
+import { alertmanagerNotifier, postedAlert, type PostedAlert } from '../../adapters/alertmanager-notifier.ts'
 import { openEmbeddedEngine, type EmbeddedEngine } from '../../adapters/embedded-store.ts'
-import { webhookNotifier } from '../../adapters/webhook-notifier.ts'
+import { webhookBody, webhookNotifier } from '../../adapters/webhook-notifier.ts'
 import { logger } from '../../log/logger.ts'
 import { NotTaken, type Notification, type Notifier } from '../../ports/notifier.ts'
 import { StoreAway, type Store } from '../../ports/store.ts'
 import { missingAlertmanager, startAlertmanager } from '../../testing/alertmanager.ts'
 import { startReceiver, type ReceiverAnswer } from '../../testing/receiver.ts'
 import { soon } from '../../testing/soon.ts'
+import { causesInsert, type Found } from './cause-rows.ts'
 import { delivery } from './delivery.ts'
 import { alertTopic, madeTransition, storeAlert } from './hand-made-alerts.ts'
 
@@ -102,6 +103,46 @@ test('a restart sends what was not acknowledged, and nothing else', async () => 
   await deliverer(store, [second.notifier]).settled()
   expect(second.states()).toEqual(['ad recovering'])
   expect(second.told[0]!.alertId).toBe(first.told[0]!.alertId)
+})
+
+const unclear: Found = {
+  explanation: { kind: 'nothing', because: 'there are no events of it in the window', leaves: 0 },
+  leftOut: [], unit: { effects: 1, counts: 1 }, windows: { from: start, length: minute, step: minute, before: 60 }, knownAt: start + 4 * minute,
+} // prettier-ignore
+const global: Found = {
+  ...unclear,
+  explanation: {
+    kind: 'explained', leaves: 10, windows: 30,
+    attribution: {
+      verdict: 'everything', ranked: [],
+      whole: { numerator: -0.2, denominator: 0, rate: -0.2, mix: 0, baseline: 0.5, actual: 0.3, change: -0.2 },
+      causes: [{ cell: {}, depth: 0, share: 1, effects: { numerator: -0.2, denominator: 0, rate: -0.2, mix: 0 }, score: 9, actual: 3, expected: 5 }],
+    },
+  },
+} // prettier-ignore
+
+test('each message has the causes that are known when it is sent, and a receiver that is told anew the latest', async () => {
+  const { store } = await newStore()
+  const posted: PostedAlert[] = []
+  const refreshed: Notifier = {
+    name: 'refreshed',
+    notify: () => Promise.resolve(),
+    refresh: { everyMs: 20, notify: (all) => Promise.resolve(void posted.push(...all.map((one) => postedAlert(one, start)))) },
+  }
+  const { notifier, told } = recorder()
+  const one = deliverer(store, [notifier, refreshed])
+  const [, firing] = await storeLife(store, 'ad', ['pending', 'firing'])
+  one.send(firing!)
+  await soon(() => told.length).toBe(2)
+  await soon(() => posted.length).toBeGreaterThan(0)
+  expect(posted[0]!.annotations).not.toHaveProperty('cause')
+  await store.insert(causesInsert(firing!.alertId, 'firing', unclear))
+  await store.insert(causesInsert(firing!.alertId, 'later', global))
+  await soon(() => posted.at(-1)!.annotations['cause']).toBe('everything fell alike, no part of it more than the rest')
+  one.send(await storeAlert(store, madeTransition('ad', start, 2, 'recovering')))
+  await soon(() => told.length).toBe(3)
+  expect(told.map(({ attribution }) => attribution?.verdict)).toEqual([undefined, undefined, 'everything'])
+  expect(webhookBody(told[2]!)).toMatchObject({ causes: [{ cell: 'everything', share: 1 }], causes_verdict: 'everything' })
 })
 
 test('what another detector stored, and did not live to deliver, is found without being told', async () => {

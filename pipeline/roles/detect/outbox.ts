@@ -3,8 +3,11 @@
 import { encodeRows } from '../../../schemas/row-binary.ts'
 import { alertDeliveriesTable, type AlertDeliveryRow } from '../../../schemas/tables/alert-deliveries.ts'
 import type { Notification } from '../../ports/notifier.ts'
+import type { ToldCauses } from '../../../operators/alerts/tell.ts'
 import type { Store } from '../../ports/store.ts'
 import { uuidBytes } from '../../uuid.ts'
+import { causesIn } from './alert-rows.ts'
+import { readCauses } from './cause-rows.ts'
 
 /** A receiver that is new is told of what is open, and of the last hour. */
 const toldAtFirstMs = 3_600_000
@@ -65,7 +68,7 @@ export function outbox(store: Store, topic: string, receiver: string): Outbox {
          LIMIT 1 BY alerts.alert_id, sequence`,
         { receiver, since: sinceMs, again, kept: parkedKeptMs },
       )
-      return rows.map((row) => notificationOfRow(topic, row))
+      return withCauses(store, topic, rows)
     },
 
     record: (delivered) => insert(store, receiver, `${delivered.alertId}/${delivered.sequence}/${delivered.outcome}`, delivered),
@@ -79,9 +82,16 @@ export function outbox(store: Store, topic: string, receiver: string): Outbox {
          LIMIT 1 BY alert_id`,
         { since: resolvedSinceMs, named },
       )
-      return rows.map((row) => notificationOfRow(topic, row))
+      return withCauses(store, topic, rows)
     },
   }
+}
+
+/** With the latest that was found of each alert that fired. What is owed does not wait for it. */
+async function withCauses(store: Store, topic: string, rows: readonly NotificationRow[]): Promise<Notification[]> {
+  const ids = rows.filter(({ kind, firedAt }) => kind === 'kpi' && firedAt !== 0).map(({ alertId }) => alertId)
+  const found = await readCauses(store, [...new Set(ids)]).catch(() => new Map<string, ToldCauses>())
+  return rows.map((row) => notificationOfRow(topic, row, row.firedAt === 0 ? undefined : found.get(row.alertId)))
 }
 
 /** `what` makes the token: the same delivery recorded by two processes is there once. */
@@ -102,7 +112,10 @@ async function insert(
   })
 }
 
-export type NotificationRow = Omit<Notification, 'topic' | 'firedAt' | 'dueAt' | 'causes'> & { firedAt: number; dueAt: number }
+export type NotificationRow = Omit<Notification, 'topic' | 'firedAt' | 'dueAt' | 'causes' | 'attribution'> & {
+  firedAt: number
+  dueAt: number
+}
 
 /** Of table `alerts`, which has that name in the query. */
 export const notificationColumns = `toString(alerts.alert_id) AS alertId, alerts.sequence AS sequence, toString(alerts.kind) AS kind,
@@ -112,8 +125,9 @@ export const notificationColumns = `toString(alerts.alert_id) AS alertId, alerts
   toUnixTimestamp64Milli(alerts.fired_at) AS firedAt, toUnixTimestamp64Milli(alerts.due_at) AS dueAt,
   alerts.actual AS actual, alerts.baseline AS baseline, alerts.denominator AS denominator, alerts.reason AS reason`
 
-export const notificationOfRow = (topic: string, row: NotificationRow): Notification => ({
+export const notificationOfRow = (topic: string, row: NotificationRow, told?: ToldCauses): Notification => ({
   ...row,
+  ...causesIn(told),
   topic,
   firedAt: row.firedAt === 0 ? undefined : row.firedAt,
   dueAt: row.dueAt === 0 ? undefined : row.dueAt,

@@ -1,17 +1,17 @@
 // The block under way and the one before it: while one is filled, the other is being inserted.
 import type { Store } from '../../ports/store.ts'
 import type { BlockFacts } from './block-facts.ts'
-import type { PartLimits } from './block-rows.ts'
 import type { Table } from '../../../schemas/table.ts'
 import { insertBlock, isLasting, type BlockName, type InsertHooks } from './insert.ts'
 import { partKey, presentParts, type PresentParts } from './present-parts.ts'
-import { blockTables, type BlockTables } from './rows.ts'
+import type { OpenBlock } from './work.ts'
 
 export type BlockWriterOptions = InsertHooks & {
   store: Store
   partition: number
   present: PresentParts
-  limits: PartLimits | undefined
+  /** Makes the tables of one block. */
+  tables: () => OpenBlock
   abort: AbortSignal
   /** A block is in the store, whole. */
   onAcknowledged(facts: BlockFacts): void
@@ -19,7 +19,7 @@ export type BlockWriterOptions = InsertHooks & {
 
 export type BlockWriter = {
   /** Empties the tables for a block that begins at an offset. */
-  begin(firstOffset: number): BlockTables
+  begin(firstOffset: number): OpenBlock
   /** Begins to insert the block under way, once the one before is acknowledged. */
   insert(name: BlockName): Promise<void>
   /** Waits for the last block that `insert` was given; its error is this partition's. */
@@ -39,9 +39,9 @@ export type BlockWriter = {
   bytes(): number
 }
 
-export function blockWriter({ store, partition, present, limits, abort, onAcknowledged, ...hooks }: BlockWriterOptions): BlockWriter {
-  let open = blockTables(limits)
-  let spare = blockTables(limits)
+export function blockWriter({ store, partition, present, tables, abort, onAcknowledged, ...hooks }: BlockWriterOptions): BlockWriter {
+  let open = tables()
+  let spare = tables()
   let inserting: Promise<void> = Promise.resolve()
   let insertError: Error | undefined
   let insertingSince: number | undefined
@@ -85,13 +85,13 @@ export function blockWriter({ store, partition, present, limits, abort, onAcknow
       if (first === undefined) return
       const since = { partition, fromOffset: first.name.firstOffset, clock: first.name.blockAt }
       const lasting = (table: Table) => isLasting(table, first.name.blockAt, hooks.clock.now())
-      const tables = open.all
+      const looked = open.all
         .map((rows) => rows.table)
         .filter((table) => lasting(table) && unconfirmed.some((block) => block.parts.some((of) => of.table === table && of.parts > 0)))
-      const names = tables.map(({ name }) => name)
+      const names = looked.map(({ name }) => name)
       const there = await presentParts(store, names, since, abort, hooks)
       for (const { name, parts } of unconfirmed)
-        for (const { table, parts: count } of parts.filter((of) => tables.includes(of.table)))
+        for (const { table, parts: count } of parts.filter((of) => looked.includes(of.table)))
           for (let part = 0; part < count; part++)
             if (!there.get(table.name)!.has(partKey(name.firstOffset, part)))
               throw new Error(
@@ -108,9 +108,9 @@ export function blockWriter({ store, partition, present, limits, abort, onAcknow
 
 type Acknowledged = { name: BlockName; parts: { table: Table; parts: number }[] }
 
-const bytesOf = (block: BlockTables) => block.all.reduce((sum, rows) => sum + rows.bytes(), 0)
+const bytesOf = (block: OpenBlock) => block.all.reduce((sum, rows) => sum + rows.bytes(), 0)
 
-const factsOf = (block: BlockTables, insertMs: number): BlockFacts => ({
+const factsOf = (block: OpenBlock, insertMs: number): BlockFacts => ({
   events: block.events.rows(),
   rows: block.all.reduce((sum, rows) => sum + rows.rows(), 0),
   bytes: bytesOf(block),

@@ -1,5 +1,6 @@
 // Changelogs as each version wrote them, frozen: fixtures/changelog-v<n>.json, of the log in fixtures/changelog-log.json. Version 3 has
 // marks beside what version 2 has.
+import { keptState } from '../../../operators/partition/kept-state.ts'
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { murmur2 } from '../../../operators/hash.ts'
@@ -46,7 +47,7 @@ function restored(changelog: readonly OutRecord[], others: Partial<OperatorSetti
   const operator = partitionOperator({
     settings: { ...settings, ...others }, partition, partitionCount, operators: 'all', resolve: () => 'unknown_schema', sink,
   }) // prettier-ignore
-  const into = restorer(operator.state)
+  const into = restorer(keptState(operator.state))
   const batch = changelog.map(({ key, value }, offset) => ({ offset, timestampMs: 0, key, value, headers: undefined }))
   into.take(recordBatch(0, batch))
   return { operator, ...into.done() }

@@ -14,8 +14,9 @@ import { byteWriter, putBytes, room, taken, type ByteWriter } from '../../../ope
 import type { OperatorSettings } from '../../../operators/settings.ts'
 import type { OutRecord, RecordBatch } from '../../ports/log.ts'
 import { lastingHours, recentHours } from '../../../operators/partition/partition.ts'
-import { marksKeptHours, takeNewMarks, type MarksGeneration } from '../../../operators/partition/marks-state.ts'
-import { takeNewIds, userStateWriter, type IdGeneration, type PartitionState } from '../../../operators/partition/state.ts'
+import type { KeptState } from '../../../operators/partition/kept-state.ts'
+import { marksKeptHours, type MarksGeneration } from '../../../operators/partition/marks-state.ts'
+import { takeNewIds, together, type IdGeneration } from '../../../operators/partition/state.ts'
 import { grains, type Grain } from '../../../schemas/tables/kpi-deltas.ts'
 
 /** Of the checkpoint record. A newer program adds fields, which this one passes over, and raises it only where that would be wrong. */
@@ -93,8 +94,7 @@ const isExpired = (at: ExpiringKey, hour: number) =>
  * Makes the records of checkpoints: the users who changed since the last one, the ids accepted since and the marks made since, tombstones
  * for those that have expired, and the checkpoint record last. `kept`: keys of the ids and marks that are in the changelog already.
  */
-export function checkpointWriter(state: PartitionState, kept: readonly ExpiringKey[]): (checkpoint: CheckpointRecord) => OutRecord[] {
-  const writeUser = userStateWriter(state)
+export function checkpointWriter(state: KeptState, kept: readonly ExpiringKey[]): (checkpoint: CheckpointRecord) => OutRecord[] {
   const userKeys = byteWriter()
   const { users } = state
   const keyOf = (slot: number) => writeUserKey(userKeys, users.ids(), users.idStart(slot), users.idLength(slot))
@@ -102,14 +102,14 @@ export function checkpointWriter(state: PartitionState, kept: readonly ExpiringK
   return (checkpoint) => {
     const records: OutRecord[] = []
     // In the order of their slots, what is kept of one lies close to what is kept of the next.
-    for (const slot of state.changed().toSorted()) records.push({ key: keyOf(slot), value: writeUser(slot) })
+    for (const slot of state.changed().toSorted()) records.push({ key: keyOf(slot), value: state.writeUser(slot) })
     state.clearChanged()
     for (const [n, generation] of takeNewIds(state).entries()) {
       const { record, at } = idsRecord(generation, `${checkpoint.nextOffset}/${n}`)
       records.push(record)
       keys.push(at)
     }
-    for (const [n, generation] of takeNewMarks(state).entries()) {
+    for (const [n, generation] of state.takeMarks().entries()) {
       const { record, at } = marksRecord(generation, `${checkpoint.nextOffset}/${n}`)
       records.push(record)
       keys.push(at)
@@ -131,6 +131,8 @@ export class UnknownChangelog extends Error {
 
 /** What the values of a changelog are handed to, in the order of the log. Keys and values are borrowed; null is a tombstone. */
 export type ChangelogHandlers = {
+  /** Keys that come next, users' mostly: their ids are what follows `idStart`. */
+  ahead?(keys: readonly (Uint8Array | null)[], from: number, count: number, idStart: number): void
   /** The user's id is the rest of the key from `idStart`. */
   user(key: Uint8Array, idStart: number, value: Uint8Array | null, offset: number): void
   ids(at: IdsKey, value: Uint8Array | null, offset: number): void
@@ -171,6 +173,7 @@ export function changelogReader(handlers: ChangelogHandlers): { take(batch: Reco
     head,
     take(batch) {
       for (let i = 0; i < batch.count; i++) {
+        if (i % together === 0) handlers.ahead?.(batch.keys, i, Math.min(together, batch.count - i), userPrefix.length)
         const key = batch.keys[i] ?? null
         if (batch.headers[i]?.['reelpulse'] !== undefined || key === null) continue
         const value = batch.values[i] ?? null

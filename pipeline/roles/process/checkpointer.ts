@@ -1,11 +1,11 @@
 // When a partition's state is kept, and with it the messages that its records made: one transaction each time.
-import type { PartitionOperator } from '../../../operators/partition/partition.ts'
 import { operatorVersion, type OperatorSettings } from '../../../operators/settings.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { OutRecord, PartitionOwner } from '../../ports/log.ts'
 import { checkpointWriter } from './checkpoint.ts'
 import { outboxBytes, outboxRecord, type OutboxMessage, type OutboxTopics } from './outbox.ts'
 import type { Restored } from './restore.ts'
+import type { PartitionWork } from './work.ts'
 
 /** Changed state, or messages waiting, that force a checkpoint (bytes). */
 const checkpointBytes = 32 * 1024 * 1024
@@ -17,7 +17,7 @@ const markBytes = 32
 
 export type CheckpointerOptions = {
   owner: PartitionOwner
-  operator: PartitionOperator
+  work: PartitionWork
   restored: Restored
   partitionCount: number
   settings: OperatorSettings
@@ -51,8 +51,8 @@ export type Checkpointer = {
 }
 
 export function checkpointer(options: CheckpointerOptions): Checkpointer {
-  const { owner, operator, restored, partitionCount, settings, clock, source, topics } = options
-  const recordsOf = checkpointWriter(operator.state, restored.idKeys)
+  const { owner, work, restored, partitionCount, settings, clock, source, topics } = options
+  const recordsOf = checkpointWriter(work.kept, restored.idKeys)
   let outbox: { message: OutboxMessage; id: string }[] = []
   let outboxSize = 0
   let lastAt = clock.now()
@@ -75,16 +75,14 @@ export function checkpointer(options: CheckpointerOptions): Checkpointer {
     isFull() {
       if (options.checkpointMs === Infinity) return false
       const changedBytes =
-        operator.state.changed().length * userStateBytes +
-        (operator.counters.events - keptEvents) * idBytes +
-        operator.kpis.marks.newEntries() * markBytes
+        work.kept.changed().length * userStateBytes + (work.counters.events - keptEvents) * idBytes + work.kept.newMarks() * markBytes
       return outboxSize >= checkpointBytes || changedBytes >= checkpointBytes
     },
     async checkpoint(nextOffset, clean) {
       await options.inserted()
       const changelog = recordsOf({
         nextOffset,
-        clock: operator.clock(),
+        clock: work.clock(),
         operatorVersion,
         partitionCount,
         settings,
@@ -99,9 +97,9 @@ export function checkpointer(options: CheckpointerOptions): Checkpointer {
       kept = true
       isClean = clean
       lastAt = clock.now()
-      keptEvents = operator.counters.events
+      keptEvents = work.counters.events
     },
-    needsCleanOne: () => options.checkpointMs !== Infinity && (dirty || (!isClean && operator.clock() > -Infinity)),
+    needsCleanOne: () => options.checkpointMs !== Infinity && (dirty || (!isClean && work.clock() > -Infinity)),
     lastAt: () => lastAt,
     hasKept: () => kept,
     waitingBytes: () => outboxSize,
@@ -115,5 +113,5 @@ function byTopic(outbox: { message: OutboxMessage; id: string }[], topics: Outbo
   return [
     { topic: topics.tierChanges, records: tierChanges },
     { topic: topics.rejected, records: rejected },
-  ].filter(({ records }) => records.length > 0)
+  ].flatMap(({ topic, records }) => (topic === undefined || records.length === 0 ? [] : [{ topic, records }]))
 }

@@ -73,7 +73,10 @@ test.each(['process', 'start'])(
       const running = { role: 'process', state: 'running' }
       await soon(readyz).toMatchObject({
         ready: true,
-        parts: [...Array.from({ length: 4 }, () => running), ...(command === 'start' ? [{ role: 'detect', state: 'running' }] : [])],
+        parts: [
+          ...Array.from({ length: 4 }, () => running),
+          ...(command === 'start' ? ['detect', 'signals'].map((role) => ({ role, state: 'running' })) : []),
+        ],
       })
       child.kill('SIGTERM')
       expect((await ended)[0]).toBe(exitGood)

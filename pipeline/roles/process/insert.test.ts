@@ -18,7 +18,7 @@ test('once a table is refused for good, no other table of the block is tried aga
       return Promise.reject(table === 'events' ? new StoreRefused('no such column') : new StoreAway('too many parts'))
     },
   } satisfies Pick<Store, 'insert'>
-  const name = { logId: 'l', topic: 't', partition: 0, firstOffset: 0, nextOffset: 1, blockAt: 0 }
+  const name = { logId: 'l', topic: 't', partition: 0, firstOffset: 0, nextOffset: 1, blockAt: 0, ownerId: 'one' }
   let sleeps = 0
   const hooks = {
     clock: {

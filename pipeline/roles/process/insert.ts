@@ -4,10 +4,19 @@ import type { Table } from '../../../schemas/table.ts'
 import { kpiDeltasKeptDays } from '../../../schemas/tables/kpi-deltas.ts'
 import type { BlockRows } from './block-rows.ts'
 import { partKey, presentParts, type AskHooks, type PresentParts } from './present-parts.ts'
-import type { BlockTables } from './rows.ts'
 import { backoffMs, untilAcknowledged } from './until-acknowledged.ts'
+import type { OpenBlock } from './work.ts'
 
-export type BlockName = { logId: string; topic: string; partition: number; firstOffset: number; nextOffset: number; blockAt: number }
+export type BlockName = {
+  logId: string
+  topic: string
+  partition: number
+  firstOffset: number
+  nextOffset: number
+  blockAt: number
+  /** Who inserts it. */
+  ownerId: string
+}
 
 export type InsertHooks = AskHooks & {
   onInserted(table: string, rows: number): void
@@ -30,19 +39,19 @@ export function isLasting(table: Table, blockAt: number, nowMs: number): boolean
 const insertsAgain = 3
 
 /**
- * Inserts a block: its tables at the same time, a table's parts one after the other, and `kpi_deltas` last of all, so that
- * its clock row says that everything of the block is there. Where one table is refused for good the others are not tried again: nobody
- * would stop them any more.
+ * Inserts a block: its tables at the same time, a table's parts one after the other, and the last table after all others: of behaviour
+ * that is `kpi_deltas`, so that its clock row says that everything of the block is there. Where one table is refused for good the others
+ * are not tried again: nobody would stop them any more.
  */
 export async function insertBlock(
   store: Store,
-  tables: BlockTables,
+  tables: OpenBlock,
   name: BlockName,
   present: PresentParts,
   signal: AbortSignal,
   hooks: InsertHooks,
 ): Promise<void> {
-  const last = tables.kpiDeltas
+  const last = tables.all.at(-1)!
   const refused = new AbortController()
   const stop = AbortSignal.any([signal, refused.signal])
   try {
@@ -67,7 +76,10 @@ async function insertTable(
   for (const part of rows.finish(name.blockAt)) {
     const key = partKey(name.firstOffset, part.part)
     if (present.get(table)?.has(key) === true) continue
-    const token = `${name.logId}/${name.topic}/${name.partition}/${name.firstOffset}-${name.nextOffset}/${table}/${part.part}`
+    // Where merges replace rows nobody can ask later whether a part is there; but there the same rows twice do no harm. So no owner's
+    // acknowledgement may be one of another owner's insert, in which the server died (docs/decisions/lost-acknowledgements.md).
+    const whose = rows.table.engine.kind === 'append' ? '' : `/${name.ownerId}`
+    const token = `${name.logId}/${name.topic}/${name.partition}/${name.firstOffset}-${name.nextOffset}/${table}/${part.part}${whose}`
     const since = { partition: name.partition, fromOffset: name.firstOffset, clock: name.blockAt }
     const isThere = async () => (await presentParts(store, [table], since, signal, hooks)).get(table)!.has(key)
     for (let again = 0; ; again++) {

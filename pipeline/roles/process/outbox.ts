@@ -23,7 +23,8 @@ const rejectedLimit = 1_000_000
 
 const text = (value: string | number) => new TextEncoder().encode(String(value))
 
-export type OutboxTopics = { tierChanges: string; rejected: string }
+/** Not every topic has tiers. */
+export type OutboxTopics = { tierChanges?: string | undefined; rejected: string }
 
 /** Rough size of a message, for the outbox's bound (bytes). */
 export function outboxBytes(message: OutboxMessage): number {

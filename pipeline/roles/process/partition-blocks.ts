@@ -1,6 +1,5 @@
 // A partition's records, block by block, to the store and the changelog.
 import { controlOf } from '../../../operators/partition/headers.ts'
-import type { PartitionOperator } from '../../../operators/partition/partition.ts'
 import type { OutRecord, PartitionOwner, RecordBatch } from '../../ports/log.ts'
 import { blockCutter } from './block.ts'
 import { blockWriter } from './block-writer.ts'
@@ -9,13 +8,12 @@ import type { PartitionRunOptions } from './partition-options.ts'
 import type { Progress, StoreHooks } from './partition-progress.ts'
 import type { PresentParts } from './present-parts.ts'
 import type { Restored } from './restore.ts'
-import type { rowSink } from './rows.ts'
+import type { PartitionWork } from './work.ts'
 
 export type BlocksRun = {
   options: PartitionRunOptions
   owner: PartitionOwner
-  operator: PartitionOperator
-  rows: ReturnType<typeof rowSink>
+  work: PartitionWork
   restored: Restored
   logId: string
   firstOffset: number
@@ -26,7 +24,7 @@ export type BlocksRun = {
 
 /** Until the owner is stopped. */
 export async function runBlocks(run: BlocksRun): Promise<void> {
-  const { options, owner, operator, rows, restored, logId, progress } = run
+  const { options, owner, work, restored, logId, progress } = run
   const { log, store, target, settings, abort, stop, clock } = options
   const { topic, partition, partitionCount } = target
   let nextOffset = run.firstOffset
@@ -39,7 +37,7 @@ export async function runBlocks(run: BlocksRun): Promise<void> {
   progress.state = 'running'
   const cutter = blockCutter(options.limits?.block)
   const blocks = blockWriter({
-    ...run.hooks, store, partition, present: run.present, limits: options.limits?.part, abort,
+    ...run.hooks, store, partition, present: run.present, tables: () => work.tables(options.limits?.part), abort,
     onInserted(table, count) {
       inserted[table] = (inserted[table] ?? 0) + count
       run.hooks.onTaken(table)
@@ -52,7 +50,7 @@ export async function runBlocks(run: BlocksRun): Promise<void> {
     isDoubtful: () => !checkpoints.hasKept(),
   }) // prettier-ignore
   const checkpoints = checkpointer({
-    owner, operator, restored, partitionCount, settings, clock, source: target, topics: options.names.outbox,
+    owner, work, restored, partitionCount, settings, clock, source: target, topics: options.names.outbox,
     checkpointMs: options.checkpointMs,
     async inserted() {
       await blocks.acknowledged()
@@ -65,11 +63,11 @@ export async function runBlocks(run: BlocksRun): Promise<void> {
 
   function report(): void {
     progress.nextOffset = Math.max(nextOffset, readTo)
-    progress.clock = operator.clock()
-    progress.records = operator.counters.records
-    progress.events = operator.counters.events
-    progress.duplicates = operator.counters.duplicates
-    progress.users = operator.users.count()
+    progress.clock = work.clock()
+    progress.records = work.counters.records
+    progress.events = work.counters.events
+    progress.duplicates = work.counters.duplicates
+    progress.users = work.keys()
     progress.checkpointAt = checkpoints.lastAt()
     progress.insertingSince = blocks.insertingSince()
     progress.bufferedBytes = blocks.bytes() + checkpoints.waitingBytes()
@@ -79,12 +77,12 @@ export async function runBlocks(run: BlocksRun): Promise<void> {
   function beginBlock(): void {
     cutter.begin(nextOffset)
     open = blocks.begin(nextOffset)
-    rows.open(open)
+    work.open(open)
   }
 
   async function endBlock(): Promise<void> {
-    rows.closeBlock(nextOffset)
-    const name = { logId, topic, partition, firstOffset: cutter.firstOffset(), nextOffset, blockAt: operator.clock() }
+    work.closeBlock(nextOffset)
+    const name = { logId, topic, partition, firstOffset: cutter.firstOffset(), nextOffset, blockAt: work.clock(), ownerId: owner.ownerId }
     checkpoints.keep(open.outbox, `${logId}/${topic}/${partition}/${name.firstOffset}`)
     progress.rejected += open.rejected.rows()
     const tierChanges = open.outbox.flatMap((message) => (message.kind === 'tier_change' ? [message.change] : []))
@@ -103,7 +101,7 @@ export async function runBlocks(run: BlocksRun): Promise<void> {
     for (let i = 0; i < count; i++) {
       const key = keys[i]!
       const value = values[i]!
-      const items = operator.apply(offsets[i]!, timestampsMs[i]!, key, value, headers[i])
+      const items = work.apply(offsets[i]!, timestampsMs[i]!, key, value, headers[i])
       nextOffset = offsets[i]! + 1
       const control = controlOf(key, value, headers[i]) !== undefined
       if (cutter.add(items, value === null ? 0 : value.length, control)) {
@@ -115,13 +113,13 @@ export async function runBlocks(run: BlocksRun): Promise<void> {
 
   function hasArrived(): boolean {
     const { until } = options
-    return until !== undefined && nextOffset >= until.offset && operator.clock() >= until.clock
+    return until !== undefined && nextOffset >= until.offset && work.clock() >= until.clock
   }
 
   async function tick(): Promise<void> {
     lastTickAt = clock.now()
     const record: OutRecord = { key: null, value: null, partition, headers: { reelpulse: new TextEncoder().encode('tick') } }
-    if (target.timestamps === 'create') record.timestampMs = operator.clock()
+    if (target.timestamps === 'create') record.timestampMs = work.clock()
     await log.append(topic, [record])
   }
 
@@ -147,7 +145,7 @@ export async function runBlocks(run: BlocksRun): Promise<void> {
       const stopping = stop.aborted
       if ((stopping || hasArrived()) && cutter.records() === 0) break
       if (options.drainTo !== undefined && readTo >= options.drainTo) {
-        operator.tick((Math.floor(operator.clock() / settings.emitMs) + 1) * settings.emitMs)
+        work.tick((Math.floor(work.clock() / settings.emitMs) + 1) * settings.emitMs)
         await endBlock()
         break
       }

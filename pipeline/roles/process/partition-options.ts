@@ -8,6 +8,7 @@ import type { BlockLimits } from './block.ts'
 import type { PartLimits } from './block-rows.ts'
 import type { OutboxTopics } from './outbox.ts'
 import type { PartitionProgress } from './partition-progress.ts'
+import type { WorkMaker } from './work.ts'
 
 /** For tests: smaller blocks and parts than the protocol's. */
 export type PartitionLimits = { block?: BlockLimits; part?: PartLimits }
@@ -15,6 +16,8 @@ export type PartitionLimits = { block?: BlockLimits; part?: PartLimits }
 export type PartitionTarget = { topic: string; partition: number; partitionCount: number; timestamps: TimestampType }
 
 export type PartitionNames = { group: string; changelog: string; outbox: OutboxTopics }
+/** Those of a topic of behaviour. */
+export type BehaviorNames = PartitionNames & { outbox: { tierChanges: string } }
 
 export type PartitionRunOptions = {
   log: Log
@@ -25,6 +28,8 @@ export type PartitionRunOptions = {
   blockSpanMs: number
   checkpointMs: number
   resolve: PartitionOptions['resolve']
+  /** What is done with the records. Default: behaviour. */
+  work?: WorkMaker | undefined
   /** Aborted: stop at once, write nothing more (the partition may have another owner). */
   abort: AbortSignal
   /** Aborted: finish the open block, checkpoint, and return. */

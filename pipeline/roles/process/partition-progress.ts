@@ -1,5 +1,4 @@
 // How far an owner is, and what it waits for: what it reports while it works.
-import type { PartitionOperator } from '../../../operators/partition/partition.ts'
 import type { TierChange } from '../../../schemas/tables/tier-changes.ts'
 import type { StoreAway } from '../../ports/store.ts'
 import type { BlockFacts } from './block-facts.ts'
@@ -7,6 +6,7 @@ import type { PartitionRunOptions } from './partition-options.ts'
 import type { AskHooks } from './present-parts.ts'
 import type { RestoreProgress } from './restore.ts'
 import { storeWait } from './store-wait.ts'
+import type { PartitionWork } from './work.ts'
 
 /** Told after each batch and block; counts are since the owner began. */
 export type PartitionProgress = {
@@ -45,10 +45,10 @@ export type PartitionProgress = {
 export type Progress = { -readonly [K in keyof PartitionProgress]: PartitionProgress[K] }
 
 /** Of an owner that begins to restore its state. */
-export function beginningProgress(partition: number, operator: PartitionOperator, now: number): Progress {
+export function beginningProgress(partition: number, work: PartitionWork, now: number): Progress {
   return {
-    partition, state: 'restoring', storeError: undefined, storeWaitMs: 0, insertingSince: undefined, bufferedBytes: 0, restore: { records: 0, ofRecords: 0, users: 0 }, nextOffset: 0, endOffset: 0, clock: operator.clock(),
-    records: 0, events: 0, duplicates: 0, rejected: 0, blocks: 0, rows: {}, users: 0, usersByTier: operator.usersByRung, tierChanges: [],
+    partition, state: 'restoring', storeError: undefined, storeWaitMs: 0, insertingSince: undefined, bufferedBytes: 0, restore: { records: 0, ofRecords: 0, users: 0 }, nextOffset: 0, endOffset: 0, clock: work.clock(),
+    records: 0, events: 0, duplicates: 0, rejected: 0, blocks: 0, rows: {}, users: 0, usersByTier: work.usersByTier, tierChanges: [],
     checkpointAt: now,
   } // prettier-ignore
 }

@@ -1,17 +1,17 @@
 // One owner of one partition: claims it, restores its state, finds out what is there already, and then takes its records on
 // (partition-blocks.ts), until it is told to stop or another owner takes over.
 import { randomUUID } from 'node:crypto'
-import { partitionOperator } from '../../../operators/partition/partition.ts'
 import { operatorVersion } from '../../../operators/settings.ts'
 import { OffsetGone, type PartitionOwner } from '../../ports/log.ts'
+import { behaviorWork } from './behavior-work.ts'
 import { logRecord } from './checkpoint.ts'
 import { runBlocks } from './partition-blocks.ts'
 import type { PartitionRunOptions } from './partition-options.ts'
 import { beginningProgress, storeHooks } from './partition-progress.ts'
 import { presentParts, type AskHooks, type PartsSince, type PresentParts } from './present-parts.ts'
 import { restorePartition, type Restored } from './restore.ts'
-import { blockTables, rowSink } from './rows.ts'
 import { settingsHindrance } from './settings-kept.ts'
+import type { PartitionWork } from './work.ts'
 
 /** A partition that stops until somebody acts. */
 export class PartitionStopped extends Error {
@@ -54,12 +54,10 @@ async function closedAt<T>(signal: AbortSignal, owner: PartitionOwner, work: Pro
 async function runOwner(options: PartitionRunOptions, owner: PartitionOwner): Promise<void> {
   const { log, settings, abort, stop, clock, target } = options
   const { topic, partition, partitionCount } = target
-  const rows = rowSink(partitionCount)
-  const operator = partitionOperator({ settings, partition, partitionCount, operators: 'all', sink: rows.sink, resolve: options.resolve })
-  rows.bind(operator)
-  const progress = beginningProgress(partition, operator, clock.now())
+  const work = (options.work ?? behaviorWork)({ settings, partition, partitionCount, resolve: options.resolve })
+  const progress = beginningProgress(partition, work, clock.now())
 
-  const restoring = restorePartition(owner, operator.state, {
+  const restoring = restorePartition(owner, work.kept, {
     partition, abort, stop, clock,
     tell: options.tell,
     report(restore) {
@@ -81,7 +79,7 @@ async function runOwner(options: PartitionRunOptions, owner: PartitionOwner): Pr
   const hooks = storeHooks(progress, options)
   // Without a checkpoint every row there is was inserted beyond it, also before where the log begins now.
   const from = restored.checkpoint === undefined ? 0 : firstOffset
-  const present = await findPresent(options, { partition, fromOffset: from, clock: operator.clock() }, hooks)
+  const present = await findPresent(options, work, { partition, fromOffset: from, clock: work.clock() }, hooks)
   if (present === undefined) return
   const lost = firstBlockBefore(present, firstOffset)
   if (lost !== undefined)
@@ -89,7 +87,7 @@ async function runOwner(options: PartitionRunOptions, owner: PartitionOwner): Pr
       `${topic}/${partition}: a block that began at offset ${lost} was inserted before the first checkpoint, and the log begins at ${firstOffset} now`,
     )
   tellUpgrade(restored, present, options)
-  await runBlocks({ options, owner, operator, rows, restored, logId, firstOffset, present, progress, hooks })
+  await runBlocks({ options, owner, work, restored, logId, firstOffset, present, progress, hooks })
 }
 
 /** The last checkpoint's partition count and settings must suit this run. */
@@ -128,14 +126,14 @@ const offsetGone = (topic: string, error: OffsetGone) =>
     { cause: error },
   )
 
-const tableNames = blockTables().all.map((rows) => rows.table.name)
-
 /** The parts that are there already; undefined where the owner was stopped meanwhile: nothing is in flight yet that a stop would wait for. */
 async function findPresent(
   { store, abort, stop }: PartitionRunOptions,
+  work: PartitionWork,
   since: PartsSince,
   hooks: AskHooks,
 ): Promise<PresentParts | undefined> {
+  const tableNames = work.tables().all.map((rows) => rows.table.name)
   try {
     return await presentParts(store, tableNames, since, AbortSignal.any([abort, stop]), hooks)
   } catch (error) {

@@ -8,6 +8,7 @@ import { UnknownChangelog } from './checkpoint.ts'
 import type { PartitionLimits, PartitionNames } from './partition-options.ts'
 import type { PartitionProgress } from './partition-progress.ts'
 import { PartitionStopped, partitionsChanged, runPartition } from './partition-run.ts'
+import type { WorkMaker } from './work.ts'
 import { partitionStatuses, type PartitionStatus } from './partition-status.ts'
 
 export type ProcessOptions = {
@@ -19,6 +20,8 @@ export type ProcessOptions = {
   blockSpanMs: number
   checkpointMs: number
   resolve: PartitionOptions['resolve']
+  /** What is done with the records. Default: behaviour. */
+  work?: WorkMaker
   clock: Clock
   /** Makes a log_id. Default: a random UUID. */
   newId?: () => string
@@ -65,15 +68,16 @@ export async function startProcess(options: ProcessOptions): Promise<ProcessRole
     throw new TopicMissing(`topic ${topic} does not exist: create it, or run \`reelpulse simulate\` or \`reelpulse import\` first`)
   const partitionCount = input.partitions.length
   const { timestamps } = input
+  const tierChanges = names.outbox.tierChanges === undefined ? [] : [names.outbox.tierChanges]
   // `repartition` raises the changelog first and topic tier-changes last: until it is through, one of them has the old count.
-  for (const written of [names.changelog, names.outbox.tierChanges]) {
+  for (const written of [names.changelog, ...tierChanges]) {
     const found = await log.describeTopic(written)
     if (found !== undefined && found.partitions.length !== partitionCount)
       throw new PartitionStopped(partitionsChanged(topic, found.partitions.length, partitionCount))
   }
   const derived = { timestamps, maxMessageBytes } as const
   await log.createTopic({ topic: names.changelog, partitions: partitionCount, timestamps: 'append', compacted: true, maxMessageBytes })
-  await log.createTopic({ topic: names.outbox.tierChanges, partitions: partitionCount, ...derived })
+  for (const written of tierChanges) await log.createTopic({ topic: written, partitions: partitionCount, ...derived })
   await log.createTopic({ topic: names.outbox.rejected, partitions: partitionCount, ...derived })
 
   const running = new Map<number, { abort: AbortController; done: Promise<void> }>()

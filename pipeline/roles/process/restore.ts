@@ -1,7 +1,6 @@
 // Brings a partition's state back from its changelog, as a stream: each value goes into the operators as it is read, so that a restore
 // takes no more memory than the state itself, and its ids once more.
-import { putMarks } from '../../../operators/partition/marks-state.ts'
-import { userStateReader, type PartitionState } from '../../../operators/partition/state.ts'
+import type { KeptState } from '../../../operators/partition/kept-state.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { PartitionOwner, RecordBatch } from '../../ports/log.ts'
 import { brokenValue, changelogReader, userKey, type ChangelogHead, type ExpiringKey, type IdsKey, type MarksKey } from './checkpoint.ts'
@@ -24,8 +23,8 @@ const laterLimit = 64 * 1024 * 1024
  * Takes a changelog's batches in their order. Ids are held until the end, by key: their generations go in by the hour, and in a
  * changelog they may stand in any order (a repartition writes old hours behind newer ones), as may the tombstones of any of them.
  */
-export function restorer(state: PartitionState) {
-  const reader = userStateReader(state)
+export function restorer(state: KeptState) {
+  const reader = state.reader()
   const ids = new Map<string, { at: IdsKey; value: Uint8Array; offset: number }>()
   const marks = new Map<string, { at: MarksKey; value: Uint8Array; offset: number }>()
   // Who was put already and comes again is likely to come once more: the busy are written at each checkpoint, and compaction is late.
@@ -47,6 +46,7 @@ export function restorer(state: PartitionState) {
   }
 
   const { take, head } = changelogReader({
+    ahead: reader.warm,
     user(key, idStart, value, offset) {
       if (value === null) {
         const slot = reader.slotOf(key, idStart)
@@ -96,13 +96,10 @@ export function restorer(state: PartitionState) {
           throw brokenValue(error, offset, at.key)
         }
       }
-      if (checkpoint !== undefined) {
-        reader.done(checkpoint.clock)
-        state.kpis.marks.advance(checkpoint.clock)
-      }
+      if (checkpoint !== undefined) reader.done(checkpoint.clock)
       for (const { at, value, offset } of marks.values()) {
         try {
-          putMarks(state, at.grain, value)
+          state.putMarks(at.grain, value)
         } catch (error) {
           throw brokenValue(error, offset, at.key)
         }
@@ -131,11 +128,7 @@ export type RestoreOptions = {
 const tellMs = 3_000
 
 /** Restores from all that the owner may see; undefined where it was stopped before the end. */
-export async function restorePartition(
-  owner: PartitionOwner,
-  state: PartitionState,
-  options: RestoreOptions,
-): Promise<Restored | undefined> {
+export async function restorePartition(owner: PartitionOwner, state: KeptState, options: RestoreOptions): Promise<Restored | undefined> {
   const { partition, abort, stop, clock, report, tell } = options
   const into = restorer(state)
   const startedAt = clock.now()

@@ -17,35 +17,24 @@ import { reasonFor } from '../../../operators/tiers/evaluate.ts'
 import { frequencyScore, monetaryScore, recencyScore } from '../../../operators/tiers/rfm.ts'
 import { measures } from '../../../schemas/measures.ts'
 import type { RowBinaryWriter } from '../../../schemas/row-binary.ts'
-import { rejectReasons, type EventReject, type RecordReject } from '../../../schemas/rejects.ts'
 import { eventsTable } from '../../../schemas/tables/events.ts'
 import { cellDimensions, kpiDeltasTable, kpiMeasures } from '../../../schemas/tables/kpi-deltas.ts'
 import { rejectedEventsTable } from '../../../schemas/tables/rejected-events.ts'
 import { tierChangesTable } from '../../../schemas/tables/tier-changes.ts'
 import { userFeaturesTable } from '../../../schemas/tables/user-features.ts'
 import { tiers } from '../../../schemas/tiers.ts'
-import { blockSamples, type BlockSamples } from './block-facts.ts'
+import { blockSamples } from './block-facts.ts'
 import { blockRows, type BlockRows, type PartLimits } from './block-rows.ts'
-import type { OutboxMessage } from './outbox.ts'
+import { rejectedRows } from './rejected-rows.ts'
+import type { OpenBlock } from './work.ts'
 
 const CLOCK = cellDimensions.indexOf('clock')
-/** Code of each reject reason in the table's enumeration. */
-const reasonCode = new Map(rejectReasons.map((reason, code) => [reason as string, code]))
-const headBytes = 64
-const none = new Uint8Array(0)
 
 /** The rows of one block, table by table in the order of their inserts; `kpi_deltas`, whose last row is the clock, comes last. */
-export type BlockTables = {
-  readonly events: BlockRows
-  readonly rejected: BlockRows
+export type BlockTables = OpenBlock & {
   readonly features: BlockRows
   readonly tierChanges: BlockRows
   readonly kpiDeltas: BlockRows
-  readonly all: readonly BlockRows[]
-  /** For whoever measures. */
-  readonly samples: BlockSamples
-  /** Messages for other topics that the block's records made. */
-  outbox: OutboxMessage[]
 }
 
 export function blockTables(limits?: PartLimits): BlockTables {
@@ -109,6 +98,7 @@ export function rowSink(partitionCount: number) {
   let sharedStart = -1
   let sharedLength = 0
   const facts = noFacts()
+  const rejected = rejectedRows()
   // A byte order mark at the start of an id is part of it.
   const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
   const dictionaryBytes = new Map<string, Uint8Array>()
@@ -248,79 +238,17 @@ export function rowSink(partitionCount: number) {
     tables.outbox.push({ kind: 'tier_change', change })
   }
 
-  function rejectedRow(
-    record: RecordContext,
-    ordinal: number,
-    reason: string,
-    detail: string,
-    eventId: number,
-    flush: FlushColumns | null,
-  ): void {
-    const value = record.value ?? none
-    tables.samples.reject(reason)
-    const out = tables.rejected.begin()
-    out.i64(record.offset)
-    if (ordinal < 0) out.u8(1)
-    else {
-      out.u8(0)
-      out.u32(ordinal)
-    }
-    out.i64(record.recordAt)
-    out.i64(record.clockAt)
-    out.u8(reasonCode.get(reason)!)
-    out.text(detail)
-    const user = keyText(record.key)
-    if (user === null) out.u8(1)
-    else {
-      out.u8(0)
-      out.text(user)
-    }
-    if (flush === null) out.u8(1)
-    else {
-      out.u8(0)
-      out.uuid(flush.bytes, eventId)
-    }
-    out.u32(value.length)
-    out.bytes(value, 0, Math.min(value.length, headBytes))
-    tables.rejected.end()
-  }
-
-  function keyText(key: Uint8Array | null): string | null {
-    if (key === null || key.length > 512) return null
-    try {
-      return decoder.decode(key)
-    } catch {
-      return null
-    }
-  }
-
   const sink: PartitionSink = {
     accepted,
     features,
     tierChanged,
-    rejectedRecord(record, reason: RecordReject, detail) {
-      rejectedRow(record, -1, reason, detail, 0, null)
-      putAside(record, reason, -1)
+    rejectedRecord(record, reason, detail) {
+      rejected(tables, { record, ordinal: -1, reason, detail })
     },
-    rejectedEvent(record, flush, i, reason: EventReject) {
-      rejectedRow(record, i, reason, `event ${i} of the flush`, flush.eventId[i]!, flush)
-      putAside(record, reason, i)
+    rejectedEvent(record, flush, i, reason) {
+      const eventId = { bytes: flush.bytes, at: flush.eventId[i]! }
+      rejected(tables, { record, ordinal: i, reason, detail: `event ${i} of the flush`, eventId })
     },
-  }
-
-  /** One message a record, whatever the number of its events that were rejected. */
-  function putAside(record: RecordContext, reason: string, ordinal: number): void {
-    const last = tables.outbox.at(-1)
-    if (last?.kind === 'rejected' && last.offset === record.offset) {
-      last.reasons.push({ ordinal, reason })
-      return
-    }
-    const { offset, key, value, recordAt, receivedAt } = record
-    tables.outbox.push({
-      kind: 'rejected', offset, reasons: [{ ordinal, reason }], recordAt, receivedAt,
-      key: key === null ? null : key.slice(),
-      value: value === null ? null : value.slice(),
-    }) // prettier-ignore
   }
 
   return {

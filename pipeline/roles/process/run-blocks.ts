@@ -1,7 +1,6 @@
 // For tests: a partition's log through the operators and rows as the role runs them, block by block, without log or store;
 // cut into any read batches, with checkpoints and new owners wherever a test wants them.
 import { controlOf } from '../../../operators/partition/headers.ts'
-import { partitionOperator } from '../../../operators/partition/partition.ts'
 import { takeNewIds } from '../../../operators/partition/state.ts'
 import { operatorVersion, type OperatorSettings } from '../../../operators/settings.ts'
 import { recordBatch, type LogRecord } from '../../../operators/testing/generate.ts'
@@ -10,7 +9,8 @@ import { blockCutter } from './block.ts'
 import type { OutboxMessage } from './outbox.ts'
 import { checkpointWriter } from './checkpoint.ts'
 import { restorer } from './restore.ts'
-import { blockTables, rowSink } from './rows.ts'
+import { behaviorWork } from './behavior-work.ts'
+import type { WorkMaker } from './work.ts'
 
 export type Log = { settings: OperatorSettings; partition: number; partitionCount: number; records: readonly LogRecord[] }
 export type Limits = { blockEvents: number; blockBytes: number; partRows: number; partBytes: number }
@@ -36,6 +36,8 @@ export type FastOptions = {
   compactAfter?: (block: number) => boolean
   /** A changelog to go on from, after its checkpoint. */
   changelog?: readonly OutRecord[]
+  /** Default: behaviour. */
+  work?: WorkMaker
   /** Records in a read batch. All of a batch's bytes lie in one buffer, which the next batch overwrites. */
   batchRecords?: (batch: number) => number
 }
@@ -43,25 +45,18 @@ export type FastOptions = {
 export function fastBlocks(log: Log, options: FastOptions = {}): FastBlock[] {
   const { settings, partition, partitionCount } = log
   const limits = options.limits ?? smallBlocks
-  const begin = () => {
-    const rows = rowSink(partitionCount)
-    const operator = partitionOperator({
-      settings, partition, partitionCount, operators: 'all', sink: rows.sink, resolve: () => 'unknown_schema',
-    }) // prettier-ignore
-    rows.bind(operator)
-    return { rows, operator }
-  }
+  const begin = () => (options.work ?? behaviorWork)({ settings, partition, partitionCount, resolve: () => 'unknown_schema' })
   const restored = (changelog: readonly OutRecord[]) => {
-    const next = begin()
-    const into = restorer(next.operator.state)
+    const work = begin()
+    const into = restorer(work.kept)
     for (const batch of batchesOf(changelog)) into.take(batch)
     const { idKeys, checkpoint } = into.done()
-    return { ...next, checkpoint, checkpointOf: checkpointWriter(next.operator.state, idKeys) }
+    return { work, checkpoint, checkpointOf: checkpointWriter(work.kept, idKeys) }
   }
   let changelog: OutRecord[] = [...(options.changelog ?? [])]
   let owner = restored(changelog)
   const blocks: FastBlock[] = []
-  const tables = blockTables({ rows: limits.partRows, bytes: limits.partBytes })
+  const tables = owner.work.tables({ rows: limits.partRows, bytes: limits.partBytes })
   const cutter = blockCutter({ events: limits.blockEvents, bytes: limits.blockBytes })
   let nextOffset = owner.checkpoint?.nextOffset ?? log.records[0]?.offset ?? 0
   const records = log.records.filter(({ offset }) => offset >= nextOffset)
@@ -70,11 +65,11 @@ export function fastBlocks(log: Log, options: FastOptions = {}): FastBlock[] {
     cutter.begin(nextOffset)
     for (const table of tables.all) table.reset(partition, nextOffset)
     tables.outbox = []
-    owner.rows.open(tables)
+    owner.work.open(tables)
   }
   const endBlock = () => {
-    owner.rows.closeBlock(nextOffset)
-    const blockAt = owner.operator.clock()
+    owner.work.closeBlock(nextOffset)
+    const blockAt = owner.work.clock()
     const parts = Object.fromEntries(
       tables.all.map((rows) => [rows.table.name, rows.finish(blockAt).map((part) => Buffer.from(part.bytes))]),
     )
@@ -87,18 +82,18 @@ export function fastBlocks(log: Log, options: FastOptions = {}): FastBlock[] {
     beginBlock()
   }
   const checkpoint = () => {
-    const { operator, checkpointOf } = owner
-    changelog.push(...checkpointOf({ nextOffset, clock: operator.clock(), operatorVersion, partitionCount, settings, clean: false }))
+    const { work, checkpointOf } = owner
+    changelog.push(...checkpointOf({ nextOffset, clock: work.clock(), operatorVersion, partitionCount, settings, clean: false }))
     if (options.compactAfter?.(blocks.length - 1) === true) changelog = compacted(changelog)
   }
   const restart = () => {
-    const before = String(owner.operator.usersByRung)
+    const before = told(owner.work.usersByTier)
     owner = restored(changelog)
-    const { state } = owner.operator
-    if (String(owner.operator.usersByRung) !== before)
-      throw new Error(`users by rung: ${before} before a restart, ${owner.operator.usersByRung} after it`)
+    if (told(owner.work.usersByTier) !== before)
+      throw new Error(`users by rung: ${before} before a restart, ${told(owner.work.usersByTier)} after it`)
     // What was restored is in the changelog already.
-    if (state.changed().length > 0 || takeNewIds(state).length > 0 || state.kpis.marks.newEntries() > 0)
+    const { kept } = owner.work
+    if (kept.changed().length > 0 || takeNewIds(kept).length > 0 || kept.newMarks() > 0)
       throw new Error('a restored owner has something to write')
   }
 
@@ -116,7 +111,7 @@ export function fastBlocks(log: Log, options: FastOptions = {}): FastBlock[] {
     }
     shared.fill(0xee)
     for (const record of run.map((record) => ({ ...record, key: borrow(record.key), value: borrow(record.value) }))) {
-      const items = owner.operator.apply(record.offset, record.timestampMs, record.key, record.value, record.headers)
+      const items = owner.work.apply(record.offset, record.timestampMs, record.key, record.value, record.headers)
       nextOffset = record.offset + 1
       const control = controlOf(record.key, record.value, record.headers) !== undefined
       if (cutter.add(items, record.value?.length ?? 0, control)) endBlock()
@@ -124,6 +119,8 @@ export function fastBlocks(log: Log, options: FastOptions = {}): FastBlock[] {
   }
   return blocks
 }
+
+const told = (counts: ArrayLike<number>) => Array.from(counts).join(',')
 
 /** A changelog as its reader delivers it: borrowed bytes, which are gone once the next batch is asked for. */
 function* batchesOf(changelog: readonly OutRecord[]) {
