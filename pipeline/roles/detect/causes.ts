@@ -152,7 +152,7 @@ export function causes({ store, settings, log, patienceMs = usualPatienceMs, now
       const limitMs = Math.min(patienceMs, budget.leftMs)
       if (limitMs <= 0) return undefined
       if (revision !== undefined) await make({ about, kpi, revision, decidedAt, thread: urgent, limitMs })
-      const leftMs = limitMs - (now() - begunAt)
+      const leftMs = Math.max(1, limitMs - (now() - begunAt))
       const told = await withinMs(readCauses(store, [about.alertId]), leftMs).catch(() => undefined)
       budget.leftMs -= now() - begunAt
       return told?.get(about.alertId)
