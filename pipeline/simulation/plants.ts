@@ -57,7 +57,10 @@ export const plants: Readonly<Record<string, Plant>> = {
   'token-without-part': {
     says: "a part's token does not name the part",
     seeds: 50,
-    changes: [...nobodyAsks, { file: 'pipeline/roles/process/insert.ts', find: '/${table}/${part.part}${whose}`', replace: '/${table}${whose}`' }],
+    changes: [
+      ...nobodyAsks,
+      { file: 'pipeline/roles/process/insert.ts', find: '/${table}/${part.part}${whose}`', replace: '/${table}${whose}`' },
+    ],
   },
   'blocks-by-wall-clock': {
     says: 'a block also ends when the wall clock says that it has been open for long',
