@@ -60,6 +60,7 @@ later.`,
       import('../../evaluate/causes.ts'),
       import('node:fs'),
     ])
+    if (folder === '') throw new UsageError('<folder> is missing: a folder of labelled cases')
     if (!existsSync(folder)) throw new UsageError(`there is no folder ${folder}`)
     if (!statSync(folder).isDirectory()) throw new UsageError(`${folder} is no folder: name the one that has anomaly.yaml`)
     const evaluated = evaluateCauses(folder, flags.direction === 'either' ? undefined : flags.direction)
