@@ -50,7 +50,15 @@ export async function measureAttributionEngine(leaves: number, rounds: number, n
     let firstSeconds = NaN
     for (let round = 0; round < rounds; round++) {
       const startedAt = performance.now()
-      const answer = await readLeaves(store, { kpi, grain: 'minute', windows, knownAt: begunAt + hourMs, cell, limitMs: 600_000 })
+      const answer = await readLeaves(store, {
+        kpi,
+        grain: 'minute',
+        windows,
+        zone: 'UTC',
+        knownAt: begunAt + hourMs,
+        cell,
+        limitMs: 600_000,
+      })
       const readAt = performance.now()
       if (answer.kind !== 'counted' || answer.leftOut.length > 0) throw new Error(`${leaves} leaves are more than are read`)
       const rows = answer.counted.leaf.length

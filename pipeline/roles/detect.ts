@@ -58,6 +58,9 @@ export async function detect(options: DetectOptions): Promise<void> {
   await deliveries.settled()
 }
 
+/** Causes that are due are looked for once in so much of log time. */
+const lookMs = 60_000
+
 export type Detection = {
   /**
    * Looks at all buckets that have closed since the last poll, in order, and rolls some of them up. Returns at how many it looked. Throws
@@ -118,7 +121,7 @@ export function newDetection(
       if (clockMs === undefined) return 0
       let steps = 0
       for (const one of watches) steps += await one.advance(clockMs)
-      attribution.look(clockMs - latenessMs)
+      attribution.look(Math.floor((clockMs - latenessMs) / lookMs) * lookMs)
       for (const notification of await reviews.look(clockMs - latenessMs)) {
         log.info({ alert: notification.aboutId, state: notification.state }, notification.reason)
         deliveries.send(notification)

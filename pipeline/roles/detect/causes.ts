@@ -13,7 +13,7 @@ import { readLeaves } from './read-leaves.ts'
 
 export type CausesOptions = {
   store: Store
-  settings: { topic: string; latenessMs: number }
+  settings: { topic: string; latenessMs: number; zone: string }
   log: Logger
   /** How long an alert waits for its causes (ms). */
   patienceMs?: number | undefined
@@ -57,7 +57,7 @@ type Task = {
 
 export function causes({ store, settings, log, patienceMs = usualPatienceMs, now = () => performance.now() }: CausesOptions): Causes {
   const budgetMs = patienceMs * 1.25
-  const { topic, latenessMs } = settings
+  const { topic, latenessMs, zone } = settings
   // What nobody waits for must not stand before what somebody does.
   const [urgent, patient] = [explainer(), explainer()]
   /** Alerts of one KPI that began and fired together ask the same. */
@@ -76,7 +76,7 @@ export function causes({ store, settings, log, patienceMs = usualPatienceMs, now
     const key = JSON.stringify([about.kpi, about.dimension, windows, knownAt])
     const kept = answers.get(key)
     if (kept !== undefined) return kept
-    const answer = await readLeaves(store, { kpi, grain: about.grain, windows, knownAt, cell: about, limitMs })
+    const answer = await readLeaves(store, { kpi, grain: about.grain, windows, zone, knownAt, cell: about, limitMs })
     let found: Found
     if (answer.kind === 'too_many') {
       const explanation = { kind: 'nothing', because: 'there are too many leaves', leaves: 0 } as const

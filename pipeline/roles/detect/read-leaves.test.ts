@@ -68,7 +68,15 @@ beforeAll(async () => {
 afterAll(() => store.close())
 
 const cell = { dimension: 'channel', value: 'ad' } as const
-const question = (kpi: KpiOfEvents): LeavesQuestion => ({ kpi, grain: 'minute', windows, knownAt, cell, limitMs: 20_000 })
+const question = (kpi: KpiOfEvents): LeavesQuestion => ({
+  kpi,
+  grain: 'minute',
+  windows,
+  zone: defaultSettings.zone,
+  knownAt,
+  cell,
+  limitMs: 20_000,
+})
 
 function counted(answer: LeavesAnswer) {
   if (answer.kind !== 'counted') throw new Error('too many')

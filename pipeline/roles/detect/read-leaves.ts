@@ -2,7 +2,7 @@
 import { earliestOf, type Windows } from '../../../operators/attribution/windows.ts'
 import type { Counted } from '../../../operators/attribution/gather.ts'
 import type { KpiOfEvents } from '../../../operators/kpi/event-sql.ts'
-import { defaultSettings, other } from '../../../operators/settings.ts'
+import { other } from '../../../operators/settings.ts'
 import { firstWeekDays } from '../../../operators/kpi/spans.ts'
 import type { CellDimension, Grain } from '../../../schemas/tables/kpi-deltas.ts'
 import type { QueryParams, Store } from '../../ports/store.ts'
@@ -14,6 +14,8 @@ export type LeavesQuestion = {
   readonly kpi: KpiOfEvents
   readonly grain: Grain
   readonly windows: Windows
+  /** Days are this zone's. */
+  readonly zone: string
   /** Only events with a clock_at before it (ms): they are all there, whoever asks, and whenever. */
   readonly knownAt: number
   /** Not left out where there are too many leaves. */
@@ -113,7 +115,7 @@ async function readOnce(
 }
 
 export function paramsOf(
-  { windows, knownAt, kpi }: Pick<LeavesQuestion, 'windows' | 'knownAt' | 'kpi'>,
+  { windows, knownAt, kpi, zone }: Pick<LeavesQuestion, 'windows' | 'knownAt' | 'kpi' | 'zone'>,
   known: Values,
   dimensions: readonly LeafDimension[],
   limit: number,
@@ -127,7 +129,7 @@ export function paramsOf(
     known_at: knownAt,
     most: limit + 1,
     ...(kpi.behaviors === undefined ? {} : { behaviors: kpi.behaviors }),
-    ...(kpi.isOfFirstWeek ? { zone: defaultSettings.zone, registered_from: earliest - (firstWeekDays + 1) * 86_400_000 } : {}),
+    ...(kpi.isOfFirstWeek ? { zone, registered_from: earliest - (firstWeekDays + 1) * 86_400_000 } : {}),
     ...Object.fromEntries(dimensions.map((name) => [`values_${name}`, known[name]])),
   }
 }
