@@ -25,6 +25,8 @@ export type Marks = {
   /** Whether the bucket of this minute, or the hour that it is in, is kept no longer. */
   isLateMinute(minute: number): boolean
   isLateHour(minute: number): boolean
+  /** Whether the bucket of the grain that holds this minute is kept no longer. */
+  isLate(grain: Grain, minute: number): boolean
   /** First minute of the hour, and of the day, that hold a minute. */
   hourOf(minute: number): number
   dayOf(minute: number): number
@@ -38,6 +40,11 @@ export type Marks = {
   readonly freshDay: Int32Array
   /** A mark as it was drained from the log of `grain`, of a user who may have another slot now. After `advance` to the clock of then. */
   restore(grain: Grain, kind: number, slot: number, low: number, high: number, minute: number, mask: Int32Array): void
+  /**
+   * Keeps what `restore`s marks of the days that hold two minutes and those between, until a mark asks for one of these days, or they are
+   * forgotten. False where one of the days has hours that are kept: these marks must be restored at once.
+   */
+  hold(firstMinute: number, lastMinute: number, bytes: number, restoreAll: () => void): boolean
   /** Entries since the last time. */
   newEntries(): number
   /**
@@ -46,7 +53,7 @@ export type Marks = {
    */
   drainNew(each: (grain: Grain, entries: Int32Array, count: number) => void): void
   readonly entryInts: number
-  /** Memory of the tables. */
+  /** Memory of the tables, and of what is held. */
   bytes(): number
 }
 
@@ -79,6 +86,9 @@ function entryLog(words: number) {
   }
 }
 
+/** Marks of days, from the first to the last of them, that nobody has asked for since they were restored. */
+type Held = { readonly first: number; readonly last: number; readonly bytes: number; readonly restoreAll: () => void }
+
 export function kpiMarks(zone: Zone, words: number): Marks {
   const tablesOf = () => ({ users: markTables(1, words), sessions: markTables(3, words) })
   const minutes = tablesOf()
@@ -90,6 +100,11 @@ export function kpiMarks(zone: Zone, words: number): Marks {
   const freshMinute = new Int32Array(words)
   const freshHour = new Int32Array(words)
   const freshDay = new Int32Array(words)
+  /** Marks may be restored in the middle of `mark`, which needs its own. */
+  const ignored = new Int32Array(words)
+  let held: Held[] = []
+  /** The last day of which something is held: all that most marks ask. */
+  let heldUntil = -Infinity
 
   let clockMinute = -Infinity
   let firstMinute = -Infinity
@@ -127,6 +142,19 @@ export function kpiMarks(zone: Zone, words: number): Marks {
       : of.users.of(bucket).mark(slot * 4 + kind + 1, 0, 0, mask, fresh)
   }
 
+  function setHeld(next: Held[]): void {
+    held = next
+    heldUntil = next.reduce((until, { last }) => Math.max(until, last), -Infinity)
+  }
+
+  /** Restores what is held of the day. What comes with it of other days does no harm: a mark may be set at any time. */
+  function restoreHeld(day: number): void {
+    const asked = held.filter(({ first, last }) => first <= day && day <= last)
+    if (asked.length === 0) return
+    setHeld(held.filter(({ first, last }) => day < first || last < day))
+    for (const { restoreAll } of asked) restoreAll()
+  }
+
   return {
     freshMinute,
     freshHour,
@@ -145,11 +173,17 @@ export function kpiMarks(zone: Zone, words: number): Marks {
       drop(hours, firstHour)
       firstDay = zone.startOfDay(zone.dayOf(at - marksKeptMs.day)) / 60_000
       drop(days, firstDay)
+      if (held.some(({ last }) => last < firstDay)) setHeld(held.filter(({ last }) => last >= firstDay))
     },
     isLateMinute: (minute) => minute < firstMinute,
     isLateHour(minute) {
       place(minute)
       return lastHour < firstHour
+    },
+    isLate(grain, minute) {
+      if (grain === 'minute') return minute < firstMinute
+      place(minute)
+      return grain === 'hour' ? lastHour < firstHour : lastDay < firstDay
     },
     hourOf(minute) {
       place(minute)
@@ -169,6 +203,10 @@ export function kpiMarks(zone: Zone, words: number): Marks {
         rest = freshMinute
       }
       place(minute)
+      if (lastDay <= heldUntil && lastDay >= firstDay) {
+        restoreHeld(lastDay)
+        place(minute)
+      }
       let inHour: Int32Array | undefined
       let inDay: Int32Array | undefined
       if (lastHour < firstHour || markIn(hours, lastHour, kind, slot, low, high, rest, freshHour)) {
@@ -187,11 +225,22 @@ export function kpiMarks(zone: Zone, words: number): Marks {
       return found
     },
     restore(grain, kind, slot, low, high, minute, mask) {
-      if (minute >= firstMinute) markIn(minutes, minute, kind, slot, low, high, mask, freshMinute)
+      if (minute >= firstMinute) markIn(minutes, minute, kind, slot, low, high, mask, ignored)
       if (grain === 'minute') return
       place(minute)
-      if (lastHour >= firstHour) markIn(hours, lastHour, kind, slot, low, high, mask, freshHour)
-      if (grain === 'day' && lastDay >= firstDay) markIn(days, lastDay, kind, slot, low, high, mask, freshDay)
+      if (lastHour >= firstHour) markIn(hours, lastHour, kind, slot, low, high, mask, ignored)
+      if (grain === 'day' && lastDay >= firstDay) markIn(days, lastDay, kind, slot, low, high, mask, ignored)
+    },
+    hold(from, to, bytes, restoreAll) {
+      place(from)
+      const first = lastDay
+      place(to)
+      const last = lastDay
+      const afterLast = zone.startOfDay(zone.dayOf(to * 60_000) + 1) / 60_000
+      if (afterLast > firstHour) return false
+      held.push({ first, last, bytes, restoreAll })
+      heldUntil = Math.max(heldUntil, last)
+      return true
     },
     newEntries: () => newInMinute.count() + newInHour.count() + newInDay.count(),
     drainNew(each) {
@@ -204,6 +253,9 @@ export function kpiMarks(zone: Zone, words: number): Marks {
         log.clear()
       }
     },
-    bytes: () => [minutes, hours, days].reduce((sum, { users, sessions }) => sum + users.bytes() + sessions.bytes(), 0),
+    bytes() {
+      const ofTables = [minutes, hours, days].reduce((sum, { users, sessions }) => sum + users.bytes() + sessions.bytes(), 0)
+      return held.reduce((sum, { bytes }) => sum + bytes, ofTables)
+    },
   }
 }
