@@ -41,10 +41,10 @@ export type Marks = {
   /** A mark as it was drained from the log of `grain`, of a user who may have another slot now. After `advance` to the clock of then. */
   restore(grain: Grain, kind: number, slot: number, low: number, high: number, minute: number, mask: Int32Array): void
   /**
-   * Keeps what `restore`s marks of the days that hold two minutes and those between, until a mark asks for one of these days, or they are
-   * forgotten. False where one of the days has hours that are kept: these marks must be restored at once.
+   * Keeps what `restore`s a grain's marks of two minutes' buckets and those between, until one of these is asked for, or they are forgotten.
+   * False where one of the buckets has minutes that are kept, which most marks ask for: these must be restored at once.
    */
-  hold(firstMinute: number, lastMinute: number, bytes: number, restoreAll: () => void): boolean
+  hold(grain: Grain, firstMinute: number, lastMinute: number, bytes: number, restoreAll: () => void): boolean
   /** Entries since the last time. */
   newEntries(): number
   /**
@@ -86,8 +86,8 @@ function entryLog(words: number) {
   }
 }
 
-/** Marks of days, from the first to the last of them, that nobody has asked for since they were restored. */
-type Held = { readonly first: number; readonly last: number; readonly bytes: number; readonly restoreAll: () => void }
+/** Marks of buckets that nobody has asked for since the restore: of [from, end), in minutes; forgotten with their last bucket. */
+type Held = { readonly grain: Grain; readonly from: number; readonly end: number; readonly bytes: number; readonly restoreAll: () => void }
 
 export function kpiMarks(zone: Zone, words: number): Marks {
   const tablesOf = () => ({ users: markTables(1, words), sessions: markTables(3, words) })
@@ -103,8 +103,10 @@ export function kpiMarks(zone: Zone, words: number): Marks {
   /** Marks may be restored in the middle of `mark`, which needs its own. */
   const ignored = new Int32Array(words)
   let held: Held[] = []
-  /** The last day of which something is held: all that most marks ask. */
+  /** Where the last bucket ends of which something is held: all that most marks ask. */
   let heldUntil = -Infinity
+  /** Where hours begin, as far as they are in one day, of which nothing is held any more. */
+  const asked = new Set<number>()
 
   let clockMinute = -Infinity
   let firstMinute = -Infinity
@@ -144,15 +146,19 @@ export function kpiMarks(zone: Zone, words: number): Marks {
 
   function setHeld(next: Held[]): void {
     held = next
-    heldUntil = next.reduce((until, { last }) => Math.max(until, last), -Infinity)
+    heldUntil = next.reduce((until, { end }) => Math.max(until, end), -Infinity)
   }
 
-  /** Restores what is held of the day. What comes with it of other days does no harm: a mark may be set at any time. */
-  function restoreHeld(day: number): void {
-    const asked = held.filter(({ first, last }) => first <= day && day <= last)
-    if (asked.length === 0) return
-    setHeld(held.filter(({ first, last }) => day < first || last < day))
-    for (const { restoreAll } of asked) restoreAll()
+  /** Restores what is held of the hour of a minute, and of its day. What comes with it of others does no harm: marks may be set at any time. */
+  function restoreHeld(minute: number): void {
+    const begin = Math.max(lastHour, lastDay)
+    if (asked.has(begin)) return
+    asked.add(begin)
+    const wanted = held.filter(({ from, end }) => from <= minute && minute < end)
+    if (wanted.length === 0) return
+    setHeld(held.filter(({ from, end }) => minute < from || end <= minute))
+    for (const { restoreAll } of wanted) restoreAll()
+    place(minute)
   }
 
   return {
@@ -173,7 +179,8 @@ export function kpiMarks(zone: Zone, words: number): Marks {
       drop(hours, firstHour)
       firstDay = zone.startOfDay(zone.dayOf(at - marksKeptMs.day)) / 60_000
       drop(days, firstDay)
-      if (held.some(({ last }) => last < firstDay)) setHeld(held.filter(({ last }) => last >= firstDay))
+      const isForgotten = ({ grain, end }: Held) => end <= (grain === 'hour' ? firstHour : firstDay)
+      if (held.some(isForgotten)) setHeld(held.filter((one) => !isForgotten(one)))
     },
     isLateMinute: (minute) => minute < firstMinute,
     isLateHour(minute) {
@@ -203,10 +210,7 @@ export function kpiMarks(zone: Zone, words: number): Marks {
         rest = freshMinute
       }
       place(minute)
-      if (lastDay <= heldUntil && lastDay >= firstDay) {
-        restoreHeld(lastDay)
-        place(minute)
-      }
+      if (minute < heldUntil && lastDay >= firstDay) restoreHeld(minute)
       let inHour: Int32Array | undefined
       let inDay: Int32Array | undefined
       if (lastHour < firstHour || markIn(hours, lastHour, kind, slot, low, high, rest, freshHour)) {
@@ -231,15 +235,14 @@ export function kpiMarks(zone: Zone, words: number): Marks {
       if (lastHour >= firstHour) markIn(hours, lastHour, kind, slot, low, high, mask, ignored)
       if (grain === 'day' && lastDay >= firstDay) markIn(days, lastDay, kind, slot, low, high, mask, ignored)
     },
-    hold(from, to, bytes, restoreAll) {
-      place(from)
-      const first = lastDay
-      place(to)
-      const last = lastDay
-      const afterLast = zone.startOfDay(zone.dayOf(to * 60_000) + 1) / 60_000
-      if (afterLast > firstHour) return false
-      held.push({ first, last, bytes, restoreAll })
-      heldUntil = Math.max(heldUntil, last)
+    hold(grain, first, last, bytes, restoreAll) {
+      if (grain === 'minute') return false
+      place(last)
+      const end = grain === 'hour' ? lastHour + 60 : zone.startOfDay(zone.dayOf(last * 60_000) + 1) / 60_000
+      if (end > firstMinute) return false
+      place(first)
+      held.push({ grain, from: grain === 'hour' ? lastHour : lastDay, end, bytes, restoreAll })
+      heldUntil = Math.max(heldUntil, end)
       return true
     },
     newEntries: () => newInMinute.count() + newInHour.count() + newInDay.count(),

@@ -1,4 +1,4 @@
-// Marks at rest: those of days that are over wait in their values, and nobody is counted twice or not at all for that.
+// Marks at rest: those of hours and days that are over wait in their values, and nobody is counted twice or not at all for that.
 import { expect, test } from 'vitest'
 import { encodeSingleObject } from '../../schemas/avro-encode.ts'
 import { behaviorBatch } from '../../schemas/behavior-batch.ts'
@@ -151,7 +151,7 @@ test.each([1, 2])('new owners, however often, count what one alone would count (
   let late = 0
   for (let step = 0; step < 600; step++) {
     clock += random(3) * hourMs * random(4)
-    const ago = random(3) === 0 ? random(29) * dayMs + random(24) * hourMs : random(90) * 60_000
+    const ago = [random(29) * dayMs + random(24) * hourMs, random(60) * hourMs, random(90) * 60_000][random(3)]!
     const flush = [`u${random(12)}`, clock, clock - ago, random(2) === 0 ? null : `s${random(3)}`] as const
     const added = current.comes(...flush)
     expect(added, `step ${step}`).toEqual(alone.comes(...flush))

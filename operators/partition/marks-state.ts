@@ -1,5 +1,5 @@
 // The marks of distinct counts at rest (operators/kpi/marks.ts): those made since the last checkpoint, in values of their own, which
-// expire whole. Set again in any order, once or twice, they are the same marks; those of days that are over, once they are asked for.
+// expire whole. Set again in any order, once or twice, they are the same marks; those of hours and days that are over, once these are asked for.
 import { byteWriter, checkCount, checkEnd, int32, putBytes, putInt, putInt32, putUint, room, taken, takeInt, takeUint } from '../bytes.ts'
 import type { ByteReader, ByteWriter } from '../bytes.ts'
 import { SESSION } from '../kpi/marks.ts'
@@ -12,8 +12,8 @@ import { together, type PartitionState } from './state.ts'
 const marksVersion = 2
 /** A value ends once it is larger than this: no hot hour makes a message that a topic refuses (bytes). */
 const valueBytes = 512 * 1024
-/** A day with so many new marks has values of its own, as has the fullest; the others share one. */
-const marksOfOwnDay = 256
+/** An hour or a day with so many new marks has values of its own, as has the fullest; the others of the grain share one. */
+const marksOfOwnBucket = 256
 /** Marks of a user that are told together. */
 const longestRun = 64
 /** How many cells of a mark are told with a count of one byte. */
@@ -106,19 +106,19 @@ export function takeNewMarks(state: PartitionState): MarksGeneration[] {
     take()
   }
 
-  /** Entries that are told together, without those that are forgotten already; of a day by itself where there are many. */
+  /** Entries that are told together, without those that are forgotten already; of an hour or a day by themselves where they are many. */
   function groupsOf(grain: Grain, entries: Int32Array, count: number): number[][] {
-    const byDay = new Map<number, number[]>()
+    const byBucket = new Map<number, number[]>()
     for (let entry = 0; entry < count; entry++) {
       const minute = clockMinute - ((clockMinute - entries[entry * ints + 4]!) | 0)
       if (marks.isLate(grain, minute)) continue
-      const day = grain === 'day' ? marks.dayOf(minute) : 0
-      const group = byDay.get(day)
-      if (group === undefined) byDay.set(day, [entry])
+      const bucket = grain === 'minute' ? 0 : grain === 'hour' ? marks.hourOf(minute) : marks.dayOf(minute)
+      const group = byBucket.get(bucket)
+      if (group === undefined) byBucket.set(bucket, [entry])
       else group.push(entry)
     }
-    const groups = [...byDay.values()].toSorted((a, b) => b.length - a.length)
-    const own = groups.filter((group, n) => n === 0 || group.length >= marksOfOwnDay)
+    const groups = [...byBucket.values()].toSorted((a, b) => b.length - a.length)
+    const own = groups.filter((group, n) => n === 0 || group.length >= marksOfOwnBucket)
     return [...own, groups.slice(own.length).flat()]
   }
 
@@ -198,7 +198,7 @@ function passCells(from: ByteReader): void {
 
 /**
  * Sets values' marks, after the last user is back and `marks.advance` came to the clock. Those of users who are not there are passed over.
- * One reader serves many values. Marks of days that are over, but for late events, wait in their values until one of these comes: then
+ * One reader serves many values. Marks of hours and days that are over, but for late events, wait in their values until one of these comes: then
  * a broken value is told as what `brokenBy` makes of the error, as it is at once for all others, and for any that is cut short.
  */
 export function marksReader(state: PartitionState): (grain: Grain, value: Uint8Array, brokenBy: (error: unknown) => unknown) => void {
@@ -263,7 +263,7 @@ export function marksReader(state: PartitionState): (grain: Grain, value: Uint8A
       if (marks.isLate(grain, clockMinute - latest)) return
       const users = state.users.count()
       const set = () => setMarks(grain, value, from, clockMinute, users)
-      const isHeld = grain === 'day' && marks.hold(clockMinute - earliest, clockMinute - latest, value.length, () => telling(set))
+      const isHeld = marks.hold(grain, clockMinute - earliest, clockMinute - latest, value.length, () => telling(set))
       if (!isHeld) set()
     })
   }
