@@ -25,6 +25,8 @@ export type Marks = {
   /** Whether the bucket of this minute, or the hour that it is in, is kept no longer. */
   isLateMinute(minute: number): boolean
   isLateHour(minute: number): boolean
+  /** Whether the bucket of the grain that holds this minute is kept no longer. */
+  isLate(grain: Grain, minute: number): boolean
   /** First minute of the hour, and of the day, that hold a minute. */
   hourOf(minute: number): number
   dayOf(minute: number): number
@@ -38,6 +40,11 @@ export type Marks = {
   readonly freshDay: Int32Array
   /** A mark as it was drained from the log of `grain`, of a user who may have another slot now. After `advance` to the clock of then. */
   restore(grain: Grain, kind: number, slot: number, low: number, high: number, minute: number, mask: Int32Array): void
+  /**
+   * Keeps what `restore`s a grain's marks of two minutes' buckets and those between, until one of these is asked for, or they are forgotten.
+   * False where one of the buckets has minutes that are kept, which most marks ask for: these must be restored at once.
+   */
+  hold(grain: Grain, firstMinute: number, lastMinute: number, bytes: number, restoreAll: () => void): boolean
   /** Entries since the last time. */
   newEntries(): number
   /**
@@ -46,7 +53,7 @@ export type Marks = {
    */
   drainNew(each: (grain: Grain, entries: Int32Array, count: number) => void): void
   readonly entryInts: number
-  /** Memory of the tables. */
+  /** Memory of the tables, and of what is held. */
   bytes(): number
 }
 
@@ -79,6 +86,9 @@ function entryLog(words: number) {
   }
 }
 
+/** Marks of buckets that nobody has asked for since the restore: of [from, end), in minutes; forgotten with their last bucket. */
+type Held = { readonly grain: Grain; readonly from: number; readonly end: number; readonly bytes: number; readonly restoreAll: () => void }
+
 export function kpiMarks(zone: Zone, words: number): Marks {
   const tablesOf = () => ({ users: markTables(1, words), sessions: markTables(3, words) })
   const minutes = tablesOf()
@@ -90,6 +100,13 @@ export function kpiMarks(zone: Zone, words: number): Marks {
   const freshMinute = new Int32Array(words)
   const freshHour = new Int32Array(words)
   const freshDay = new Int32Array(words)
+  /** Marks may be restored in the middle of `mark`, which needs its own. */
+  const ignored = new Int32Array(words)
+  let held: Held[] = []
+  /** Where the last bucket ends of which something is held: all that most marks ask. */
+  let heldUntil = -Infinity
+  /** Where hours begin, as far as they are in one day, of which nothing is held any more. */
+  const asked = new Set<number>()
 
   let clockMinute = -Infinity
   let firstMinute = -Infinity
@@ -127,6 +144,23 @@ export function kpiMarks(zone: Zone, words: number): Marks {
       : of.users.of(bucket).mark(slot * 4 + kind + 1, 0, 0, mask, fresh)
   }
 
+  function setHeld(next: Held[]): void {
+    held = next
+    heldUntil = next.reduce((until, { end }) => Math.max(until, end), -Infinity)
+  }
+
+  /** Restores what is held of the hour of a minute, and of its day. What comes with it of others does no harm: marks may be set at any time. */
+  function restoreHeld(minute: number): void {
+    const begin = Math.max(lastHour, lastDay)
+    if (asked.has(begin)) return
+    asked.add(begin)
+    const wanted = held.filter(({ from, end }) => from <= minute && minute < end)
+    if (wanted.length === 0) return
+    setHeld(held.filter(({ from, end }) => minute < from || end <= minute))
+    for (const { restoreAll } of wanted) restoreAll()
+    place(minute)
+  }
+
   return {
     freshMinute,
     freshHour,
@@ -145,11 +179,18 @@ export function kpiMarks(zone: Zone, words: number): Marks {
       drop(hours, firstHour)
       firstDay = zone.startOfDay(zone.dayOf(at - marksKeptMs.day)) / 60_000
       drop(days, firstDay)
+      const isForgotten = ({ grain, end }: Held) => end <= (grain === 'hour' ? firstHour : firstDay)
+      if (held.some(isForgotten)) setHeld(held.filter((one) => !isForgotten(one)))
     },
     isLateMinute: (minute) => minute < firstMinute,
     isLateHour(minute) {
       place(minute)
       return lastHour < firstHour
+    },
+    isLate(grain, minute) {
+      if (grain === 'minute') return minute < firstMinute
+      place(minute)
+      return grain === 'hour' ? lastHour < firstHour : lastDay < firstDay
     },
     hourOf(minute) {
       place(minute)
@@ -169,6 +210,7 @@ export function kpiMarks(zone: Zone, words: number): Marks {
         rest = freshMinute
       }
       place(minute)
+      if (minute < heldUntil && lastDay >= firstDay) restoreHeld(minute)
       let inHour: Int32Array | undefined
       let inDay: Int32Array | undefined
       if (lastHour < firstHour || markIn(hours, lastHour, kind, slot, low, high, rest, freshHour)) {
@@ -187,11 +229,21 @@ export function kpiMarks(zone: Zone, words: number): Marks {
       return found
     },
     restore(grain, kind, slot, low, high, minute, mask) {
-      if (minute >= firstMinute) markIn(minutes, minute, kind, slot, low, high, mask, freshMinute)
+      if (minute >= firstMinute) markIn(minutes, minute, kind, slot, low, high, mask, ignored)
       if (grain === 'minute') return
       place(minute)
-      if (lastHour >= firstHour) markIn(hours, lastHour, kind, slot, low, high, mask, freshHour)
-      if (grain === 'day' && lastDay >= firstDay) markIn(days, lastDay, kind, slot, low, high, mask, freshDay)
+      if (lastHour >= firstHour) markIn(hours, lastHour, kind, slot, low, high, mask, ignored)
+      if (grain === 'day' && lastDay >= firstDay) markIn(days, lastDay, kind, slot, low, high, mask, ignored)
+    },
+    hold(grain, first, last, bytes, restoreAll) {
+      if (grain === 'minute') return false
+      place(last)
+      const end = grain === 'hour' ? lastHour + 60 : zone.startOfDay(zone.dayOf(last * 60_000) + 1) / 60_000
+      if (end > firstMinute) return false
+      place(first)
+      held.push({ grain, from: grain === 'hour' ? lastHour : lastDay, end, bytes, restoreAll })
+      heldUntil = Math.max(heldUntil, end)
+      return true
     },
     newEntries: () => newInMinute.count() + newInHour.count() + newInDay.count(),
     drainNew(each) {
@@ -204,6 +256,9 @@ export function kpiMarks(zone: Zone, words: number): Marks {
         log.clear()
       }
     },
-    bytes: () => [minutes, hours, days].reduce((sum, { users, sessions }) => sum + users.bytes() + sessions.bytes(), 0),
+    bytes() {
+      const ofTables = [minutes, hours, days].reduce((sum, { users, sessions }) => sum + users.bytes() + sessions.bytes(), 0)
+      return held.reduce((sum, { bytes }) => sum + bytes, ofTables)
+    },
   }
 }

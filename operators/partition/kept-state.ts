@@ -8,10 +8,13 @@ export type KeptState = Pick<PartitionState, 'users' | 'recentIds' | 'lastingIds
   writeUser(slot: number): Uint8Array
   /** Puts values back; one restore's, for it holds what that needs. */
   reader(): UserStateReader
-  /** Marks of distinct counts: those made since the last call, how many they are, and one value of them put back. */
+  /**
+   * Marks of distinct counts: those made since the last call, how many they are, and one value of them put back, or kept for later;
+   * `brokenBy` says where the value stands.
+   */
   takeMarks(): MarksGeneration[]
   newMarks(): number
-  putMarks(grain: Grain, value: Uint8Array): void
+  putMarks(grain: Grain, value: Uint8Array, brokenBy: (error: unknown) => unknown): void
 }
 
 export const keptState = (state: PartitionState): KeptState => ({

@@ -1,5 +1,5 @@
 // The marks of distinct counts at rest (operators/kpi/marks.ts): those made since the last checkpoint, in values of their own, which
-// expire whole. Set again in any order, once or twice, they are the same marks.
+// expire whole. Set again in any order, once or twice, they are the same marks; those of hours and days that are over, once these are asked for.
 import { byteWriter, checkCount, checkEnd, int32, putBytes, putInt, putInt32, putUint, room, taken, takeInt, takeUint } from '../bytes.ts'
 import type { ByteReader, ByteWriter } from '../bytes.ts'
 import { SESSION } from '../kpi/marks.ts'
@@ -9,9 +9,11 @@ import type { Cells } from '../kpi/cells.ts'
 import { grown } from '../users/registry.ts'
 import { together, type PartitionState } from './state.ts'
 
-const marksVersion = 1
+const marksVersion = 2
 /** A value ends once it is larger than this: no hot hour makes a message that a topic refuses (bytes). */
 const valueBytes = 512 * 1024
+/** An hour or a day with so many new marks has values of its own, as has the fullest; the others of the grain share one. */
+const marksOfOwnBucket = 256
 /** Marks of a user that are told together. */
 const longestRun = 64
 /** How many cells of a mark are told with a count of one byte. */
@@ -25,8 +27,9 @@ export const marksKeptHours = { minute: 3, hour: 50, day: 31 * 24 + 26 } as cons
 export type MarksGeneration = { readonly grain: Grain; readonly hour: number; readonly marks: Uint8Array }
 
 /**
- * The marks made since the last call: version, the clock's minute, then for each run of one user's marks the length and bytes of the
- * user's id, a count, and for each mark the minutes before the clock's, its kind, the session's hash if it is one's, and its cells.
+ * The marks made since the last call: version, the clock's minute, how many minutes before it the earliest and the latest mark may be and
+ * the length of the rest; then for each run of one user's marks the length and bytes of the user's id, a count, and for each mark the
+ * minutes before the clock's, its kind, the session's hash if it is one's, and its cells.
  */
 export function takeNewMarks(state: PartitionState): MarksGeneration[] {
   const { marks, cells } = state.kpis
@@ -71,41 +74,92 @@ export function takeNewMarks(state: PartitionState): MarksGeneration[] {
     for (const number of numbers) putUint(to, number)
   }
 
-  marks.drainNew((grain, entries, count) => {
-    const take = () => {
-      if (to.at > to.start) generations.push({ grain, hour, marks: taken(to) })
+  function putGroup(grain: Grain, entries: Int32Array, group: readonly number[]): void {
+    const head: MarksHead = { clockMinute, earliest: -Infinity, latest: Infinity }
+    for (const entry of group) {
+      const ago = (clockMinute - entries[entry * ints + 4]!) | 0
+      head.earliest = Math.max(head.earliest, ago)
+      head.latest = Math.min(head.latest, ago)
     }
-    for (let i = 0; i < count;) {
-      const slot = entries[i * ints + 1]!
+    let bodyAt = -1
+    const take = () => {
+      if (bodyAt < 0) return
+      generations.push({ grain, hour, marks: endValue(to, bodyAt) })
+      bodyAt = -1
+    }
+    for (let i = 0; i < group.length;) {
+      const slot = entries[group[i]! * ints + 1]!
       let end = i + 1
-      while (end < count && end - i < longestRun && entries[end * ints + 1] === slot) end++
+      while (end < group.length && end - i < longestRun && entries[group[end]! * ints + 1] === slot) end++
       if (to.at - to.start > valueBytes) take()
       const idLength = state.users.idLength(slot)
-      room(to, 32 + idLength + (end - i) * (32 + (ints - 5) * 32 * 4))
-      if (to.at === to.start) {
-        to.bytes[to.at++] = marksVersion
-        putInt(to, clockMinute)
-      }
+      room(to, mostHeadBytes + 16 + idLength + (end - i) * (32 + (ints - 5) * 32 * 4))
+      if (bodyAt < 0) bodyAt = beginValue(to, head)
       putUint(to, idLength)
       putBytes(to, state.users.ids(), state.users.idStart(slot), idLength)
       putUint(to, end - i)
-      for (let before = -1; i < end; before = i * ints, i++) putMark(entries, i * ints, before)
+      for (let before = -1; i < end; i++) {
+        putMark(entries, group[i]! * ints, before)
+        before = group[i]! * ints
+      }
     }
     take()
+  }
+
+  /** Entries that are told together, without those that are forgotten already; of an hour or a day by themselves where they are many. */
+  function groupsOf(grain: Grain, entries: Int32Array, count: number): number[][] {
+    const byBucket = new Map<number, number[]>()
+    for (let entry = 0; entry < count; entry++) {
+      const minute = clockMinute - ((clockMinute - entries[entry * ints + 4]!) | 0)
+      if (marks.isLate(grain, minute)) continue
+      const bucket = grain === 'minute' ? 0 : grain === 'hour' ? marks.hourOf(minute) : marks.dayOf(minute)
+      const group = byBucket.get(bucket)
+      if (group === undefined) byBucket.set(bucket, [entry])
+      else group.push(entry)
+    }
+    const groups = [...byBucket.values()].toSorted((a, b) => b.length - a.length)
+    const own = groups.filter((group, n) => n === 0 || group.length >= marksOfOwnBucket)
+    return [...own, groups.slice(own.length).flat()]
+  }
+
+  marks.drainNew((grain, entries, count) => {
+    for (const group of groupsOf(grain, entries, count)) putGroup(grain, entries, group)
   })
   return generations
 }
 
-function openMarks(value: Uint8Array): { from: ByteReader; clockMinute: number } {
+/** `earliest` and `latest`: minutes before the clock's. */
+type MarksHead = { clockMinute: number; earliest: number; latest: number }
+const mostHeadBytes = 32
+
+/** Where the rest begins; there must be room. */
+function beginValue(to: ByteWriter, { clockMinute, earliest, latest }: MarksHead): number {
+  to.bytes[to.at++] = marksVersion
+  putInt(to, clockMinute)
+  putUint(to, earliest)
+  putUint(to, latest)
+  putInt32(to, 0)
+  return to.at - to.start
+}
+
+function endValue(to: ByteWriter, bodyAt: number): Uint8Array {
+  const value = taken(to)
+  new DataView(value.buffer, value.byteOffset).setInt32(bodyAt - 4, value.length - bodyAt, true)
+  return value
+}
+
+function openMarks(value: Uint8Array): { from: ByteReader; head: MarksHead } {
   if (value.length === 0) throw new RangeError('it is empty: it is broken')
   if (value[0] !== marksVersion)
-    throw new RangeError(
-      `marks of version ${value[0]}; this program knows ${marksVersion} and older: run the version that wrote it, or a newer one`,
-    )
+    throw new RangeError(`marks of version ${value[0]}; this program knows ${marksVersion}: run the version that wrote it, or a newer one`)
   const from: ByteReader = { bytes: value, at: 1 }
-  const clockMinute = takeInt(from)
+  const head = { clockMinute: takeInt(from), earliest: takeUint(from), latest: takeUint(from) }
+  const length = int32(value, from.at)
+  from.at += 4
   checkEnd(from)
-  return { clockMinute, from }
+  if (value.length - from.at !== length)
+    throw new RangeError(`it says ${length} bytes of marks, and has ${value.length - from.at}: it is cut short or broken`)
+  return { head, from }
 }
 
 /** Reads a mark's minutes before the clock's, kind and session into `into`; its cells follow, unless they are those of the mark before. */
@@ -144,9 +198,10 @@ function passCells(from: ByteReader): void {
 
 /**
  * Sets values' marks, after the last user is back and `marks.advance` came to the clock. Those of users who are not there are passed over.
- * One reader serves many values.
+ * One reader serves many values. Marks of hours and days that are over, but for late events, wait in their values until one of these comes: then
+ * a broken value is told as what `brokenBy` makes of the error, as it is at once for all others, and for any that is cut short.
  */
-export function marksReader(state: PartitionState): (grain: Grain, value: Uint8Array) => void {
+export function marksReader(state: PartitionState): (grain: Grain, value: Uint8Array, brokenBy: (error: unknown) => unknown) => void {
   const { marks, cells } = state.kpis
   const { words } = cells
   const mask = new Int32Array(words)
@@ -157,8 +212,8 @@ export function marksReader(state: PartitionState): (grain: Grain, value: Uint8A
   const ids = new Int32Array(together * 3) // start and length of the id, end of the run's entries
   let entries = new Int32Array(ints * 256) // of the runs read together: kind, low, high, minutes ago, nothing, cells
 
-  return (grain, value) => {
-    const { from, clockMinute } = openMarks(value)
+  /** `users`: how many there were when the value was restored. Who came since is somebody else than a forgotten user of that id. */
+  function setMarks(grain: Grain, value: Uint8Array, from: ByteReader, clockMinute: number, users: number): void {
     while (from.at < value.length) {
       let runs = 0
       let read = 0
@@ -185,7 +240,7 @@ export function marksReader(state: PartitionState): (grain: Grain, value: Uint8A
       for (let run = 0; run < runs; run++) {
         const slot = slots[run]!
         for (; entry < ids[run * 3 + 2]!; entry++) {
-          if (slot < 0) continue
+          if (slot < 0 || slot >= users) continue
           const at = entry * ints
           for (let w = 0; w < words; w++) mask[w] = entries[at + 5 + w]!
           marks.restore(grain, entries[at]!, slot, entries[at + 1]!, entries[at + 2]!, clockMinute - entries[at + 3]!, mask)
@@ -193,12 +248,31 @@ export function marksReader(state: PartitionState): (grain: Grain, value: Uint8A
       }
     }
   }
+
+  return (grain, value, brokenBy) => {
+    const telling = (act: () => void) => {
+      try {
+        act()
+      } catch (error) {
+        throw brokenBy(error)
+      }
+    }
+    telling(() => {
+      const { from, head } = openMarks(value)
+      const { clockMinute, earliest, latest } = head
+      if (marks.isLate(grain, clockMinute - latest)) return
+      const users = state.users.count()
+      const set = () => setMarks(grain, value, from, clockMinute, users)
+      const isHeld = marks.hold(grain, clockMinute - earliest, clockMinute - latest, value.length, () => telling(set))
+      if (!isHeld) set()
+    })
+  }
 }
 
 /** A value's marks by where `placeOf` puts their user (of that murmur2), each place's a value of its own; undefined: left out. */
 export function splitMarks(value: Uint8Array, placeOf: (hash: number) => number | undefined): Map<number, Uint8Array> {
-  const { from, clockMinute } = openMarks(value)
-  const places = new Map<number, ByteWriter>()
+  const { from, head } = openMarks(value)
+  const places = new Map<number, { to: ByteWriter; bodyAt: number }>()
   const mark = new Int32Array(4)
   while (from.at < value.length) {
     const start = from.at
@@ -211,14 +285,13 @@ export function splitMarks(value: Uint8Array, placeOf: (hash: number) => number 
     for (let i = 0; i < count; i++) if (!takeMark(from, mark, 0)) passCells(from)
     checkEnd(from)
     if (place === undefined) continue
-    let to = places.get(place)
-    if (to === undefined) places.set(place, (to = byteWriter()))
-    room(to, 16 + from.at - start)
-    if (to.at === to.start) {
-      to.bytes[to.at++] = marksVersion
-      putInt(to, clockMinute)
+    let at = places.get(place)
+    if (at === undefined) {
+      const to = byteWriter()
+      places.set(place, (at = { to, bodyAt: beginValue(to, head) }))
     }
-    putBytes(to, value, start, from.at - start)
+    room(at.to, from.at - start)
+    putBytes(at.to, value, start, from.at - start)
   }
-  return new Map([...places].map(([place, to]) => [place, taken(to)]))
+  return new Map([...places].map(([place, { to, bodyAt }]) => [place, endValue(to, bodyAt)]))
 }

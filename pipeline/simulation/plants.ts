@@ -111,7 +111,13 @@ export const plants: Readonly<Record<string, Plant>> = {
   'marks-not-restored': {
     says: 'a new owner does not get back who was counted where',
     seeds: 50,
-    changes: [{ file: 'pipeline/roles/process/restore.ts', find: 'state.putMarks(at.grain, value)', replace: 'void value' }],
+    changes: [
+      {
+        file: 'pipeline/roles/process/restore.ts',
+        find: 'of marks.values()) state.putMarks',
+        replace: 'of [...marks.values()].slice(0, 0)) state.putMarks',
+      },
+    ],
   },
   'seen-ids-not-restored': {
     says: 'a new owner does not get back which ids were accepted',

@@ -97,13 +97,7 @@ export function restorer(state: KeptState) {
         }
       }
       if (checkpoint !== undefined) reader.done(checkpoint.clock)
-      for (const { at, value, offset } of marks.values()) {
-        try {
-          state.putMarks(at.grain, value)
-        } catch (error) {
-          throw brokenValue(error, offset, at.key)
-        }
-      }
+      for (const { at, value, offset } of marks.values()) state.putMarks(at.grain, value, (error) => brokenValue(error, offset, at.key))
       const idKeys = [...held, ...marks.values()].map(({ at }) => at)
       return { ...head, idKeys, users: state.users.count(), passedOver }
     },
