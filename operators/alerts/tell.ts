@@ -2,6 +2,7 @@
 import type { CauseVerdict } from '../../schemas/tables/alert-causes.ts'
 import type { AlertKind, AlertState } from '../../schemas/tables/alerts.ts'
 import type { Cell } from '../attribution/leaves.ts'
+import { catalogue, type CatalogueName } from '../kpi/catalogue.ts'
 
 export type ToldCause = { readonly cell: string; readonly share: number }
 
@@ -26,6 +27,9 @@ export type ToldAlert = {
 
 /** The KPI under which cells without any event are told (operators/detect/watched.ts). No data is no drop. */
 export const noDataKpi = 'no_data'
+
+/** Causes are looked for in events; of what customers signal they have none. */
+const isOfSignals = (kpi: string): boolean => Object.hasOwn(catalogue, kpi) && catalogue[kpi as CatalogueName].source === 'signals'
 
 /** `channel ad`, or `all`. */
 export const cellText = ({ dimension, value }: Pick<ToldAlert, 'dimension' | 'value'>): string =>
@@ -65,6 +69,7 @@ export function descriptionOf(alert: ToldAlert): string {
     ...(alert.firedAt === undefined ? [] : [`Firing since ${instantText(alert.firedAt)}.`]),
     `${alert.reason.charAt(0).toUpperCase()}${alert.reason.slice(1)}.`,
     ...(likely === undefined ? [] : [`Likely cause: ${likely}.`]),
+    ...(isOfSignals(alert.kpi) ? ['Likely cause: not looked for, for the KPI is made of customer signals.'] : []),
     ...(alert.dueAt === undefined ? [] : [`The root-cause review is due ${instantText(alert.dueAt)}.`]),
   ]
   return lines.join('\n')

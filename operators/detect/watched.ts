@@ -31,20 +31,30 @@ const measuresIn = (term: Term | null): readonly KpiMeasure[] | undefined =>
   term === null ? [] : 'measures' in term ? term.measures : undefined
 const inWords = (says: string) => says.replaceAll('_', ' ')
 
+/** Of what should never happen any one is told. */
+export const isTold = ({ kind, threshold }: KpiEntry): boolean => threshold !== null || kind === 'incident'
+
+/** One that is told. */
+export function metricOf(name: CatalogueName): Metric {
+  const { grain, kind, better, unit, says, minimumDenominator, threshold }: KpiEntry = catalogue[name]
+  return {
+    name, grain, kind, better, unit, threshold: threshold ?? 0, minimumDenominator: minimumDenominator ?? 0,
+    counts: inWords(hasDenominator(kind) ? says.denominator : says.numerator),
+    ...(kind === 'count' && unit !== 'count' && { usually: usualAmountShare }),
+  } // prettier-ignore
+}
+
 /** undefined: nobody is told of it, or cells do not count it. */
 function watchedOf(name: CatalogueName): Watched | undefined {
-  const { grain, kind, better, unit, says, numerator, denominator, minimumDenominator, threshold }: KpiEntry = catalogue[name]
+  const entry: KpiEntry = catalogue[name]
+  const { numerator, denominator } = entry
   const above = measuresIn(numerator)
   const below = measuresIn(denominator)
-  if (threshold === null || above === undefined || below === undefined) return undefined
+  if (!isTold(entry) || above === undefined || below === undefined) return undefined
   const sumOf = (measures: readonly KpiMeasure[], sums: CellSums['sums'], per = 1) =>
     measures.reduce((sum, measure) => sum + (sums[measure] ?? 0), 0) / per
-  const counts = inWords(hasDenominator(kind) ? says.denominator : says.numerator)
   return {
-    metric: {
-      name, grain, kind, better, unit, threshold, counts, minimumDenominator: minimumDenominator ?? 0,
-      ...(kind === 'count' && unit !== 'count' && { usually: usualAmountShare }),
-    }, // prettier-ignore
+    metric: metricOf(name),
     above,
     below,
     sample: (sums) => ({ numerator: sumOf(above, sums, numerator.per), denominator: sumOf(below, sums, denominator?.per) }),

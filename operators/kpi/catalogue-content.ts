@@ -89,7 +89,7 @@ export const contentKpis = {
     numerator: { signals: "countIf(kind = 'content_report' AND severity = 'severe')" },
     denominator: null,
     target: 0, better: 'down', minimumDenominator: null, threshold: null,
-    meaning: 'Content reports that were upheld as severe. Any one is told.',
+    meaning: 'Content reports that were upheld as severe. Any one is told, in the hour in which it came.',
   },
   late_event_share: {
     group: 'quality', grain: 'hour', kind: 'share', unit: 'ratio', source: 'kpi_deltas',

@@ -115,5 +115,11 @@ test('signals are stored once, whatever owners die after inserting beyond their 
     if (round === 1) await dieBeyondCheckpoint({ topic, members, limits })
     await processAll({ topic, members, limits })
     await expectOneCopy()
+    const clocks = await store.query(
+      `SELECT partition, toUnixTimestamp64Milli(max(block_at)) AS at, max(partition_count) AS of, count() - uniqExact(first_offset) AS twice
+       FROM signal_clocks GROUP BY partition ORDER BY partition`,
+    )
+    const at = startMs + (round + 1) * 150_000
+    expect(clocks).toEqual([0, 1].map((partition) => ({ partition, at, of: 2, twice: 0 })))
   }
 })

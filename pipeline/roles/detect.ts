@@ -13,7 +13,8 @@ import { causes } from './detect/causes.ts'
 import { delivery, type Delivery } from './detect/delivery.ts'
 import { overdueReviews } from './detect/overdue.ts'
 import type { DetectWatch } from './detect/watch.ts'
-import { watchGrain } from './detect/watch-grain.ts'
+import { cellFigures, watchGrain } from './detect/watch-grain.ts'
+import { watchSignals } from './detect/watch-signals.ts'
 
 export type DetectOptions = {
   store: Store
@@ -80,19 +81,18 @@ export function newDetection(
   const attribution = causes({ store, settings, log, patienceMs })
   signal.addEventListener('abort', attribution.close, { once: true })
 
-  const watches = grains.map(
-    (grain) =>
-    watchGrain({
-      store, grain, latenessMs, signal,
-      zone: zone(settings.zone),
-      found: tellAgain,
-      async decided(transitions, closedMs) {
-        unstored.push(...transitions)
-        if (closedMs !== undefined) watch?.evaluated(closedMs)
-        await storeAll()
-      },
-    }), // prettier-ignore
-  )
+  const watching = {
+    store, latenessMs, signal,
+    zone: zone(settings.zone),
+    found: tellAgain,
+    async decided(transitions: readonly Transition[], closedMs: number | undefined) {
+      unstored.push(...transitions)
+      if (closedMs !== undefined) watch?.evaluated(closedMs)
+      await storeAll()
+    },
+  } // prettier-ignore
+  const watches = grains.map((grain) => watchGrain({ ...watching, grain, figures: cellFigures(store, grain) }))
+  const signals = watchSignals({ ...watching, topic, log })
 
   function tellAgain(stored: readonly Transition[], closedMs: number): void {
     const latest = new Map(stored.map((transition) => [notificationOf(topic, transition).alertId, transition]))
@@ -121,6 +121,7 @@ export function newDetection(
       if (clockMs === undefined) return 0
       let steps = 0
       for (const one of watches) steps += await one.advance(clockMs)
+      steps += await signals.advance(clockMs)
       attribution.look(Math.floor((clockMs - latenessMs) / lookMs) * lookMs)
       for (const notification of await reviews.look(clockMs - latenessMs)) {
         log.info({ alert: notification.aboutId, state: notification.state }, notification.reason)

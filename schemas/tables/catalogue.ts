@@ -11,6 +11,7 @@ import { kpiDeltasTable } from './kpi-deltas.ts'
 import { ltvCohortsTable } from './ltv-cohorts.ts'
 import { ltvModelsTable } from './ltv-models.ts'
 import { rejectedEventsTable } from './rejected-events.ts'
+import { signalClocksTable } from './signal-clocks.ts'
 import { tierChangesTable } from './tier-changes.ts'
 import { userFeaturesTable } from './user-features.ts'
 import { writersTable } from './writers.ts'
@@ -29,5 +30,5 @@ export const tables: readonly Table[] = [
 ]
 
 /** The tables of a database of customer signals. */
-export const signalBlockTables = [rejectedEventsTable, customerSignalsTable] as const
+export const signalBlockTables = [rejectedEventsTable, customerSignalsTable, signalClocksTable] as const
 export const signalTables: readonly Table[] = [...signalBlockTables, writersTable]

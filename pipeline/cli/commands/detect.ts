@@ -16,7 +16,7 @@ import { defineCommand, exitGood } from '../command.ts'
 export const command = defineCommand({
   name: 'detect',
   summary: 'the detect role alone: closed KPI buckets in, alerts out',
-  help: `Watches every KPI of the catalogue that cells count and that has a threshold (docs/guide/kpis.md), by the minute, hour or day of the zone as
+  help: `Watches every KPI of the catalogue that cells count and that has a threshold (docs/guide/kpis.md), and those of customer signals, by the minute, hour or day of the zone as
 the catalogue says, of everything together and of each channel, region, app version, platform, category, surface and tier. An alert fires where
 the KPI is worse than what was usual at this time of the week by more than its threshold (15 %) in two closed buckets in a row (one day),
 and by more than chance; or where there is no data at all. It is resolved after three buckets back above 90 % of what was usual.

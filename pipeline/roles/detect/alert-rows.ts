@@ -1,7 +1,6 @@
 // Transitions of alerts as rows of `alerts`, and back.
 import type { ToldCauses } from '../../../operators/alerts/tell.ts'
 import type { Transition } from '../../../operators/detect/detector.ts'
-import { metricsOf } from '../../../operators/detect/watched.ts'
 import { encodeRows } from '../../../schemas/row-binary.ts'
 import type { Grain } from '../../../schemas/tables/kpi-deltas.ts'
 import { alertsTable } from '../../../schemas/tables/alerts.ts'
@@ -57,39 +56,38 @@ export function notificationOf(topic: string, transition: Transition, told?: Tol
 export const causesIn = (told: ToldCauses | undefined): Pick<Notification, 'causes' | 'attribution'> =>
   told === undefined ? {} : { causes: told.causes, attribution: { verdict: told.verdict, change: told.change } }
 
-/** Start of the bucket of the grain's latest transition; undefined before the first. */
-export async function latestTransitionAt(store: Store, grain: Grain): Promise<number | undefined> {
+/** Start of the bucket of the latest transition of one of these KPIs; undefined before the first. */
+export async function latestTransitionAt(store: Store, grain: Grain, kpis: readonly string[]): Promise<number | undefined> {
   const [row] = await store.query<{ transitions: number; at: number }>(
-    `SELECT count() AS transitions, toUnixTimestamp64Milli(max(bucket_at)) AS at FROM alerts WHERE kind = 'kpi' AND grain = '${grain}'`,
+    `SELECT count() AS transitions, toUnixTimestamp64Milli(max(bucket_at)) AS at FROM alerts
+     WHERE kind = 'kpi' AND grain = '${grain}' AND kpi IN {kpis:Array(String)}`,
+    { kpis },
   )
   return row === undefined || row.transitions === 0 ? undefined : row.at
 }
 
-/** Every transition of the grain's alerts that are not resolved, or had one in a bucket from `sinceMs` on; by alert, in order. */
-export async function readTransitions(store: Store, grain: Grain, sinceMs: number): Promise<Transition[]> {
+/** Every transition of the grain's alerts on these KPIs that are not resolved, or had one in a bucket from `sinceMs` on; by alert, in order. */
+export async function readTransitions(store: Store, grain: Grain, kpis: readonly string[], sinceMs: number): Promise<Transition[]> {
   const rows = await store.query<StoredAlert>(
     `SELECT state, kpi, grain, dimension, value, sequence, actual, baseline, denominator, reason,
        toUnixTimestamp64Milli(bucket_at) AS bucketAt, toUnixTimestamp64Milli(decided_at) AS decidedAt,
        toUnixTimestamp64Milli(fired_at) AS firedAt, toUnixTimestamp64Milli(due_at) AS dueAt,
        toUnixTimestamp64Milli(min(bucket_at) OVER (PARTITION BY alert_id)) AS begunAt
      FROM alerts
-     WHERE kind = 'kpi' AND grain = '${grain}' AND alert_id IN (
+     WHERE kind = 'kpi' AND grain = '${grain}' AND kpi IN {kpis:Array(String)} AND alert_id IN (
        SELECT alert_id FROM alerts GROUP BY alert_id
        HAVING argMax(state, sequence) != 'resolved' OR max(bucket_at) >= fromUnixTimestamp64Milli({since:Int64}, 'UTC')
      )
      ORDER BY alert_id, sequence
      LIMIT 1 BY alert_id, sequence`,
-    { since: sinceMs },
+    { since: sinceMs, kpis },
   )
   // A KPI that the catalogue no longer has is nobody's to go on with.
-  const names = new Set(metricsOf(grain).map(({ name }) => name))
-  return rows
-    .filter(({ kpi }) => names.has(kpi))
-    .map((row) => ({
-      ...row,
-      firedAt: row.firedAt === 0 ? undefined : row.firedAt,
-      dueAt: row.dueAt === 0 ? undefined : row.dueAt,
-    }))
+  return rows.map((row) => ({
+    ...row,
+    firedAt: row.firedAt === 0 ? undefined : row.firedAt,
+    dueAt: row.dueAt === 0 ? undefined : row.dueAt,
+  }))
 }
 
 type StoredAlert = Omit<Transition, 'firedAt' | 'dueAt'> & { firedAt: number; dueAt: number }

@@ -2,7 +2,7 @@
 import type { Cadence } from '../../../operators/detect/cadence.ts'
 import type { CellSamples } from '../../../operators/detect/detector.ts'
 import type { Cell } from '../../../operators/detect/metric.ts'
-import { measuresOf, samplesOf } from '../../../operators/detect/watched.ts'
+import { measuresOf, samplesOf, type CellSums } from '../../../operators/detect/watched.ts'
 import { kpiMeasures, type Grain, type KpiMeasure } from '../../../schemas/tables/kpi-deltas.ts'
 import type { Store } from '../../ports/store.ts'
 
@@ -90,22 +90,31 @@ type CellRow = Cell & { bucket_ms: number } & Record<KpiMeasure, number>
  * The cells of every bucket in [fromMs, toMs), as they were known at its close: a partition's block counts where the clock
  * before it had not yet closed the bucket. So it does not matter when this is read, nor by whom. Buckets before `rolledMs` are in kpi_cells.
  */
-export async function readBuckets(
+export async function readBuckets(store: Store, closing: Closing, wanted: BucketsWanted): Promise<Map<number, CellSamples[]>> {
+  const { grain } = closing
+  const buckets = await readSums(store, closing, wanted, measuresOf(grain))
+  return new Map([...buckets].map(([at, cells]) => [at, cells.map((sums) => samplesOf(grain, sums))]))
+}
+
+/** The same before KPIs are made of it. */
+export async function readSums(
   store: Store,
   closing: Closing,
   { fromMs, toMs, rolledMs, cell }: BucketsWanted,
-): Promise<Map<number, CellSamples[]>> {
+  measures: readonly KpiMeasure[],
+): Promise<Map<number, CellSums[]>> {
   const { grain } = closing
   const border = Math.min(toMs, Math.max(fromMs, rolledMs))
   const rows: CellRow[] = []
-  if (fromMs < border) rows.push(...(await store.query<CellRow>(cellsAtClose(grain, cell), { ...cell, from: fromMs, to: border })))
+  if (fromMs < border)
+    rows.push(...(await store.query<CellRow>(cellsAtClose(grain, measures, cell), { ...cell, from: fromMs, to: border })))
   if (border < toMs)
-    rows.push(...(await store.query<CellRow>(deltasAtClose(closing, border, toMs, cell), { ...cell, from: border, to: toMs })))
-  const buckets = new Map<number, CellSamples[]>()
+    rows.push(...(await store.query<CellRow>(deltasAtClose(closing, measures, border, toMs, cell), { ...cell, from: border, to: toMs })))
+  const buckets = new Map<number, CellSums[]>()
   for (const { bucket_ms: bucketAt, dimension, value, ...sums } of rows) {
     let cells = buckets.get(bucketAt)
     if (cells === undefined) buckets.set(bucketAt, (cells = []))
-    cells.push(samplesOf(grain, { dimension, value, sums }))
+    cells.push({ dimension, value, sums })
   }
   return buckets
 }
@@ -117,17 +126,17 @@ const isCell = (of: string, cell: Cell | undefined) =>
   cell === undefined ? `${of}.dimension != 'clock'` : `${of}.dimension = {dimension:String} AND ${of}.value = {value:String}`
 
 /** A cell that nothing had touched when its bucket closed was not there: what came later has its row without it. */
-const cellsAtClose = (grain: Grain, cell: Cell | undefined) => `
+const cellsAtClose = (grain: Grain, measures: readonly KpiMeasure[], cell: Cell | undefined) => `
   SELECT toUnixTimestamp64Milli(cells.bucket_at) AS bucket_ms, cells.dimension AS dimension, cells.value AS value,
-    ${measuresOf(grain).map((measure) => `cells.${measure}_at_close AS ${measure}`).join(', ')}
+    ${measures.map((measure) => `cells.${measure}_at_close AS ${measure}`).join(', ')}
   FROM kpi_cells AS cells FINAL
   WHERE cells.grain = '${grain}' AND ${isCell('cells', cell)} AND ${inSpan('cells.bucket_at')}
     AND greatest(${kpiMeasures.map((measure) => `cells.${measure}_at_close`).join(', ')}) > 0` // prettier-ignore
 
-const deltasAtClose = (closing: Closing, fromMs: number, toMs: number, cell: Cell | undefined) => `
+const deltasAtClose = (closing: Closing, measures: readonly KpiMeasure[], fromMs: number, toMs: number, cell: Cell | undefined) => `
   WITH blocks AS (${blocksSince('{from:Int64}')})
   SELECT toUnixTimestamp64Milli(deltas.bucket_at) AS bucket_ms, deltas.dimension AS dimension, deltas.value AS value,
-    ${measuresOf(closing.grain).map((measure) => `sum(deltas.${measure}) AS ${measure}`).join(', ')}
+    ${measures.map((measure) => `sum(deltas.${measure}) AS ${measure}`).join(', ')}
   FROM kpi_deltas AS deltas INNER JOIN blocks ON deltas.partition = blocks.partition AND deltas.first_offset = blocks.first_offset
   WHERE ${isCell('deltas', cell)} AND deltas.grain = '${closing.grain}' AND ${inSpan('deltas.bucket_at')}
     AND deltas.block_at >= fromUnixTimestamp64Milli({from:Int64}, 'UTC')

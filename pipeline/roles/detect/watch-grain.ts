@@ -1,17 +1,35 @@
 // Looks at the closed buckets of one grain, in order: history first, from which it learns what is usual, then what it decides on.
 import { setImmediate as yieldToOthers } from 'node:timers/promises'
 import { cadenceOf, lookbackBuckets } from '../../../operators/detect/cadence.ts'
-import { detector, type Detector, type Transition } from '../../../operators/detect/detector.ts'
+import { detector, type CellSamples, type Detector, type Transition } from '../../../operators/detect/detector.ts'
+import type { Metric } from '../../../operators/detect/metric.ts'
 import { metricsOf } from '../../../operators/detect/watched.ts'
 import type { Zone } from '../../../operators/time/zone.ts'
 import type { Grain } from '../../../schemas/tables/kpi-deltas.ts'
 import type { Store } from '../../ports/store.ts'
 import { latestTransitionAt, readTransitions } from './alert-rows.ts'
-import { closedUntil, earliestBucketAt, readBuckets } from './closed-buckets.ts'
+import { closedUntil, earliestBucketAt, readBuckets, type BucketsWanted, type Closing } from './closed-buckets.ts'
 import { readRolledUp, rollUp, type RollUp } from './roll-up.ts'
+
+/** Where samples come from. */
+export type Figures = {
+  readonly metrics: readonly Metric[]
+  /** When the earliest of them is, from `sinceMs` on; undefined where there is none. */
+  earliestAt(sinceMs: number): Promise<number | undefined>
+  /** Of closed buckets, as known at their close; samples in the order of `metrics`. */
+  read(closing: Closing, wanted: BucketsWanted): Promise<Map<number, CellSamples[]>>
+}
+
+/** The KPIs that cells count. */
+export const cellFigures = (store: Store, grain: Grain): Figures => ({
+  metrics: metricsOf(grain),
+  earliestAt: (sinceMs) => earliestBucketAt(store, grain, sinceMs),
+  read: (closing, wanted) => readBuckets(store, closing, wanted),
+})
 
 export type WatchGrainOptions = {
   readonly store: Store
+  readonly figures: Figures
   readonly grain: Grain
   readonly zone: Zone
   readonly latenessMs: number
@@ -37,9 +55,10 @@ const furthestBackMs: Record<Grain, number> = { minute: 12 * hourMs, hour: dayMs
 const chunkMs: Record<Grain, number> = { minute: 6 * hourMs, hour: 10 * dayMs, day: 100 * dayMs }
 const historyChunkMs: Record<Grain, number> = { ...chunkMs, minute: dayMs }
 
-export function watchGrain({ store, grain, zone, latenessMs, signal, found, decided }: WatchGrainOptions): GrainWatch {
+export function watchGrain({ store, figures, grain, zone, latenessMs, signal, found, decided }: WatchGrainOptions): GrainWatch {
   const cadence = cadenceOf(grain, zone)
-  const metrics = metricsOf(grain)
+  const { metrics } = figures
+  const names = metrics.map(({ name }) => name)
   const closing = { grain, cadence, latenessMs }
   const history = lookbackBuckets(cadence)
   let running: { readonly detector: Detector; nextAt: number; decidesFrom: number } | undefined
@@ -48,15 +67,15 @@ export function watchGrain({ store, grain, zone, latenessMs, signal, found, deci
   const historyFrom = (decidesFrom: number) => cadence.back(decidesFrom, history)
 
   async function begin(closedMs: number) {
-    const latestAt = await latestTransitionAt(store, grain)
+    const latestAt = await latestTransitionAt(store, grain, names)
     // Another transition of the latest one's bucket may be missing: that bucket is looked at again.
     const decidesFrom = Math.max(decidesFromAt(closedMs), latestAt ?? 0)
-    const stored = await readTransitions(store, grain, historyFrom(decidesFrom))
+    const stored = await readTransitions(store, grain, names, historyFrom(decidesFrom))
     found(stored, closedMs)
-    const earliestAt = await earliestBucketAt(store, grain, historyFrom(decidesFrom))
+    const earliestAt = await figures.earliestAt(historyFrom(decidesFrom))
     return {
       detector: detector({ metrics, cadence, latenessMs }, stored),
-      nextAt: Math.min(decidesFrom, earliestAt ?? decidesFrom),
+      nextAt: Math.min(decidesFrom, cadence.startOf(earliestAt ?? decidesFrom)),
       decidesFrom,
     }
   }
@@ -76,7 +95,7 @@ export function watchGrain({ store, grain, zone, latenessMs, signal, found, deci
       while (running.nextAt < closedMs) {
         const ms = running.nextAt < comparesFrom ? historyChunkMs[grain] : chunkMs[grain]
         const toMs = Math.min(closedMs, cadence.startOf(running.nextAt + ms))
-        const buckets = await readBuckets(store, closing, { fromMs: running.nextAt, toMs, rolledMs })
+        const buckets = await figures.read(closing, { fromMs: running.nextAt, toMs, rolledMs })
         while (running.nextAt < toMs) {
           if (signal.aborted) return steps
           const at = running.nextAt

@@ -1,24 +1,28 @@
-// Customer signals: one signal a record in; rows of customer_signals and of rejected_events out.
+// Customer signals: one signal a record in; rows of customer_signals and of rejected_events out, and how far the block goes.
 import { operatorVersion } from '../../../operators/settings.ts'
 import { signalOperator } from '../../../operators/signals/partition.ts'
 import type { Stretch } from '../../../operators/signals/reader.ts'
 import type { RowBinaryWriter } from '../../../schemas/row-binary.ts'
 import { customerSignalsTable } from '../../../schemas/tables/customer-signals.ts'
 import { rejectedEventsTable } from '../../../schemas/tables/rejected-events.ts'
+import { signalClocksTable } from '../../../schemas/tables/signal-clocks.ts'
 import { blockSamples } from './block-facts.ts'
-import { blockRows, type PartLimits } from './block-rows.ts'
+import { blockRows, type BlockRows, type PartLimits } from './block-rows.ts'
 import { rejectedRows } from './rejected-rows.ts'
 import type { OpenBlock, WorkMaker } from './work.ts'
 
+type SignalBlock = OpenBlock & { readonly clocks: BlockRows }
+
 /** In the order of signalBlockTables. */
-export function signalBlock(limits?: PartLimits): OpenBlock {
+export function signalBlock(limits?: PartLimits): SignalBlock {
   const rejected = blockRows(rejectedEventsTable, limits)
   const events = blockRows(customerSignalsTable, limits)
-  return { rejected, events, all: [rejected, events], samples: blockSamples(), outbox: [] }
+  const clocks = blockRows(signalClocksTable, limits)
+  return { rejected, events, clocks, all: [rejected, events, clocks], samples: blockSamples(), outbox: [] }
 }
 
 export const signalWork: WorkMaker = ({ settings, partition, partitionCount, resolve }) => {
-  let block: OpenBlock
+  let block: SignalBlock
   const rejected = rejectedRows()
   const operator = signalOperator({
     settings,
@@ -68,9 +72,15 @@ export const signalWork: WorkMaker = ({ settings, partition, partitionCount, res
     kept: operator.kept,
     tables: signalBlock,
     open(to) {
-      block = to
+      // One that `tables` made.
+      block = to as SignalBlock
     },
-    closeBlock() {},
+    closeBlock(nextOffset) {
+      const out = block.clocks.begin()
+      out.i64(nextOffset)
+      out.u16(partitionCount)
+      block.clocks.end()
+    },
   }
 }
 

@@ -12,6 +12,7 @@ import { decodeRows } from '../../../schemas/row-binary.ts'
 import { signalBlockTables } from '../../../schemas/tables/catalogue.ts'
 import { customerSignalsTable } from '../../../schemas/tables/customer-signals.ts'
 import { rejectedEventsTable } from '../../../schemas/tables/rejected-events.ts'
+import { signalClocksTable } from '../../../schemas/tables/signal-clocks.ts'
 import { fastBlocks, smallBlocks, type FastBlock, type FastOptions, type Log } from './run-blocks.ts'
 import { signalBlock, signalWork } from './signal-work.ts'
 
@@ -72,6 +73,11 @@ test('any log gives the rows of the naive twin', () => {
       const byOffset = new Map(log.records.map((record) => [record.offset, record]))
       for (const { offset, key, value } of aside)
         expect({ key, value }).toEqual({ key: byOffset.get(offset)!.key, value: byOffset.get(offset)!.value })
+      expect(rowsOf(blocks, signalClocksTable)).toEqual(
+        blocks.map(({ firstOffset, nextOffset, blockAt }) => ({
+          partition: here.partition, first_offset: firstOffset, part: 0, block_at: blockAt, next_offset: nextOffset, partition_count: 3,
+        })), // prettier-ignore
+      )
       for (const row of [...signals, ...rejected]) {
         const block = blocks.find(({ firstOffset }) => firstOffset === row.first_offset)!
         expect(row.block_at).toBe(block.blockAt)
