@@ -10,7 +10,7 @@ export default defineConfig({
     // Native modules and worker threads want real processes; two, since engines and a broker run beside them.
     pool: 'forks',
     maxWorkers: 2,
-    testTimeout: 60_000,
+    testTimeout: 240_000,
     hookTimeout: 240_000,
     reporters: ['default', skipsReporter()],
   },
