@@ -163,7 +163,7 @@ describe('a topic that gets more partitions', () => {
         break
       }
     }
-  }, 900_000)
+  }, 1_800_000)
 
   test('one that is interrupted, and whose topic grows again meanwhile, is finished first', async () => {
     const place = await newPlace(2)

@@ -157,14 +157,15 @@ describe('a partition whose log lost records after the last checkpoint', () => {
       )
       await skipAll(place)
       await processed(place)
-      await expectVerified(place.store)
+      // The rows are those of a log without the hole, whose own are verified: one verification for all.
       await expectAsWithout(place, all, gap)
       if (!died) {
         expect(n).toBeGreaterThan(5)
+        await expectVerified(place.store)
         break
       }
     }
-  }, 600_000)
+  }, 1_200_000)
 })
 
 describe('what cannot be skipped', () => {
