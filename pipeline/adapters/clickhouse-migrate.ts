@@ -20,10 +20,15 @@ export async function migrate(
   const database = quoteName(store.database)
   await store.outside(`CREATE DATABASE IF NOT EXISTS ${database} ENGINE = Atomic`)
   await checkVersion(store, database)
+  const there = await formOf(store)
   for (const table of tables) {
-    await store.command(createTable(store.database, table))
-    await checkKind(store, table)
-    await bringColumns(store, table)
+    const found = there.get(table.name)
+    if (found === undefined) {
+      await store.command(createTable(store.database, table))
+      continue
+    }
+    checkKind(store, table, found)
+    await bringColumns(store, table, found)
   }
   for (const { name, select } of views) await store.command(`CREATE OR REPLACE VIEW ${database}.${quoteName(name)} AS ${select}`)
   await store.command(
@@ -42,26 +47,39 @@ async function checkVersion(store: Migrator, database: string): Promise<void> {
     )
 }
 
-async function checkKind(store: Migrator, table: Table): Promise<void> {
-  const [found] = await store.query<{ engine: string; sorting_key: string }>(
-    'SELECT engine, sorting_key FROM system.tables WHERE database = {database:String} AND name = {table:String}',
-    { database: store.database, table: table.name },
+type Found = { readonly engine: string; readonly sortingKey: string; readonly types: ReadonlyMap<string, string> }
+
+/** Every table of the database, asked for at once. */
+async function formOf(store: Migrator): Promise<Map<string, Found>> {
+  const params = { database: store.database }
+  const tables = await store.query<{ name: string; engine: string; sorting_key: string }>(
+    'SELECT name, engine, sorting_key FROM system.tables WHERE database = {database:String}',
+    params,
   )
+  const columns = await store.query<{ table: string; name: string; type: string }>(
+    'SELECT table, name, type FROM system.columns WHERE database = {database:String}',
+    params,
+  )
+  const byTable = Map.groupBy(columns, ({ table }) => table)
+  return new Map(
+    tables.map(({ name, engine, sorting_key: sortingKey }) => [
+      name,
+      { engine, sortingKey, types: new Map((byTable.get(name) ?? []).map((column) => [column.name, column.type])) },
+    ]),
+  )
+}
+
+function checkKind(store: Migrator, table: Table, found: Found): void {
   // A cluster's tables were made by its own DDL; their columns are still checked.
-  if (found === undefined || found.engine === 'Distributed') return
+  if (found.engine === 'Distributed') return
   const wanted = engineOf(table)
   const plain = found.engine.replace(/^(Replicated|Shared)/, '')
   if (plain !== wanted) throw differs(store, table, `is of engine ${found.engine}, not ${wanted}`)
   const key = table.orderBy.join(', ')
-  if (sortedBy(found.sorting_key) !== key) throw differs(store, table, `is ordered by (${found.sorting_key}), not (${key})`)
+  if (sortedBy(found.sortingKey) !== key) throw differs(store, table, `is ordered by (${found.sortingKey}), not (${key})`)
 }
 
-async function bringColumns(store: Migrator, table: Table): Promise<void> {
-  const found = await store.query<{ name: string; type: string }>(
-    'SELECT name, type FROM system.columns WHERE database = {database:String} AND table = {table:String}',
-    { database: store.database, table: table.name },
-  )
-  const types = new Map(found.map(({ name, type }) => [name, type]))
+async function bringColumns(store: Migrator, table: Table, { types }: Found): Promise<void> {
   const missing: Column[] = []
   for (const column of columnsOf(table)) {
     const type = types.get(column.name)
