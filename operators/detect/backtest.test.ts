@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest'
 import { zone } from '../time/zone.ts'
 import { alarmsOf, learnedAt, scoresOf, type LabelledSeries } from './backtest.ts'
-import { deviate, seeded } from './hand-made.ts'
+import { deviate } from './hand-made.ts'
+import { seeded } from '../testing/seeded.ts'
 
 const hourMs = 3_600_000
 const week = 168

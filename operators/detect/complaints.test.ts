@@ -14,9 +14,9 @@ import {
   registrations,
   run,
   samplesOf,
-  seeded,
   share,
 } from './hand-made.ts'
+import { seeded } from '../testing/seeded.ts'
 import type { Metric } from './metric.ts'
 
 const latenessMs = 120_000

@@ -13,10 +13,10 @@ import {
   registrations,
   run,
   samplesOf,
-  seeded,
   share,
   shortWeeks,
 } from './hand-made.ts'
+import { seeded } from '../testing/seeded.ts'
 import type { Metric } from './metric.ts'
 import { usualAmountShare } from './settings.ts'
 

@@ -57,17 +57,6 @@ export function run(
   return made
 }
 
-/** Numbers of [0, 1) from a seed: mulberry32. */
-export function seeded(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
-}
-
 /** How many of `of` come out, each with chance `rate`. */
 export function drawn(random: () => number, rate: number, of: number): Sample {
   let numerator = 0

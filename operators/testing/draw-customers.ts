@@ -1,6 +1,7 @@
 // Customers drawn from known parameters, from a seed: what a fit has to find again.
 import type { BgNbdParams } from '../ltv/bg-nbd.ts'
 import type { GammaGammaParams } from '../ltv/gamma-gamma.ts'
+import { seeded } from './seeded.ts'
 
 export type Draw = {
   /** In (0, 1). */
@@ -10,15 +11,10 @@ export type Draw = {
   exponential(rate: number): number
 }
 
-/** Numbers from a seed (mulberry32, T. Ettinger, public domain). */
 export function draw(seed: number): Draw {
-  let state = seed | 0
-  const unit = () => {
-    state = (state + 0x6d2b79f5) | 0
-    let bits = Math.imul(state ^ (state >>> 15), state | 1)
-    bits ^= bits + Math.imul(bits ^ (bits >>> 7), bits | 61)
-    return (((bits ^ (bits >>> 14)) >>> 0) + 0.5) / 4294967296
-  }
+  const random = seeded(seed)
+  // The middle of each of its steps: never 0.
+  const unit = () => random() + 0.5 / 2 ** 32
   const normal = () => Math.sqrt(-2 * Math.log(unit())) * Math.cos(2 * Math.PI * unit())
   // Marsaglia and Tsang, 2000; a shape below 1 through the one above it.
   const gamma = (shape: number, rate: number): number => {

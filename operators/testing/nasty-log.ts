@@ -7,6 +7,7 @@ import { windows } from '../../schemas/measures.ts'
 import { partitionOf } from '../hash.ts'
 import { zone as zoneNamed } from '../time/zone.ts'
 import type { LogRecord } from './generate.ts'
+import { seeded } from './seeded.ts'
 
 export type NastyOptions = {
   readonly partition: number
@@ -26,14 +27,7 @@ const text = (value: string) => utf8.encode(value)
 
 /** A step's choices: all from one seed. */
 function choices(seed: number) {
-  let state = seed | 0
-  // mulberry32
-  const next = () => {
-    state = (state + 0x6d2b79f5) | 0
-    let t = Math.imul(state ^ (state >>> 15), 1 | state)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296
-  }
+  const next = seeded(seed)
   const below = (n: number) => Math.floor(next() * n)
   return {
     below,

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, expect, test } from 'vitest'
 import { scoresOf } from '../../operators/detect/backtest.ts'
-import { seeded } from '../../operators/detect/hand-made.ts'
+import { seeded } from '../../operators/testing/seeded.ts'
 import { alarmsCsv, runBacktest } from './backtest.ts'
 import { readSeries, seriesFiles, UnreadableSeries } from './read-series.ts'
 
