@@ -1,10 +1,10 @@
 // Alerts into a topic, for other programs: one Avro message for each transition, key = alert id.
 import { encodeSingleObject } from '../../schemas/avro-encode.ts'
 import { kpiAlertMessage, type KpiAlert } from '../../schemas/tables/alerts.ts'
+import { alertRowOf } from '../alerts/alert-row.ts'
 import type { BoardLink } from '../alerts/board-link.ts'
 import type { Log } from '../ports/log.ts'
 import type { Notification, Notifier } from '../ports/notifier.ts'
-import { uuidBytes } from '../uuid.ts'
 
 const text = (value: string) => new TextEncoder().encode(value)
 
@@ -35,23 +35,7 @@ export function topicNotifier(open: () => Promise<Pick<Log, 'append'>>, topic: s
 
 export function kpiAlertOf(notification: Notification, boardLink?: BoardLink): KpiAlert {
   return {
-    alert_id: uuidBytes(notification.alertId),
-    sequence: notification.sequence,
-    state: notification.state,
-    kpi: notification.kpi,
-    grain: notification.grain,
-    dimension: notification.dimension,
-    value: notification.value,
-    bucket_at: notification.bucketAt,
-    decided_at: notification.decidedAt,
-    fired_at: notification.firedAt ?? 0,
-    due_at: notification.dueAt ?? 0,
-    actual: notification.actual,
-    baseline: notification.baseline,
-    denominator: notification.denominator,
-    reason: notification.reason,
-    kind: notification.kind,
-    about_id: uuidBytes(notification.aboutId),
+    ...alertRowOf(notification),
     topic: notification.topic,
     board_url: boardLink?.(notification) ?? '',
     causes: [...(notification.causes ?? [])],

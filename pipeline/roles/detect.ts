@@ -105,11 +105,12 @@ export function newDetection(
     for (let transition; (transition = unstored[0]) !== undefined; unstored.shift()) {
       // Before it: whoever finds the transition in the table is to find its causes too.
       const told = await attribution.before(transition)
-      await store.insert(alertInsert(topic, transition))
+      const notification = notificationOf(topic, transition, told)
+      await store.insert(alertInsert(notification))
       const { kpi, dimension, value, state, reason } = transition
       log.info({ kpi, dimension, value, state, bucket_at: new Date(transition.bucketAt).toISOString() }, reason)
       watch?.transition(state)
-      deliveries.send(notificationOf(topic, transition, told))
+      deliveries.send(notification)
     }
   }
 

@@ -4,6 +4,7 @@ import type { Transition } from '../../../operators/detect/detector.ts'
 import { encodeRows } from '../../../schemas/row-binary.ts'
 import type { Grain } from '../../../schemas/tables/kpi-deltas.ts'
 import { alertsTable } from '../../../schemas/tables/alerts.ts'
+import { alertRowOf } from '../../alerts/alert-row.ts'
 import type { Notification } from '../../ports/notifier.ts'
 import type { InsertBlock, Store } from '../../ports/store.ts'
 import { uuidBytes, uuidOfName, uuidText } from '../../uuid.ts'
@@ -11,40 +12,16 @@ import { uuidBytes, uuidOfName, uuidText } from '../../uuid.ts'
 const alerts = uuidBytes('0d3c5f64-6f0b-5e4f-9a51-6f0e8f5c2a77')
 
 /** Follows from what the alert is about and the bucket it began in: whoever decides it gives it this id. */
-const alertBytesOf = (topic: string, { kpi, grain, dimension, value, begunAt }: Transition): Uint8Array =>
-  uuidOfName(alerts, JSON.stringify([topic, kpi, grain, dimension, value, begunAt]))
-
-export const alertIdOf = (topic: string, transition: Transition): string => uuidText(alertBytesOf(topic, transition))
+export const alertIdOf = (topic: string, { kpi, grain, dimension, value, begunAt }: Transition): string =>
+  uuidText(uuidOfName(alerts, JSON.stringify([topic, kpi, grain, dimension, value, begunAt])))
 
 /** One transition is one insert under a token of its own: decided twice, by two detectors or after a crash, it is there once. */
-export function alertInsert(topic: string, transition: Transition): InsertBlock {
-  const id = alertBytesOf(topic, transition)
-  const row = {
-    alert_id: id,
-    sequence: transition.sequence,
-    state: transition.state,
-    kpi: transition.kpi,
-    grain: transition.grain,
-    dimension: transition.dimension,
-    value: transition.value,
-    bucket_at: transition.bucketAt,
-    decided_at: transition.decidedAt,
-    fired_at: transition.firedAt ?? 0,
-    due_at: transition.dueAt ?? 0,
-    actual: transition.actual,
-    baseline: transition.baseline,
-    denominator: transition.denominator,
-    reason: transition.reason,
-    kind: 'kpi' as const,
-    about_id: id,
-  }
-  return {
-    table: alertsTable.name,
-    columns: Object.keys(alertsTable.record.fields),
-    rows: encodeRows(alertsTable.record, [row]),
-    token: `alerts/${uuidText(id)}/${transition.sequence}`,
-  }
-}
+export const alertInsert = (notification: Notification): InsertBlock => ({
+  table: alertsTable.name,
+  columns: Object.keys(alertsTable.record.fields),
+  rows: encodeRows(alertsTable.record, [alertRowOf(notification)]),
+  token: `alerts/${notification.alertId}/${notification.sequence}`,
+})
 
 export function notificationOf(topic: string, transition: Transition, told?: ToldCauses): Notification {
   const { begunAt: _, ...rest } = transition

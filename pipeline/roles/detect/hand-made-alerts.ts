@@ -26,6 +26,7 @@ export function madeTransition(
 
 /** Stores it, and returns what is to be told. */
 export async function storeAlert(store: Store, transition: Transition) {
-  await store.insert(alertInsert(alertTopic, transition))
-  return notificationOf(alertTopic, transition)
+  const notification = notificationOf(alertTopic, transition)
+  await store.insert(alertInsert(notification))
+  return notification
 }

@@ -1,11 +1,10 @@
 // Looks for alerts whose root-cause review is overdue, or has come, and stores what follows from that in `alerts`.
 import { instantText, cellText } from '../../../operators/alerts/tell.ts'
 import { decideReview } from '../../../operators/alerts/review.ts'
-import { encodeRows } from '../../../schemas/row-binary.ts'
-import { alertsTable, type AlertRow } from '../../../schemas/tables/alerts.ts'
 import type { Notification } from '../../ports/notifier.ts'
 import type { Store } from '../../ports/store.ts'
 import { uuidBytes, uuidOfName, uuidText } from '../../uuid.ts'
+import { alertInsert } from './alert-rows.ts'
 import { notificationColumns, notificationOfRow, type NotificationRow } from './outbox.ts'
 
 const overdueAlerts = uuidBytes('6f1b3a0e-52d7-5c86-8c1d-1f7be1a4d0c9')
@@ -35,7 +34,7 @@ export function overdueReviews(store: Store, topic: string): OverdueReviews {
         const to = decideReview(facts, nowMs)
         if (to === undefined) continue
         const notification = overdueNotification(about, to, nowMs)
-        await store.insert(overdueInsert(notification))
+        await store.insert(alertInsert(notification))
         told.push(notification)
       }
       nextAt = nowMs + everyMs
@@ -61,35 +60,6 @@ function overdueNotification(about: Notification, state: 'firing' | 'resolved', 
       state === 'firing'
         ? `The root-cause review of ${what} was due at ${instantText(about.dueAt!)}, and none is written: reelpulse alert show ${about.alertId}`
         : `The root-cause review of ${what} is written`,
-  }
-}
-
-function overdueInsert(notification: Notification) {
-  const { alertId, aboutId, sequence } = notification
-  const row: AlertRow = {
-    alert_id: uuidBytes(alertId),
-    sequence,
-    state: notification.state,
-    kpi: notification.kpi,
-    grain: notification.grain,
-    dimension: notification.dimension,
-    value: notification.value,
-    bucket_at: notification.bucketAt,
-    decided_at: notification.decidedAt,
-    fired_at: notification.firedAt!,
-    due_at: notification.dueAt!,
-    actual: notification.actual,
-    baseline: notification.baseline,
-    denominator: notification.denominator,
-    reason: notification.reason,
-    kind: notification.kind,
-    about_id: uuidBytes(aboutId),
-  }
-  return {
-    table: alertsTable.name,
-    columns: Object.keys(alertsTable.record.fields),
-    rows: encodeRows(alertsTable.record, [row]),
-    token: `alerts/${alertId}/${sequence}`,
   }
 }
 
