@@ -1,10 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import { views } from '../../operators/views.ts'
-import { tables } from '../../schemas/tables/catalogue.ts'
-import { openEmbeddedEngine, type EmbeddedEngine } from '../adapters/embedded-store.ts'
+import { expect, test } from 'vitest'
 import { databaseOf, defaultTopic } from '../config/names.ts'
 import type { Store } from '../ports/store.ts'
 import { runProgram } from '../cli/main.ts'
@@ -16,27 +10,12 @@ import { overdueReviews } from '../roles/detect/overdue.ts'
 import { renderAlert } from './render.ts'
 import { effectOf } from './effect.ts'
 import { findAlert, listAlerts, showAlert, writeReview, type AlertSummary, type ReviewRequest } from './reviews.ts'
+import { embeddedEngine } from '../testing/embedded-parts.ts'
 
-const dataDir = mkdtempSync(join(tmpdir(), 'reelpulse-reviews-'))
+const { dataDir, newStore } = await embeddedEngine('reviews', { fsync: 'nothing' })
 const minute = 60_000
 const hour = 60 * minute
 const start = Math.floor(Date.now() / hour) * hour - 12 * hour
-let engine: EmbeddedEngine
-
-beforeAll(async () => {
-  engine = await openEmbeddedEngine({ dataDir, fsync: 'nothing' })
-})
-afterAll(async () => {
-  await engine.close()
-  rmSync(dataDir, { recursive: true })
-})
-
-let databases = 0
-async function newStore(database = `reviews_${databases++}`): Promise<Store> {
-  const store = engine.store(database)
-  await store.migrate(tables, views)
-  return store
-}
 
 /** An alert that fires, on one channel; its id. */
 async function fired(store: Store, value = 'ad', begunAt = start): Promise<AlertSummary> {

@@ -1,12 +1,6 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { beforeAll, expect, test } from 'vitest'
 import { cadenceOf } from '../../operators/detect/cadence.ts'
 import { zone } from '../../operators/time/zone.ts'
-import { views } from '../../operators/views.ts'
-import { tables } from '../../schemas/tables/catalogue.ts'
-import { openEmbeddedEngine, type EmbeddedEngine } from '../adapters/embedded-store.ts'
 import { exitFinding, exitGood, exitUsage } from '../cli/command.ts'
 import { runProgram } from '../cli/main.ts'
 import { databaseOf } from '../config/names.ts'
@@ -17,14 +11,14 @@ import { rollUp } from '../roles/detect/roll-up.ts'
 import type { Store } from '../ports/store.ts'
 import { alarmsCsv, renderBacktest, type BacktestOutcome } from './backtest.ts'
 import { cellOf, runKpiBacktest } from './kpi-history.ts'
+import { embeddedEngine } from '../testing/embedded-parts.ts'
 
-const dataDir = mkdtempSync(join(tmpdir(), 'reelpulse-history-'))
+const { dataDir, newStore } = await embeddedEngine('history', { fsync: 'nothing' })
 const hourMs = 3_600_000
 const hours = 24 * 24
 const start = Math.floor(Date.now() / hourMs) * hourMs - (hours + 4) * hourMs
 const at = (hour: number) => start + hour * hourMs
 const options = { kpi: 'conversion_rate', cell: { dimension: 'channel', value: 'ad' }, zone: 'Asia/Shanghai', latenessMs: 120_000 } as const
-let engine: EmbeddedEngine
 let store: Store
 
 /** Of a thousand users an hour 120 buy; from hour 500 to 505 of those of one channel 60. */
@@ -38,14 +32,8 @@ const blocks: MadeBlock[] = Array.from({ length: hours }, (_, hour) => ({
 })) // prettier-ignore
 
 beforeAll(async () => {
-  engine = await openEmbeddedEngine({ dataDir, fsync: 'nothing' })
-  store = engine.store(databaseOf('history'))
-  await store.migrate(tables, views)
+  store = await newStore(databaseOf('history'))
   await deltaWriter(store, 1)(blocks)
-})
-afterAll(async () => {
-  await engine.close()
-  rmSync(dataDir, { recursive: true })
 })
 
 const outcomeOf = async (asked = {}): Promise<BacktestOutcome> => {

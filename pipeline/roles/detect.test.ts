@@ -1,13 +1,7 @@
-import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer, type IncomingHttpHeaders } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
-import { views } from '../../operators/views.ts'
-import { tables } from '../../schemas/tables/catalogue.ts'
+import { expect, onTestFinished, test } from 'vitest'
 import { callbackNotifier } from '../adapters/callback-notifier.ts'
-import { openEmbeddedEngine, type EmbeddedEngine } from '../adapters/embedded-store.ts'
 import { webhookNotifier } from '../adapters/webhook-notifier.ts'
 import { logger } from '../log/logger.ts'
 import type { Notification, Notifier } from '../ports/notifier.ts'
@@ -16,29 +10,14 @@ import { detect, newDetection } from './detect.ts'
 import { delivery } from './detect/delivery.ts'
 import { madeTransition, storeAlert } from './detect/hand-made-alerts.ts'
 import { bucketMs, deltaWriter, type MadeBlock, type MadeCell } from './detect/hand-made.ts'
+import { embeddedEngine } from '../testing/embedded-parts.ts'
 
-const dataDir = mkdtempSync(join(tmpdir(), 'reelpulse-detect-'))
+const { newStore } = await embeddedEngine('detect', { fsync: 'nothing' })
 const log = logger('detect', { level: 'silent' })
 // Of late, for the table forgets what is older than 40 days.
 const start = (Math.floor(Date.now() / 86_400_000) - 1) * 86_400_000
 const at = (minute: number) => start + minute * bucketMs
 const settings = { topic: 'behavior-events', latenessMs: 120_000, zone: 'Asia/Shanghai' }
-let engine: EmbeddedEngine
-
-beforeAll(async () => {
-  engine = await openEmbeddedEngine({ dataDir, fsync: 'nothing' })
-})
-afterAll(async () => {
-  await engine.close()
-  rmSync(dataDir, { recursive: true })
-})
-
-let databases = 0
-async function newStore(): Promise<Store> {
-  const store = engine.store(`detect_${databases++}`)
-  await store.migrate(tables, views)
-  return store
-}
 
 type Shape = (minute: number) => Record<string, { rate: number; plays?: number } | undefined>
 

@@ -1,30 +1,15 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { cadenceOf } from '../../operators/detect/cadence.ts'
 import { zone } from '../../operators/time/zone.ts'
-import { views } from '../../operators/views.ts'
-import { tables } from '../../schemas/tables/catalogue.ts'
 import { grains } from '../../schemas/tables/kpi-deltas.ts'
-import { openEmbeddedEngine, type EmbeddedEngine } from '../adapters/embedded-store.ts'
 import { deltaWriter, type MadeBlock } from '../roles/detect/hand-made.ts'
 import { rollUp } from '../roles/detect/roll-up.ts'
 import { deleteOrphans } from './orphans.ts'
+import { embeddedEngine } from '../testing/embedded-parts.ts'
 
-const dataDir = mkdtempSync(join(tmpdir(), 'reelpulse-orphans-'))
-let engine: EmbeddedEngine
-beforeAll(async () => {
-  engine = await openEmbeddedEngine({ dataDir, fsync: 'nothing' })
-})
-afterAll(async () => {
-  await engine.close()
-  rmSync(dataDir, { recursive: true })
-})
-
+const { newStore } = await embeddedEngine('orphans', { fsync: 'nothing' })
 test('what was rolled up of rows that are taken back is rolled up anew without them', async () => {
-  const store = engine.store('orphans')
-  await store.migrate(tables, views)
+  const store = await newStore()
   const start = (Math.floor(Date.now() / 86_400_000) - 3) * 86_400_000
   const shanghai = zone('Asia/Shanghai')
   // Blocks of ten minutes for two days; each also has an event that is three hours late.

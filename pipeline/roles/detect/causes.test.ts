@@ -1,13 +1,7 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { randomOf } from '../../../operators/testing/planted-leaves.ts'
-import { views } from '../../../operators/views.ts'
-import { tables } from '../../../schemas/tables/catalogue.ts'
 import { eventsTable, type EventRow } from '../../../schemas/tables/events.ts'
 import { callbackNotifier } from '../../adapters/callback-notifier.ts'
-import { openEmbeddedEngine, type EmbeddedEngine } from '../../adapters/embedded-store.ts'
 import { logger } from '../../log/logger.ts'
 import type { Notification, Notifier } from '../../ports/notifier.ts'
 import { StoreAway, type Store } from '../../ports/store.ts'
@@ -16,29 +10,14 @@ import { insertRows, madeEvents } from '../../verify/hand-made.ts'
 import { newDetection } from '../detect.ts'
 import { delivery } from './delivery.ts'
 import { deltaWriter, type MadeBlock, type MadeCell } from './hand-made.ts'
+import { embeddedEngine } from '../../testing/embedded-parts.ts'
 
+const { newStore } = await embeddedEngine('causes', { fsync: 'nothing' })
 const bucketMs = 60_000
-const dataDir = mkdtempSync(join(tmpdir(), 'reelpulse-causes-'))
 const log = logger('causes', { level: 'silent' })
 const start = (Math.floor(Date.now() / 86_400_000) - 1) * 86_400_000
 const at = (minute: number) => start + minute * bucketMs
 const settings = { topic: 'behavior-events', latenessMs: 120_000, zone: 'UTC' }
-let engine: EmbeddedEngine
-
-beforeAll(async () => {
-  engine = await openEmbeddedEngine({ dataDir, fsync: 'nothing' })
-})
-afterAll(async () => {
-  await engine.close()
-  rmSync(dataDir, { recursive: true })
-})
-
-let databases = 0
-async function newStore(): Promise<Store> {
-  const store = engine.store(`causes_${databases++}`)
-  await store.migrate(tables, views)
-  return store
-}
 
 const values = {
   platform: ['ios', 'android'],

@@ -1,15 +1,9 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
-import { views } from '../../../operators/views.ts'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { alertStates, type AlertState } from '../../../schemas/tables/alerts.ts'
-import { tables } from '../../../schemas/tables/catalogue.ts'
 import { alertmanagerNotifier, postedAlert, type PostedAlert } from '../../adapters/alertmanager-notifier.ts'
-import { openEmbeddedEngine, type EmbeddedEngine } from '../../adapters/embedded-store.ts'
 import { webhookBody, webhookNotifier } from '../../adapters/webhook-notifier.ts'
 import { logger } from '../../log/logger.ts'
 import { NotTaken, type Notification, type Notifier } from '../../ports/notifier.ts'
@@ -20,29 +14,13 @@ import { soon } from '../../testing/soon.ts'
 import { causesInsert, type Found } from './cause-rows.ts'
 import { delivery } from './delivery.ts'
 import { alertTopic, madeTransition, storeAlert } from './hand-made-alerts.ts'
+import { embeddedEngine } from '../../testing/embedded-parts.ts'
 
-const dataDir = mkdtempSync(join(tmpdir(), 'reelpulse-delivery-'))
+const { engine, newStore } = await embeddedEngine('delivery', { fsync: 'nothing' })
 const log = logger('delivery', { level: 'silent' })
 const minute = 60_000
 const start = Math.floor(Date.now() / minute) * minute - 30 * minute
-let engine: EmbeddedEngine
 const missing = await missingAlertmanager()
-
-beforeAll(async () => {
-  engine = await openEmbeddedEngine({ dataDir, fsync: 'nothing' })
-})
-afterAll(async () => {
-  await engine.close()
-  rmSync(dataDir, { recursive: true })
-})
-
-let databases = 0
-async function newStore(): Promise<{ store: Store; database: string }> {
-  const database = `delivery_${databases++}`
-  const store = engine.store(database)
-  await store.migrate(tables, views)
-  return { store, database }
-}
 
 /** A delivering process of its own, as far as the tables can tell; `stop` ends it. */
 function deliverer(store: Store, notifiers: readonly Notifier[], more: { now?: () => number } = {}) {
@@ -90,7 +68,7 @@ function recorder(name = 'recorder', before: (one: Notification, told: Notificat
 }
 
 test('a restart sends what was not acknowledged, and nothing else', async () => {
-  const { store } = await newStore()
+  const store = await newStore()
   await storeLife(store, 'ad', ['pending', 'firing'])
   const first = recorder()
   const one = deliverer(store, [first.notifier])
@@ -122,7 +100,7 @@ const global: Found = {
 } // prettier-ignore
 
 test('each message has the causes that are known when it is sent, and a receiver that is told anew the latest', async () => {
-  const { store } = await newStore()
+  const store = await newStore()
   const posted: PostedAlert[] = []
   const refreshed: Notifier = {
     name: 'refreshed',
@@ -146,7 +124,7 @@ test('each message has the causes that are known when it is sent, and a receiver
 })
 
 test('what another detector stored, and did not live to deliver, is found without being told', async () => {
-  const { store } = await newStore()
+  const store = await newStore()
   const { notifier, states } = recorder()
   const { settled } = deliverer(store, [notifier])
   await settled()
@@ -155,7 +133,7 @@ test('what another detector stored, and did not live to deliver, is found withou
 })
 
 test('a receiver that is new hears of what is open, and not of last week', async () => {
-  const { store } = await newStore()
+  const store = await newStore()
   await storeLife(store, 'old', life, start - 7 * 86_400_000)
   await storeLife(store, 'open', ['pending', 'firing'], start - 86_400_000)
   await storeLife(store, 'recent')
@@ -166,7 +144,7 @@ test('a receiver that is new hears of what is open, and not of last week', async
 })
 
 test('one that was refused for good is parked, and the next ones go on; a start tries it once more, unless a later one was taken', async () => {
-  const { store } = await newStore()
+  const store = await newStore()
   await storeLife(store, 'ad', ['pending', 'firing'])
   await storeLife(store, 'kol', ['pending', 'firing', 'recovering'])
   const refuse = (one: Notification) => {
@@ -185,7 +163,7 @@ test('one that was refused for good is parked, and the next ones go on; a start 
 })
 
 test('a mistake at the receiver’s end is waited for, for an hour, then parked', async () => {
-  const { store } = await newStore()
+  const store = await newStore()
   await storeLife(store, 'ad', ['pending'])
   let aheadMs = 0
   let tries = 0
@@ -201,7 +179,7 @@ test('a mistake at the receiver’s end is waited for, for an hour, then parked'
 })
 
 test('transitions of one cell never overtake each other, also those of two alerts', async () => {
-  const { store } = await newStore()
+  const store = await newStore()
   const [first] = await storeLife(store, 'ad')
   await storeLife(store, 'ad', ['pending', 'firing'], start + 10 * minute)
   let failures = 0
@@ -213,7 +191,7 @@ test('transitions of one cell never overtake each other, also those of two alert
 })
 
 test('while the store is away nothing is delivered twice, and what was is recorded later', async () => {
-  const { store } = await newStore()
+  const store = await newStore()
   await storeLife(store, 'ad', ['pending', 'firing'])
   let away = 3
   const flaky: Store = {
@@ -234,7 +212,7 @@ const faults: [string, ReceiverAnswer, number | undefined][] = [
   ['refuses', 422, 0],
 ]
 test.each(faults)('a receiver that %s stops no other', async (_, answer, patience) => {
-  const { store } = await newStore()
+  const store = await newStore()
   const [ill, well] = [await startReceiver(() => answer), await startReceiver(() => 'endless')]
   onTestFinished(() => Promise.all([ill.close(), well.close()]).then(() => {}))
   await storeLife(store, 'ad')
@@ -248,7 +226,7 @@ test.each(faults)('a receiver that %s stops no other', async (_, answer, patienc
 })
 
 test('the signature is over the body and the time, and new with each try', async () => {
-  const { store } = await newStore()
+  const store = await newStore()
   const receiver = await startReceiver((count) => (count === 0 ? 503 : 200))
   onTestFinished(receiver.close)
   await storeLife(store, 'ad', ['pending'])
@@ -266,7 +244,7 @@ describe.skipIf(missing)(`a real Alertmanager${missing === undefined ? '' : ` ($
     const sentOn = await startReceiver()
     const alertmanager = await startAlertmanager(sentOn.url)
     onTestFinished(() => Promise.all([alertmanager.stop(), sentOn.close()]).then(() => {}))
-    const { store } = await newStore()
+    const store = await newStore()
     const boardLink = () => 'http://localhost:3000/d/board?from=1'
     const one = deliverer(store, [alertmanagerNotifier(alertmanager.url, { boardLink, refreshMs: 50 })])
     await storeLife(store, 'suspected', ['pending', 'resolved'].slice(0, 1) as AlertState[])
@@ -302,7 +280,7 @@ describe.skipIf(missing)(`a real Alertmanager${missing === undefined ? '' : ` ($
   test('two detectors give one alert; what one says late, the other puts right', async () => {
     const alertmanager = await startAlertmanager()
     onTestFinished(alertmanager.stop)
-    const { store } = await newStore()
+    const store = await newStore()
     const notifier = () => alertmanagerNotifier(alertmanager.url, { refreshMs: 50 })
     const [one, other] = [deliverer(store, [notifier()]), deliverer(store, [notifier()])]
     const [, firing] = await storeLife(store, 'ad', ['pending', 'firing'])
@@ -319,7 +297,7 @@ describe.skipIf(missing)(`a real Alertmanager${missing === undefined ? '' : ` ($
 
   test('an Alertmanager that has forgotten everything is told again', async () => {
     const alertmanager = await startAlertmanager()
-    const { store } = await newStore()
+    const store = await newStore()
     await storeLife(store, 'ad', ['pending', 'firing'])
     let url = alertmanager.url
     const following: Notifier = {
@@ -343,7 +321,8 @@ describe.skipIf(missing)(`a real Alertmanager${missing === undefined ? '' : ` ($
     const hook = await startReceiver(() => (random() < 0.15 ? 500 : random() < 0.15 ? 'lose' : 200))
     const alertmanager = await startAlertmanager()
     onTestFinished(() => Promise.all([alertmanager.stop(), hook.close()]).then(() => {}))
-    const { store, database } = await newStore()
+    const database = 'delivery_killed'
+    const store = await newStore(database)
     const program = fileURLToPath(new URL('../../testing/delivering.ts', import.meta.url))
     const { user, password } = engine.owner()
     const begin = async () => {

@@ -1,42 +1,21 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { cadenceOf } from '../../../operators/detect/cadence.ts'
 import { seeded } from '../../../operators/testing/seeded.ts'
 import { zone } from '../../../operators/time/zone.ts'
-import { views } from '../../../operators/views.ts'
-import { tables } from '../../../schemas/tables/catalogue.ts'
 import { grains, kpiMeasures, type Grain, type KpiMeasure } from '../../../schemas/tables/kpi-deltas.ts'
-import { openEmbeddedEngine, type EmbeddedEngine } from '../../adapters/embedded-store.ts'
 import type { Store } from '../../ports/store.ts'
 import { readBuckets } from './closed-buckets.ts'
 import { deltaWriter, type MadeBlock, type MadeCell } from './hand-made.ts'
 import { readRolledUp, rollUp } from './roll-up.ts'
+import { embeddedEngine } from '../../testing/embedded-parts.ts'
 
-const dataDir = mkdtempSync(join(tmpdir(), 'reelpulse-roll-up-'))
+const { newStore } = await embeddedEngine('roll-up', { fsync: 'nothing' })
 const shanghai = zone('Asia/Shanghai')
 const latenessMs = 120_000
 const minuteMs = 60_000
 const hourMs = 3_600_000
 // Of late, for the tables forget. In Shanghai it is eight in the morning.
 const start = (Math.floor(Date.now() / 86_400_000) - 3) * 86_400_000
-let engine: EmbeddedEngine
-
-beforeAll(async () => {
-  engine = await openEmbeddedEngine({ dataDir, fsync: 'nothing' })
-})
-afterAll(async () => {
-  await engine.close()
-  rmSync(dataDir, { recursive: true })
-})
-
-let databases = 0
-async function newStore(): Promise<Store> {
-  const store = engine.store(`roll_up_${databases++}`)
-  await store.migrate(tables, views)
-  return store
-}
 
 const closings = Object.fromEntries(grains.map((grain) => [grain, { grain, cadence: cadenceOf(grain, shanghai), latenessMs }])) as Record<
   Grain,

@@ -1,14 +1,9 @@
 // KPIs of customer signals through the detect role on the real engine.
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
-import { views } from '../../../operators/views.ts'
+import { expect, onTestFinished, test } from 'vitest'
 import { encodeRows } from '../../../schemas/row-binary.ts'
-import { signalTables, tables } from '../../../schemas/tables/catalogue.ts'
+import { signalTables } from '../../../schemas/tables/catalogue.ts'
 import { customerSignalsTable, type CustomerSignalRow } from '../../../schemas/tables/customer-signals.ts'
 import { signalClocksTable, type SignalClockRow } from '../../../schemas/tables/signal-clocks.ts'
-import { openEmbeddedEngine, type EmbeddedEngine } from '../../adapters/embedded-store.ts'
 import { databaseOf, signalsTopicOf } from '../../config/names.ts'
 import type { Logger } from '../../log/logger.ts'
 import { logger } from '../../log/logger.ts'
@@ -16,20 +11,13 @@ import type { Store } from '../../ports/store.ts'
 import { newDetection } from '../detect.ts'
 import { delivery } from './delivery.ts'
 import { deltaWriter, type MadeBlock, type MadeCell } from './hand-made.ts'
+import { embeddedEngine } from '../../testing/embedded-parts.ts'
 
-const dataDir = mkdtempSync(join(tmpdir(), 'reelpulse-watch-signals-'))
+const { engine, newStore } = await embeddedEngine('watch-signals', { fsync: 'nothing' })
 const hourMs = 3_600_000
 const dayMs = 24 * hourMs
 // Of late, for the tables forget. Midnight in Shanghai.
 const now = Math.floor(Date.now() / dayMs) * dayMs - 8 * hourMs
-let engine: EmbeddedEngine
-beforeAll(async () => {
-  engine = await openEmbeddedEngine({ dataDir, fsync: 'nothing' })
-})
-afterAll(async () => {
-  await engine?.close()
-  rmSync(dataDir, { recursive: true })
-})
 
 type Signal = Partial<CustomerSignalRow> & Pick<CustomerSignalRow, 'kind' | 'event_at'>
 type SignalBlock = { blockAt: number; of: readonly Signal[] }
@@ -45,8 +33,7 @@ let places = 0
 /** A topic of one partition, and its signals', of one as well. */
 async function newPlace(migrateSignals = true): Promise<Place> {
   const topic = `place${places++}`
-  const store = engine.store(databaseOf(topic))
-  await store.migrate(tables, views)
+  const store = await newStore(databaseOf(topic))
   const beside = engine.store(databaseOf(signalsTopicOf(topic)))
   if (migrateSignals) await beside.migrate(signalTables, [])
   let offset = 0
