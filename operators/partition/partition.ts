@@ -24,26 +24,14 @@ import { correctedTime } from '../time/corrected.ts'
 import { zone } from '../time/zone.ts'
 import { dictionary } from '../users/dictionary.ts'
 import { grown, userRegistry } from '../users/registry.ts'
-import { controlOf, receivedAtOf, type Headers } from './headers.ts'
+import type { Headers } from './headers.ts'
+import { recordIntake, type RecordContext } from './record.ts'
 import type { PartitionState } from './state.ts'
 
 /** Hours after its own in which an id is a duplicate; purchases and registrations are remembered for 31 days. */
 export const recentHours = 24
 export const lastingHours = 31 * 24
 const hourMs = 3_600_000
-/** A record's timestamp outside [0, this] moves no clock: 9999-12-31. */
-export const maxClock = 253_402_300_799_999
-
-/** The record under way. Reused: valid until the next one. */
-export type RecordContext = {
-  offset: number
-  recordAt: number
-  receivedAt: number
-  clockAt: number
-  key: Uint8Array | null
-  value: Uint8Array | null
-}
-
 /** What a partition puts out. Everything handed over is borrowed. */
 export type PartitionSink = {
   /** Event i of the flush was accepted, with corrected time `t`; `rung` is the user's tier before the record. */
@@ -125,7 +113,7 @@ export function partitionOperator(options: PartitionOptions) {
   /** Nothing happens by the clock alone before this. */
   let nextDue = Infinity
   const counters: PartitionCounters = { records: 0, flushes: 0, emptyFlushes: 0, events: 0, duplicates: 0, rows: 0 }
-  const record: RecordContext = { offset: 0, recordAt: 0, receivedAt: 0, clockAt: 0, key: null, value: null }
+  const { record, take } = recordIntake({ at: () => clock, move: moveClock })
 
   function resize(size: number): void {
     capacity = size
@@ -246,19 +234,7 @@ export function partitionOperator(options: PartitionOptions) {
     headers: Headers | undefined,
   ): number {
     counters.records++
-    const control = controlOf(key, value, headers)
-    const stamped = timestampMs >= 0 && timestampMs <= maxClock ? timestampMs : Math.max(clock, 0)
-    moveClock(stamped)
-    if (control !== undefined) {
-      if (control.clockAt >= 0 && control.clockAt <= maxClock) moveClock(control.clockAt)
-      return 0
-    }
-    record.offset = offset
-    record.recordAt = stamped
-    record.clockAt = clock
-    record.key = key
-    record.value = value
-    record.receivedAt = headers === undefined ? stamped : receivedAtOf(headers, stamped)
+    if (!take(offset, timestampMs, key, value, headers)) return 0
     if (value === null) {
       reject('null_value', 'the record has no value and is no control record')
       return 1

@@ -4,8 +4,9 @@ import type { EventReject, RecordReject } from '../../schemas/rejects.ts'
 import { seenIds } from '../dedup/seen-ids.ts'
 import { isTooOld } from '../flush/judge.ts'
 import { murmur2 } from '../hash.ts'
-import { controlOf, receivedAtOf, type Headers } from '../partition/headers.ts'
-import { lastingHours, maxClock, recentHours, type RecordContext } from '../partition/partition.ts'
+import type { Headers } from '../partition/headers.ts'
+import { lastingHours, recentHours } from '../partition/partition.ts'
+import { recordIntake, type RecordContext } from '../partition/record.ts'
 import type { KeptState } from '../partition/kept-state.ts'
 import { eachOwner } from '../partition/state.ts'
 import type { OperatorSettings } from '../settings.ts'
@@ -43,7 +44,7 @@ export function signalOperator({ settings, partition, partitionCount, sink, reso
   const lastingIds = seenIds(lastingHours, capacity)
   const judge = signalJudge(settings.currency)
   const counters = { records: 0, events: 0, duplicates: 0 }
-  const record: RecordContext = { offset: 0, recordAt: 0, receivedAt: 0, clockAt: 0, key: null, value: null }
+  const { record, take } = recordIntake({ at: () => clock, move: moveClock })
   let clock = -Infinity
 
   function moveClock(to: number): void {
@@ -65,19 +66,7 @@ export function signalOperator({ settings, partition, partitionCount, sink, reso
     headers: Headers | undefined,
   ): number {
     counters.records++
-    const control = controlOf(key, value, headers)
-    const stamped = timestampMs >= 0 && timestampMs <= maxClock ? timestampMs : Math.max(clock, 0)
-    moveClock(stamped)
-    if (control !== undefined) {
-      if (control.clockAt >= 0 && control.clockAt <= maxClock) moveClock(control.clockAt)
-      return 0
-    }
-    record.offset = offset
-    record.recordAt = stamped
-    record.clockAt = clock
-    record.key = key
-    record.value = value
-    record.receivedAt = headers === undefined ? stamped : receivedAtOf(headers, stamped)
+    if (!take(offset, timestampMs, key, value, headers)) return 0
     if (value === null) sink.rejectedRecord(record, 'null_value', 'the record has no value and is no control record')
     else if (key === null) sink.rejectedRecord(record, 'null_key', 'the record has no key; it must be the user_id, else the channel')
     else applyValue(key, value)

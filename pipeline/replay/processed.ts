@@ -1,6 +1,6 @@
 // How far the process role has come with a topic, by its last checkpoints; and waiting until that is far enough.
 import { controlOf } from '../../operators/partition/headers.ts'
-import { maxClock } from '../../operators/partition/partition.ts'
+import { maxClock } from '../../operators/partition/record.ts'
 import type { OperatorSettings } from '../../operators/settings.ts'
 import { readCheckpoint } from '../doctor/read-checkpoint.ts'
 import type { Clock } from '../ports/clock.ts'

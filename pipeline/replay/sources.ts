@@ -1,6 +1,6 @@
 // What there is to replay: messages of the rejected topic, or records of the input topic itself, as candidates of one form.
 import { controlOf, decimal, receivedAtOf } from '../../operators/partition/headers.ts'
-import { maxClock } from '../../operators/partition/partition.ts'
+import { maxClock } from '../../operators/partition/record.ts'
 import type { RejectReason } from '../../schemas/rejects.ts'
 import type { RecordHeaders } from '../ports/log.ts'
 import { textHeaders } from '../text-headers.ts'

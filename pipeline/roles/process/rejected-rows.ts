@@ -1,5 +1,5 @@
 // What was not counted, and why: rows of `rejected_events`, and the messages that put the records aside with their bytes.
-import type { RecordContext } from '../../../operators/partition/partition.ts'
+import type { RecordContext } from '../../../operators/partition/record.ts'
 import { rejectReasons, type RejectReason } from '../../../schemas/rejects.ts'
 import type { OpenBlock } from './work.ts'
 

@@ -1,6 +1,7 @@
 // Rows of the block tables, written field by field in the order of their tables (a test decodes them with the generic
 // reader of schemas/row-binary.ts, so an order that differs fails). The hot ones copy bytes and make no objects.
-import type { PartitionOperator, PartitionSink, RecordContext } from '../../../operators/partition/partition.ts'
+import type { PartitionOperator, PartitionSink } from '../../../operators/partition/partition.ts'
+import type { RecordContext } from '../../../operators/partition/record.ts'
 import {
   HAS_AMOUNT,
   HAS_DURATION,
