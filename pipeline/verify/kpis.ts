@@ -6,6 +6,7 @@ import { firstWeekDays, freshMs } from '../../operators/kpi/spans.ts'
 import { zone as zoneNamed } from '../../operators/time/zone.ts'
 import { kpiMeasures, type KpiMeasure } from '../../schemas/tables/kpi-deltas.ts'
 import type { QueryParams, Store } from '../ports/store.ts'
+import { cellDifferences, examples } from './cell-differences.ts'
 import type { Comparison } from './compare.ts'
 import { compareCells } from './kpi-cells.ts'
 import { correctedMs, floorDiv, listed, ms, seqOf, zoneDay } from './facts.ts'
@@ -18,7 +19,6 @@ const sampleEvents = 3_000_000
 /** Days that are compared at once: so many, with so many events. */
 const daysAtOnce = 200
 const eventsAtOnce = 500_000
-const examples = 20
 
 const minuteOf = (at: string) => `${floorDiv(at, 60_000)} * 60000`
 const localHour = (at: string) => {
@@ -123,24 +123,14 @@ const columns = 'user_id, behavior, session_id, watch_ms, amount_minor, is_play,
 
 function compareDays(cut: Cut): string {
   const names = (of: (measure: KpiMeasure) => string) => kpiMeasures.map(of).join(',\n        ')
-  const differences = kpiMeasures.map(
-    (measure) => `('${measure}', toString(sumIf(${measure}, is_stored)), toString(sumIf(${measure}, NOT is_stored)))`,
-  )
-  return `
-    SELECT count() AS compared, countIf(notEmpty(differences)) AS differing,
-      groupArrayIf(${examples})((cell, bucket_ms, differences), notEmpty(differences)) AS examples
-    FROM (
-      SELECT concat(grain, ' ', dimension, '=', value) AS cell, bucket_ms,
-        arrayFilter(x -> x.2 != x.3, arrayConcat([${differences.join(', ')}],
-          [('rows', if(countIf(is_stored) > 0, 'there', 'missing'), if(countIf(NOT is_stored) > 0, 'there', 'missing'))])) AS differences
-      FROM (
-        SELECT true AS is_stored, toString(grain) AS grain, ${ms('bucket_at')} AS bucket_ms, toString(dimension) AS dimension, toString(value) AS value,
+  return cellDifferences(
+    kpiMeasures,
+    `toString(grain) AS grain, ${ms('bucket_at')} AS bucket_ms, toString(dimension) AS dimension, toString(value) AS value,
         ${names((measure) => `toInt64(sum(d.${measure})) AS ${measure}`)}
         FROM kpi_deltas AS d
         WHERE dimension != 'clock' AND ${inCut(cut)} AND ${isChosen(ms('bucket_at'))}
-        GROUP BY grain, bucket_ms, dimension, value
-        UNION ALL
-        SELECT false AS is_stored, bucket.1 AS grain, toInt64(bucket.2) AS bucket_ms, cell.1 AS dimension, cell.2 AS value,
+        GROUP BY grain, bucket_ms, dimension, value`,
+    `bucket.1 AS grain, toInt64(bucket.2) AS bucket_ms, cell.1 AS dimension, cell.2 AS value,
         ${names((measure) => `toInt64(${measure}_) AS ${measure}`)}
         FROM (
           SELECT (bucket_.1, bucket_.2) AS bucket, cell,
@@ -148,8 +138,8 @@ function compareDays(cut: Cut): string {
           FROM (
             SELECT * EXCEPT (cells, buckets), arrayJoin(cells) AS cell, arrayJoin(buckets) AS bucket_, bucket_.3 AS marked
             FROM (SELECT ${columns} FROM (${dayEvents(cut)}) UNION ALL SELECT ${columns} FROM (${dayRejected(cut)})))
-          GROUP BY bucket, cell))
-      GROUP BY grain, bucket_ms, dimension, value)`
+          GROUP BY bucket, cell)`,
+  )
 }
 
 export type KpiComparison = Comparison & {
