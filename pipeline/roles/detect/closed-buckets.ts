@@ -5,47 +5,13 @@ import type { Cell } from '../../../operators/detect/metric.ts'
 import { measuresOf, samplesOf, type CellSums } from '../../../operators/detect/watched.ts'
 import { kpiMeasures, type Grain, type KpiMeasure } from '../../../schemas/tables/kpi-deltas.ts'
 import type { Store } from '../../ports/store.ts'
-
-/** Of each partition: the clock of its last block, and how many partitions that says there are. */
-export type Clocks = Map<number, { clockMs: number; partitions: number }>
-
-/** Brings `clocks` up to date. What it has is not read again. */
-export async function readClocks(store: Store, clocks: Clocks): Promise<void> {
-  const known = [...clocks.values()].map(({ clockMs }) => clockMs)
-  const rows = await store.query<{ partition: number; clock_ms: number; partitions: number }>(
-    `SELECT partition, toUnixTimestamp64Milli(max(bucket_at)) AS clock_ms, max(partition_count) AS partitions
-     FROM kpi_deltas
-     WHERE dimension = 'clock' AND value = '' AND grain = 'minute' AND bucket_at >= fromUnixTimestamp64Milli({since:Int64}, 'UTC')
-     GROUP BY partition`,
-    { since: known.length === 0 ? 0 : Math.min(...known) },
-  )
-  for (const { partition, clock_ms: clockMs, partitions } of rows) clocks.set(partition, { clockMs, partitions })
-}
-
-/** What every partition's clock has reached; undefined while one has not been heard of. */
-export function leastClock(clocks: Clocks): number | undefined {
-  const all = [...clocks.values()]
-  if (all.length === 0 || all.length < Math.max(...all.map(({ partitions }) => partitions))) return undefined
-  return Math.min(...all.map(({ clockMs }) => clockMs))
-}
+import { blocksSince } from './clocks.ts'
 
 /** How buckets of a grain run, and when they close: `latenessMs` after their end. */
 export type Closing = { readonly grain: Grain; readonly cadence: Cadence; readonly latenessMs: number }
 
 /** Buckets that begin before this are closed. */
 export const closedUntil = ({ cadence, latenessMs }: Closing, clockMs: number): number => cadence.startOf(clockMs - latenessMs)
-
-/**
- * Blocks whose clock is at or after {from}, each with the clock of its partition before it (0 of the first one of these): a bucket that begins
- * at or after {from} has nothing of earlier blocks, for no event is later than its block's clock.
- */
-export const blocksSince = (from: string) => `
-  SELECT partition, first_offset,
-    toUnixTimestamp64Milli(lagInFrame(bucket_at, 1, toDateTime64(0, 3, 'UTC')) OVER (
-      PARTITION BY partition ORDER BY next_offset ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
-    )) AS before_ms
-  FROM kpi_deltas
-  WHERE dimension = 'clock' AND value = '' AND grain = 'minute' AND bucket_at >= fromUnixTimestamp64Milli(${from}, 'UTC')`
 
 /** When the bucket that begins at `bucketMs` closes (ms), for buckets of [fromMs, toMs). */
 export function closesSql({ grain, cadence, latenessMs }: Closing, bucketMs: string, fromMs: number, toMs: number): string {

@@ -4,7 +4,8 @@ import { columnType, quoteText } from '../../../schemas/ddl.ts'
 import { kpiCellsTable } from '../../../schemas/tables/kpi-cells.ts'
 import { kpiMeasures, type Grain } from '../../../schemas/tables/kpi-deltas.ts'
 import type { Store } from '../../ports/store.ts'
-import { blocksSince, closedUntil, closesSql, earliestBucketAt, type Closing } from './closed-buckets.ts'
+import { blocksSince } from './clocks.ts'
+import { closedUntil, closesSql, earliestBucketAt, type Closing } from './closed-buckets.ts'
 
 /** Buckets before `untilMs` are rolled up, of blocks whose partition had, before them, a clock earlier than `knownMs`. */
 export type RolledUp = { readonly untilMs: number; readonly knownMs: number }

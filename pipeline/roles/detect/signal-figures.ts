@@ -13,12 +13,14 @@ import { customerSignalsTable } from '../../../schemas/tables/customer-signals.t
 import type { Grain } from '../../../schemas/tables/kpi-deltas.ts'
 import { signalClocksTable } from '../../../schemas/tables/signal-clocks.ts'
 import type { Store } from '../../ports/store.ts'
-import { readSums, type BucketsWanted, type Clocks, type Closing } from './closed-buckets.ts'
+import { blocksSince, type ClockRows } from './clocks.ts'
+import { readSums, type BucketsWanted, type Closing } from './closed-buckets.ts'
 import type { Figures } from './watch-grain.ts'
 
-const tablesOf = (database: string) => ({
-  signals: `${quoteName(database)}.${customerSignalsTable.name}`,
-  clocks: `${quoteName(database)}.${signalClocksTable.name}`,
+export const signalClocks = (database: string): ClockRows => ({
+  table: `${quoteName(database)}.${signalClocksTable.name}`,
+  at: 'block_at',
+  where: 'true',
 })
 
 /** Whether the topic has a database, that this user may read, with clocks in it. */
@@ -30,23 +32,11 @@ export async function hasSignals(store: Store, database: string): Promise<boolea
   return row?.tables === 2
 }
 
-/** Brings `clocks` up to date. What it has is not read again. */
-export async function readSignalClocks(store: Store, database: string, clocks: Clocks): Promise<void> {
-  const known = [...clocks.values()].map(({ clockMs }) => clockMs)
-  const rows = await store.query<{ partition: number; clock_ms: number; partitions: number }>(
-    `SELECT partition, toUnixTimestamp64Milli(max(block_at)) AS clock_ms, max(partition_count) AS partitions
-     FROM ${tablesOf(database).clocks}
-     WHERE block_at >= fromUnixTimestamp64Milli({since:Int64}, 'UTC')
-     GROUP BY partition`,
-    { since: known.length === 0 ? 0 : Math.min(...known) },
-  )
-  for (const { partition, clock_ms: clockMs, partitions } of rows) clocks.set(partition, { clockMs, partitions })
-}
-
 type SignalRow = { bucket_ms: number; channel: string; figures: (number | string)[] }
 
 export function signalFigures(store: Store, grain: Grain, database: string): Figures {
-  const { signals, clocks } = tablesOf(database)
+  const signals = `${quoteName(database)}.${customerSignalsTable.name}`
+  const clocks = signalClocks(database)
   const measures = signalMeasuresOf(grain)
 
   async function read(closing: Closing, wanted: BucketsWanted): Promise<Map<number, CellSamples[]>> {
@@ -96,14 +86,8 @@ export function signalFigures(store: Store, grain: Grain, database: string): Fig
  * By bucket, of everything (channel '') and of each channel. As of behaviour's blocks, one counts where its partition's clock before it had
  * not yet closed the bucket.
  */
-const signalsAtClose = (terms: readonly SignalTerm[], by: SignalTerm['by'], signals: string, clocks: string) => `
-  WITH blocks AS (
-    SELECT partition, first_offset,
-      toUnixTimestamp64Milli(lagInFrame(block_at, 1, toDateTime64(0, 3, 'UTC')) OVER (
-        PARTITION BY partition ORDER BY next_offset ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
-      )) AS before_ms
-    FROM ${clocks} WHERE block_at >= fromUnixTimestamp64Milli({from:Int64}, 'UTC')
-  )
+const signalsAtClose = (terms: readonly SignalTerm[], by: SignalTerm['by'], signals: string, clocks: ClockRows) => `
+  WITH blocks AS (${blocksSince('{from:Int64}', clocks)})
   SELECT bucket_ms, cell AS channel, [${terms.map(({ sql }) => `toFloat64(${sql})`).join(', ')}] AS figures
   FROM (
     SELECT toUnixTimestamp64Milli(s.${by}) AS at_ms,

@@ -5,8 +5,8 @@ import { grains } from '../../../schemas/tables/kpi-deltas.ts'
 import { databaseOf, signalsTopicOf } from '../../config/names.ts'
 import type { Logger } from '../../log/logger.ts'
 import { StoreRefused } from '../../ports/store.ts'
-import { leastClock, type Clocks } from './closed-buckets.ts'
-import { hasSignals, readSignalClocks, signalFigures } from './signal-figures.ts'
+import { leastClock, readClocks, type Clocks } from './clocks.ts'
+import { hasSignals, signalClocks, signalFigures } from './signal-figures.ts'
 import { watchGrain, type WatchGrainOptions } from './watch-grain.ts'
 
 export type SignalsWatch = {
@@ -46,7 +46,7 @@ export function watchSignals(options: Omit<WatchGrainOptions, 'figures' | 'grain
       }
       let steps = 0
       try {
-        await readSignalClocks(store, database, clocks)
+        await readClocks(store, clocks, signalClocks(database))
         const signalsMs = leastClock(clocks)
         if (signalsMs === undefined) return 0
         for (const one of watches) steps += await one.advance(Math.min(clockMs, signalsMs))
