@@ -162,9 +162,11 @@ async function untilProcessed(rig: Rig, ends: readonly number[], note: (line: st
   let toldAt = performance.now()
   try {
     for (;;) {
-      const reached = await blocksReach(store).catch(() => [])
-      if (ends.every((end, partition) => (reached[partition] ?? 0) >= end)) return undefined
-      const sum = sumEnds(ends.map((end, partition) => Math.min(end, reached[partition] ?? 0)))
+      // Blocks are in the tables before their messages are sent, with the checkpoint: a stop amid a rebalance would leave them to the next owner.
+      const [stored, covered] = await Promise.all([blocksReach(store).catch(() => []), rig.covered().catch(() => [])])
+      const reached = ends.map((_, partition) => Math.min(stored[partition] ?? 0, covered[partition] ?? 0))
+      if (ends.every((end, partition) => reached[partition]! >= end)) return undefined
+      const sum = sumEnds(ends.map((end, partition) => Math.min(end, reached[partition]!)))
       const now = performance.now()
       if (sum > best) [best, progressAt] = [sum, now]
       const where = `processed ${reached.join(', ')} of ${ends.join(', ')}`

@@ -14,6 +14,7 @@ import { logger } from '../log/logger.ts'
 import { startProcess } from '../roles/process/process.ts'
 import { knownFlushes, namesOf } from '../start/roles.ts'
 import type { Reply, Request } from './embedded-protocol.ts'
+import { coveredOffsets } from './rig.ts'
 
 const [dataDir = '', topic = '', blockSpanS, checkpointS, emitS] = process.argv.slice(2)
 const messages = logger('embedded', { level: 'info', pretty: false })
@@ -60,6 +61,8 @@ async function answer(request: Request): Promise<Reply> {
       return { id, done: true }
     case 'ends':
       return { id, ends: (await log.describeTopic(request.topic))?.partitions.map(({ end }) => end) ?? [] }
+    case 'covered':
+      return { id, ends: await coveredOffsets(log, request.topic) }
   }
 }
 

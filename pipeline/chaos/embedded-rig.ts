@@ -68,6 +68,10 @@ export async function embeddedRig(directory: string): Promise<Rig> {
       const reply = await client.ask({ ask: 'ends', topic: name })
       return 'ends' in reply ? reply.ends : []
     },
+    async covered() {
+      const reply = await client.ask({ ask: 'covered', topic: changelogOf(topic) })
+      return 'ends' in reply ? reply.ends : []
+    },
     started: whole.ready,
     look,
     async stopPrograms() {

@@ -9,7 +9,7 @@ import { startEngine } from '../engine/supervisor.ts'
 import { kafkaBackend, type RunningKafka } from '../testing/kafka-broker.ts'
 import { sessionTimeoutMs } from './plan.ts'
 import { program, youngest } from './program.ts'
-import { blockSpanS, checkpointS, emitS, type PartHandle, type Rig } from './rig.ts'
+import { blockSpanS, checkpointS, coveredOffsets, emitS, type PartHandle, type Rig } from './rig.ts'
 
 const bin = fileURLToPath(new URL('../cli/bin.js', import.meta.url))
 const topic = defaultTopic
@@ -81,6 +81,7 @@ export async function kafkaRig(directory: string): Promise<Rig> {
     async endsOf(name) {
       return (await log.describeTopic(name))?.partitions.map(({ end }) => end) ?? []
     },
+    covered: () => coveredOffsets(log, changelogOf(topic)),
     started: () => youngest(members).ready(),
     look,
     async stopPrograms() {

@@ -1,4 +1,5 @@
 // What the rounds need of a pipeline that is to suffer: its parts, a way in for the load, and a look at what it has come to.
+import { lastCheckpoint } from '../doctor/read-checkpoint.ts'
 import type { OutRecord, Log } from '../ports/log.ts'
 import type { Store } from '../ports/store.ts'
 import type { Part } from './plan.ts'
@@ -18,6 +19,8 @@ export type Rig = {
   append(records: OutRecord[]): Promise<void>
   /** By partition, the offset that the next record will get. */
   endsOf(topic: string): Promise<number[]>
+  /** By partition, the offset that its last checkpoint covers: up to there messages are sent, too. */
+  covered(): Promise<number[]>
   /** Resolves once the program that was started last takes part, or after some seconds. */
   started(): Promise<void>
   /** The tables while all runs; another each time, to be closed. */
@@ -45,3 +48,10 @@ export const surroundings = (): NodeJS.ProcessEnv =>
   Object.fromEntries(
     Object.entries(process.env).filter(([name]) => !/^(REELPULSE|KAFKA|CLICKHOUSE)_|^(NODE_OPTIONS|LOG_LEVEL)$/.test(name)),
   )
+
+export async function coveredOffsets(log: Log, changelog: string): Promise<number[]> {
+  const count = (await log.describeTopic(changelog))?.partitions.length ?? 0
+  return Promise.all(
+    Array.from({ length: count }, async (_, partition) => (await lastCheckpoint(log, changelog, partition))?.nextOffset ?? 0),
+  )
+}
