@@ -163,8 +163,6 @@ export function signalOperator({ settings, partition, partitionCount, sink, reso
   }
 }
 
-export type SignalOperator = ReturnType<typeof signalOperator>
-
 function fnv1a(bytes: Uint8Array, from: number, length: number): number {
   let hash = 0x811c9dc5 | 0
   for (let i = 0; i < length; i++) hash = Math.imul(hash ^ bytes[from + i]!, 0x01000193)

@@ -76,9 +76,10 @@ async function insertTable(
   for (const part of rows.finish(name.blockAt)) {
     const key = partKey(name.firstOffset, part.part)
     if (present.get(table)?.has(key) === true) continue
-    // Where merges replace rows nobody can ask later whether a part is there; but there the same rows twice do no harm. So no owner's
-    // acknowledgement may be one of another owner's insert, in which the server died (docs/decisions/lost-acknowledgements.md).
-    const whose = rows.table.engine.kind === 'append' ? '' : `/${name.ownerId}`
+    // Where merges replace rows nobody can ask later whether a part is there; but there the same rows twice do no harm. So the token is the
+    // owner's own: no acknowledgement is one of another's insert, in which the server died (docs/decisions/lost-acknowledgements.md).
+    const isOwn = rows.table.engine.kind !== 'append'
+    const whose = isOwn ? `/${name.ownerId}` : ''
     const token = `${name.logId}/${name.topic}/${name.partition}/${name.firstOffset}-${name.nextOffset}/${table}/${part.part}${whose}`
     const since = { partition: name.partition, fromOffset: name.firstOffset, clock: name.blockAt }
     const isThere = async () => (await presentParts(store, [table], since, signal, hooks)).get(table)!.has(key)
@@ -86,7 +87,7 @@ async function insertTable(
       if (again > 0) await hooks.clock.sleep(backoffMs(again), signal)
       const block = { table, columns, rows: part.bytes, token: again === 0 ? token : `${token}/${again}` }
       const tries = await untilAcknowledged(() => store.insert(block), signal, hooks, table)
-      if (tries === 1 && !hooks.isDoubtful()) break
+      if (tries === 1 && (isOwn || !hooks.isDoubtful())) break
       if (await isThere()) break
       // Where rows may be gone again by themselves this cannot tell; there, one insert more does no harm.
       if (again === insertsAgain && !isLasting(rows.table, name.blockAt, hooks.clock.now())) break
