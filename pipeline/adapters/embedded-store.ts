@@ -1,7 +1,7 @@
 // The Store of a data directory: its engine is found where one runs, else started, and shared by all who open the directory.
 import { resolve } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { readAddress, type EngineAddress } from '../engine/address.ts'
+import { endpointUrl, readAddress, type EngineAddress } from '../engine/address.ts'
 import type { Credentials } from '../engine/request.ts'
 import { EngineFailed, EngineInUse, startEngine, type Engine, type EngineOptions } from '../engine/supervisor.ts'
 import { StoreAway, type Store } from '../ports/store.ts'
@@ -102,7 +102,7 @@ async function open1(options: EngineOptions): Promise<EmbeddedEngine> {
   return {
     store: (database) => followingStore(() => found.address, database, recover),
     url: () => urlOf(found.address),
-    httpUrl: () => (found.address.port === undefined ? undefined : `http://127.0.0.1:${found.address.port}`),
+    httpUrl: () => endpointUrl(found.address),
     owner: () => found.address.owner,
     reader: () => found.address.reader,
     isSupervisor: () => found.engine !== undefined,

@@ -1,8 +1,8 @@
 // Which adapter stands behind a port, by the settings: Kafka or the embedded log, a ClickHouse server or the embedded engine.
 import { accessSync, constants, existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import type { DataSettings, LogSettings, StoreSettings, TopicSettings } from '../config/groups.ts'
-import { databaseOf } from '../config/names.ts'
+import type { DataSettings, EndpointSettings, LogSettings, StoreSettings, TopicSettings } from '../config/groups.ts'
+import { databaseOf, readableDatabasesOf } from '../config/names.ts'
 import { WrongSetting, type Problem } from '../config/value.ts'
 import { makeDurableDirectory } from '../durable-directory.ts'
 import type { Logger } from '../log/logger.ts'
@@ -10,7 +10,13 @@ import type { Log } from '../ports/log.ts'
 import type { Store } from '../ports/store.ts'
 
 export type LogPlace = { data: DataSettings; log: LogSettings }
-export type StorePlace = { data: DataSettings; store: StoreSettings; topic: Pick<TopicSettings, 'topic'> }
+export type StorePlace = {
+  data: DataSettings
+  store: StoreSettings
+  topic: Pick<TopicSettings, 'topic'>
+  /** Where others may read the embedded engine. */
+  endpoint?: EndpointSettings
+}
 
 const lookPatienceMs = 5_000
 
@@ -25,6 +31,8 @@ export type OpenOptions = {
   patienceMs?: number
   /** Of `openStore`: another database than the topic's, such as `system`, which is there whatever else is. */
   database?: string
+  /** Of `openStore`: told where others may read, in place of a message. */
+  onEndpoint?: (at: { url: string; user: string; password_in: string }) => void
 }
 
 /** Throws WrongSetting where the settings cannot hold together. */
@@ -52,19 +60,39 @@ export async function openLog(place: LogPlace, options: OpenOptions = {}): Promi
 export async function openStore(place: StorePlace, options: OpenOptions = {}): Promise<Store> {
   const { logger } = options
   const { url, user, password } = place.store
-  const database = options.database ?? databaseOf(place.topic.topic)
+  const { topic } = place.topic
+  const database = options.database ?? databaseOf(topic)
+  const endpoint = place.endpoint?.port === undefined ? undefined : { host: place.endpoint.host, port: place.endpoint.port }
   if (url !== undefined) {
+    if (endpoint !== undefined) throw wrongPort(endpoint.port, 'no value beside CLICKHOUSE_URL: others ask that server itself')
     const { clickhouseStore } = await import('./clickhouse-store.ts')
     return clickhouseStore({ url, user, password, database })
   }
   stateDirectory(place.data, 'engine', options)
   const { openEmbeddedStore } = await import('./embedded-store.ts')
-  const { store, close } = await openEmbeddedStore({
+  const opened = await openEmbeddedStore({
     dataDir: place.data.dir,
     database,
+    ...(endpoint === undefined ? {} : { ...endpoint, readerDatabases: readableDatabasesOf(topic) }),
     ...(logger === undefined ? {} : { tell: (level, message) => logger[level](message) }),
   })
+  const { store, close, httpUrl, reader } = opened
+  if (endpoint !== undefined) {
+    const at = httpUrl()
+    if (at === undefined || (endpoint.port !== 0 && new URL(at).port !== String(endpoint.port))) {
+      await close()
+      const where = at === undefined ? 'on no port' : `at ${at}`
+      throw wrongPort(endpoint.port, `the engine to be ours, but another process keeps it, which answers ${where}: stop that one first`)
+    }
+    const readableAt = { url: at, user: reader().user, password_in: join(place.data.dir, 'engine.json') }
+    if (options.onEndpoint !== undefined) options.onEndpoint(readableAt)
+    else logger?.info(readableAt, 'others can read the tables here')
+  }
   return { ...store, close }
+}
+
+function wrongPort(port: number, wants: string): WrongSetting {
+  return new WrongSetting([{ where: '--clickhouse-port or REELPULSE_CLICKHOUSE_PORT', got: String(port), wants }])
 }
 
 function stateDirectory(data: DataSettings, part: 'log' | 'engine', { create = true }: OpenOptions): string {

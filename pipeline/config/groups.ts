@@ -88,6 +88,25 @@ export const storeSettings = settingGroup('Store (ClickHouse; without a URL the 
   password: { env: 'CLICKHOUSE_PASSWORD', flag: null, secret: true, schema: z.string().default('').describe('With what password.') },
 })
 
+export const endpointSettings = settingGroup('The embedded engine for others (Grafana, ClickHouse clients), who may only read', {
+  port: {
+    env: 'REELPULSE_CLICKHOUSE_PORT',
+    flag: 'clickhouse-port',
+    schema: port(
+      "Answer ClickHouse's HTTP interface on this port; 0: on any free one. Without it, on a socket of our own user only.",
+    ).optional(),
+  },
+  host: {
+    env: 'REELPULSE_CLICKHOUSE_HOST',
+    flag: 'clickhouse-host',
+    schema: z
+      .string()
+      .min(1, 'a host name or address')
+      .default('127.0.0.1')
+      .describe('Address to answer there on. It is plain HTTP: beyond this machine only in a network that you trust.'),
+  },
+})
+
 export const processSettings = settingGroup('Process', {
   blockSpanS: { env: 'REELPULSE_BLOCK_SPAN_S', schema: seconds(0.1, 5, 'A tick cuts a block this often.') },
   checkpointS: { env: 'REELPULSE_CHECKPOINT_S', schema: seconds(0.1, 10, 'State is checkpointed this often.') },
@@ -173,6 +192,7 @@ export const allSettings = {
   topic: topicSettings,
   log: logSettings,
   store: storeSettings,
+  endpoint: endpointSettings,
   process: processSettings,
   detect: detectSettings,
   serve: serveSettings,
@@ -192,6 +212,7 @@ export type DataSettings = SettingsOf<typeof dataSettings>
 export type TopicSettings = SettingsOf<typeof topicSettings>
 export type LogSettings = SettingsOf<typeof logSettings>
 export type StoreSettings = SettingsOf<typeof storeSettings>
+export type EndpointSettings = SettingsOf<typeof endpointSettings>
 export type ProcessSettings = SettingsOf<typeof processSettings>
 export type DetectSettings = SettingsOf<typeof detectSettings>
 export type ServeSettings = SettingsOf<typeof serveSettings>

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { changelogOf, databaseOf, rejectedTopicOf, tierChangesTopicOf } from './names.ts'
+import { changelogOf, databaseOf, readableDatabasesOf, rejectedTopicOf, tierChangesTopicOf } from './names.ts'
 
 test.each([
   ['behavior-events', 'reelpulse', 'behavior-events.rejected', 'tier-changes', 'reelpulse.behavior-events.user-state'],
@@ -12,4 +12,13 @@ test.each([
     tierChanges,
     changelog,
   ])
+})
+
+test.each([
+  ['behavior-events', ['reelpulse', 'reelpulse_customer_signals']],
+  ['customer-signals', ['reelpulse_customer_signals', 'reelpulse']],
+  ['shopping', ['reelpulse_shopping', 'reelpulse_shopping_customer_signals']],
+  ['shopping.customer-signals', ['reelpulse_shopping_customer_signals', 'reelpulse_shopping']],
+])('who reads topic %s may read behaviour and the signals beside it', (topic, databases) => {
+  expect(readableDatabasesOf(topic)).toEqual(databases)
 })

@@ -23,6 +23,13 @@ export function isSignalsTopic(topic: string): boolean {
   return topic === defaultSignalsTopic || topic.endsWith(`.${defaultSignalsTopic}`)
 }
 
+/** What whoever reads a topic of behaviour, or the signals beside it, may read: its own database first. */
+export function readableDatabasesOf(topic: string): string[] {
+  const behavior =
+    topic === defaultSignalsTopic ? defaultTopic : isSignalsTopic(topic) ? topic.slice(0, -`.${defaultSignalsTopic}`.length) : topic
+  return [...new Set([topic, behavior, signalsTopicOf(behavior)])].map(databaseOf)
+}
+
 export function rejectedTopicOf(topic: string): string {
   return `${topic}.rejected`
 }

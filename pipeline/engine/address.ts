@@ -13,8 +13,9 @@ const engineAddress = z.object({
   supervisorPid: z.int(),
   /** The engine's Unix socket. */
   socketPath: z.string(),
-  /** Of the loopback interface, where one was asked for. */
+  /** Where one was asked for: of `host`, else of the loopback interface. */
   port: z.int().optional(),
+  host: z.string().optional(),
   owner: credentials,
   /** May only read: for Grafana. */
   reader: credentials,
@@ -74,6 +75,17 @@ export function spoolDirectoriesOf(dataDir: string): string[] {
 function privatePath(root: string, prefix: string, dataDir: string): string {
   const digest = createHash('sha256').update(resolve(dataDir)).digest('hex').slice(0, 12)
   return join(root, `${prefix}-${userInfo().uid}-${digest}`)
+}
+
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host)
+}
+
+/** Of the endpoint, as this machine can ask it; undefined where no port was asked for. */
+export function endpointUrl({ host = '127.0.0.1', port }: Pick<EngineAddress, 'host' | 'port'>): string | undefined {
+  if (port === undefined) return undefined
+  const reached = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host
+  return `http://${reached.includes(':') ? `[${reached}]` : reached}:${port}`
 }
 
 /** Makes a directory in a place where everyone may. Throws where someone else was there first. */

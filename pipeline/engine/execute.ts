@@ -5,7 +5,7 @@ import { quoteText } from '../../schemas/ddl.ts'
 import type { ParsedRequest } from './body.ts'
 import { Fault, faultOf, faults } from './fault.ts'
 import { contentTypeOf, pieceHeadOf } from './formats.ts'
-import { readerSettings } from './reader.ts'
+import { readerLimits, readerSettings } from './reader.ts'
 import type { EngineRequest } from './request.ts'
 import { lengthOf, openResultStream, sendWhole, summary, type ResultStream } from './respond.ts'
 import type { Running, Sessions, Work } from './sessions.ts'
@@ -102,6 +102,9 @@ async function query(options: ExecuteOptions, execution: Execution): Promise<voi
   const work = { ...workOf(options, execution), tag, settings: isOwner ? request.settings : readerSettings(request.settings) }
   const pieceHead = statement.kind === 'select' && !statement.scalarSubquery ? pieceHeadOf(format) : undefined
 
+  // The engine counts a column that is the same in all rows once.
+  const maxResultBytes = isOwner ? Infinity : Number(readerLimits.max_result_bytes)
+
   // It may have gone while its statement was read.
   let gone = response.destroyed
   const onClose = (): void => {
@@ -113,11 +116,12 @@ async function query(options: ExecuteOptions, execution: Execution): Promise<voi
   const answer = async (running: Running): Promise<Held | undefined> => {
     if (gone) throw faults.stopping()
     if (pieceHead !== undefined) {
-      const pieces = withOneHead(running.pieces(text, format), pieceHead)
+      const pieces = upTo(maxResultBytes, withOneHead(running.pieces(text, format), pieceHead))
       return await holdOrStream(pieces, options.maxHeldBytes, request, response, headers, () => gone)
     }
     const { bytes, rows } = await running.whole(text, format)
     if (!statement.reads) await options.durable()
+    if (bytes.length > maxResultBytes) throw resultTooLarge(maxResultBytes)
     if (bytes.length > options.maxHeldBytes) throw tooLarge(options.maxHeldBytes)
     return { pieces: [bytes], rows }
   }
@@ -183,6 +187,19 @@ async function* withOneHead(pieces: AsyncIterable<Uint8Array>, headBytes: (piece
     yield first ? piece : piece.subarray(headBytes(piece))
     first = false
   }
+}
+
+async function* upTo(maxBytes: number, pieces: AsyncIterable<Buffer>): AsyncGenerator<Buffer, undefined> {
+  let bytes = 0
+  for await (const piece of pieces) {
+    bytes += piece.length
+    if (bytes > maxBytes) throw resultTooLarge(maxBytes)
+    yield piece
+  }
+}
+
+function resultTooLarge(maxBytes: number): Fault {
+  return new Fault(396, `Limit for result exceeded, max bytes: ${maxBytes}.`, 'TOO_MANY_ROWS_OR_BYTES')
 }
 
 function tooLarge(maxHeldBytes: number): Fault {

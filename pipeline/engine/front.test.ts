@@ -100,7 +100,7 @@ describe('the reader', () => {
     ["SELECT * FROM /* */ remote /* */ ('127.0.0.1', system.one)", '497'],
     ["SELECT * FROM eval('SELECT 1')", '497'],
     ["SELECT 1 INTO OUTFILE '/tmp/reelpulse-no'", '48'],
-    ['SELECT * FROM default.`/etc/hostname`', '164'],
+    ['SELECT * FROM default.`/etc/hostname`', '497'],
     ['SELECT 1 SETTINGS readonly = 0', '164'],
     ['SELECT 1 SETTINGS max_memory_usage = 0', '164'],
   ])('may not %s', async (sql, code) => {
@@ -120,7 +120,10 @@ describe('the reader', () => {
   test('may lower a limit, not raise it', async () => {
     const settings = "SELECT getSetting('max_execution_time'), getSetting('max_result_rows')"
     expect((await reader(settings)).text).toBe('60\t5000000\n')
-    expect((await reader(settings, { max_execution_time: '7', max_result_rows: '0' })).text).toBe('7\t5000000\n')
+    expect((await reader(settings, { max_execution_time: '7', max_result_rows: '9' })).text).toBe('7\t9\n')
+    // Drivers send a time limit of their own.
+    expect((await reader(settings, { max_execution_time: '305' })).text).toBe('60\t5000000\n')
+    for (const max_result_rows of ['0', '5000001', '1e99', 'all']) expect(codeOf(await reader('SELECT 1', { max_result_rows }))).toBe('164')
   })
 
   test('is stopped at a limit', async () => {

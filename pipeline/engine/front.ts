@@ -6,19 +6,23 @@ import { execute, type ExecuteOptions } from './execute.ts'
 import { faultOf, faults } from './fault.ts'
 import { contentTypeOf } from './formats.ts'
 import { helloBlock, isHello } from './hello.ts'
-import { checkReader } from './reader.ts'
+import { checkReader, foreignDatabase, readableDatabase } from './reader.ts'
 import { readRequest, type Credentials, type EngineRequest } from './request.ts'
 import { sendFault, sendText, sendWhole } from './respond.ts'
 
 export type FrontOptions = Omit<ExecuteOptions, 'maxHeldBytes'> & {
-  /** May do everything. */
-  owner: Credentials
+  /** May do everything; undefined: not from here. */
+  owner: Credentials | undefined
   /** May read tables, within limits. */
   reader: Credentials
+  /** The databases that the reader may read, the first where a request names none; undefined: every topic's. */
+  readerDatabases: readonly string[] | undefined
   /** Default 1 GiB. */
   maxHeldBytes?: number
   /** Requests at once, those that wait included. Default 500. */
   maxRequests?: number
+  /** A connection on which nothing moves for so long is dropped, with its query; undefined: none is. */
+  idleMs?: number
 }
 
 export type Front = {
@@ -27,8 +31,9 @@ export type Front = {
   close(): Promise<void>
 }
 
-export function openFront({ maxHeldBytes = 2 ** 30, maxRequests = 500, ...options }: FrontOptions): Front {
-  const { sessions } = options
+export function openFront({ maxHeldBytes = 2 ** 30, maxRequests = 500, idleMs = 0, ...options }: FrontOptions): Front {
+  const { sessions, readerDatabases } = options
+  const readable = readableDatabase(readerDatabases)
   let stopping = false
   let underWay = 0
   let idle = (): void => {}
@@ -50,6 +55,7 @@ export function openFront({ maxHeldBytes = 2 ** 30, maxRequests = 500, ...option
   server.keepAliveTimeout = 600_000
   // A body may take as long as it takes to make.
   server.requestTimeout = 0
+  server.timeout = idleMs
 
   async function answer(message: IncomingMessage, response: ServerResponse): Promise<void> {
     const { method = 'GET', url = '/' } = message
@@ -62,7 +68,7 @@ export function openFront({ maxHeldBytes = 2 ** 30, maxRequests = 500, ...option
     response.setHeader('X-ClickHouse-Query-Id', headerSafe(request.queryId ?? randomUUID()))
     response.setHeader('X-ClickHouse-Server-Display-Name', 'chdb')
     response.setHeader('X-ClickHouse-Timezone', sessions.timezone)
-    const isOwner = matches(request.credentials, options.owner)
+    const isOwner = options.owner !== undefined && matches(request.credentials, options.owner)
     if (!isOwner && !matches(request.credentials, options.reader)) throw faults.wrongCredentials()
     if (stopping) throw faults.stopping()
     if (underWay > maxRequests) throw faults.tooManyQueries(`Too many simultaneous queries. Maximum: ${maxRequests}`)
@@ -73,8 +79,15 @@ export function openFront({ maxHeldBytes = 2 ** 30, maxRequests = 500, ...option
       return await sendWhole(response, request, headers, [helloBlock(sessions.version, sessions.timezone)])
     }
     check(request, parsed)
-    if (!isOwner) checkReader(parsed.statement, sessions.tableFunctions)
-    await execute({ ...options, maxHeldBytes }, { request, parsed, response, isOwner })
+    if (!isOwner) await checkReads(request, parsed)
+    const database = isOwner ? options.database : (readerDatabases?.[0] ?? options.database)
+    await execute({ ...options, database, maxHeldBytes }, { request, parsed, response, isOwner })
+  }
+
+  async function checkReads({ database }: EngineRequest, parsed: ParsedRequest): Promise<void> {
+    if (database !== undefined && !readable(database)) throw foreignDatabase(database, readerDatabases)
+    const [foreign] = await sessions.databasesAmong(checkReader(parsed, sessions.tableFunctions, readable))
+    if (foreign !== undefined) throw foreignDatabase(foreign, readerDatabases)
   }
 
   return {

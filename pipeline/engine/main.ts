@@ -3,9 +3,9 @@ import { rmSync, statfsSync, writeFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { once } from 'node:events'
 import { dirname, join } from 'node:path'
-import { makePrivate } from './address.ts'
+import { isLoopback, makePrivate } from './address.ts'
 import { forgetLostInserts } from './deduplication-logs.ts'
-import { openFront } from './front.ts'
+import { openFront, type Front, type FrontOptions } from './front.ts'
 import { namesOnDisk } from './names-on-disk.ts'
 import type { EngineStart, FromEngine, ToEngine } from './protocol.ts'
 import { readerLimits } from './reader.ts'
@@ -15,6 +15,9 @@ import { openSpool } from './spool.ts'
 const tell = (message: FromEngine): void => {
   if (process.connected) process.send!(message)
 }
+
+/** Longer than a reader's query may take, in which nothing moves until it has a result. */
+const idleMs = 120_000
 
 /** More than a table's files take before its first row. */
 const tableBytes = 1024 * 1024
@@ -44,7 +47,8 @@ async function start(options: EngineStart): Promise<() => Promise<void>> {
     const { bavail, bsize } = statfsSync(directory)
     return bavail * bsize >= tableBytes
   }
-  const shared = { sessions, spool, hasRoom, durable, database: options.database, owner: options.owner, reader: options.reader }
+  const { database, owner, reader, readerDatabases } = options
+  const shared = { sessions, spool, hasRoom, durable, database, owner, reader, readerDatabases }
   const front = openFront(shared)
   makePrivate(dirname(options.socketPath))
   rmSync(options.socketPath, { force: true })
@@ -53,14 +57,19 @@ async function start(options: EngineStart): Promise<() => Promise<void>> {
   front.server.listen(options.socketPath)
   await once(front.server, 'listening')
   process.umask(mask)
-  const loopback = options.port === undefined ? undefined : openFront(shared)
-  if (loopback !== undefined) {
-    loopback.server.listen(options.port, '127.0.0.1')
-    await once(loopback.server, 'listening')
+  const endpoint = options.port === undefined ? undefined : openEndpoint(options.host, shared)
+  if (endpoint !== undefined) {
+    const listening = once(endpoint.server, 'listening')
+    endpoint.server.listen(options.port, options.host)
+    await listening.catch(async (error: NodeJS.ErrnoException) => {
+      // Else the exit would tear the engine's memory down under its threads.
+      await sessions.close()
+      throw new Error(`Port ${options.port} of ${options.host} cannot be listened on (${error.code}): take another, or end who has it.`)
+    })
   }
-  tell({ say: 'ready', version: sessions.version, port: (loopback?.server.address() as AddressInfo | undefined)?.port })
+  tell({ say: 'ready', version: sessions.version, port: (endpoint?.server.address() as AddressInfo | undefined)?.port })
   return async () => {
-    const closed = Promise.all([front.close(), loopback?.close()])
+    const closed = Promise.all([front.close(), endpoint?.close()])
     // Inserts under way are finished; queries are not.
     await sessions.cancelAll()
     await closed
@@ -68,6 +77,14 @@ async function start(options: EngineStart): Promise<() => Promise<void>> {
     for (const path of [options.socketPath, ...options.spoolDirectories]) rmSync(path, { recursive: true, force: true })
     await sessions.close()
   }
+}
+
+/** For other programs. Whoever stalls there, in asking or in reading, must not keep the others waiting for ever. */
+function openEndpoint(host: string, options: FrontOptions): Front {
+  const here = isLoopback(host)
+  const front = openFront({ ...options, owner: here ? options.owner : undefined, ...(here ? {} : { maxRequests: 100 }), idleMs })
+  front.server.maxConnections = 500
+  return front
 }
 
 /**

@@ -23,6 +23,8 @@ test('an engine whose parent goes while it opens the directory ends at once, and
     database: 'reelpulse',
     socketPath: socketPathOf(dataDir),
     port: undefined,
+    host: '127.0.0.1',
+    readerDatabases: undefined,
     spoolDirectories: spoolDirectoriesOf(dataDir),
     maxBodyBytes: 1_000_000,
     fsync: 'all',

@@ -12,8 +12,12 @@ export type EngineStart = {
   directory: string
   database: string
   socketPath: string
-  /** Listens on the loopback interface too, for programs that know no Unix sockets. 0: any port that is free. */
+  /** Listens on this port of `host` too, for programs that know no Unix sockets. 0: any port that is free. */
   port: number | undefined
+  /** On any but a loopback address only the reader is let in. */
+  host: string
+  /** The databases that the reader may read, the first where a request names none; undefined: every topic's. */
+  readerDatabases: readonly string[] | undefined
   /** Preferred first; made and swept by the engine. */
   spoolDirectories: readonly string[]
   maxBodyBytes: number

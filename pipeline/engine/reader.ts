@@ -1,6 +1,6 @@
 // What the read-only user may ask for. The engine upholds readonly=1; what it lets through there all the same is refused here.
+import type { ParsedRequest } from './body.ts'
 import { faults } from './fault.ts'
-import type { Statement } from './statement.ts'
 
 export const readerLimits = {
   max_execution_time: '60',
@@ -10,35 +10,88 @@ export const readerLimits = {
   max_rows_to_group_by: '20000000',
 } as const
 
-/** Table functions that make rows from nothing, or from tables. All others reach out of the engine. */
+/** Table functions that make rows from nothing, or from what stands in their brackets. All others reach out of the database. */
 const harmlessTableFunctions: ReadonlySet<string> = new Set([
-  'format', 'generaterandom', 'generateseries', 'generate_series', 'mergetreeindex', 'null', 'numbers', 'numbers_mt', 'primes', 'values', 'view',
-  'zeros', 'zeros_mt',
+  'format', 'generaterandom', 'generateseries', 'generate_series', 'null', 'numbers', 'numbers_mt', 'primes', 'values', 'view', 'zeros', 'zeros_mt',
 ]) // prettier-ignore
-/** Functions that read files of this machine, or ask others. */
-const outreachingFunctions: ReadonlySet<string> = new Set(['file', 'catboostevaluate', 'hascolumnintable'])
+/** Functions that read files or settings of this machine, look into its memory, or ask others. */
+const outreachingFunctions: readonly string[] = [
+  'file', 'catboostevaluate', 'hascolumnintable', 'joinget', 'joingetornull', 'getserversetting', 'addresstoline', 'addresstolinewithinlines',
+  'addresstosymbol', 'aiclassify', 'aiembed', 'aiextract', 'aigenerate', 'aitranslate',
+] // prettier-ignore
+
+/** What tells of tables and of the language, and of nobody's data or queries: data sources list tables and columns with these. */
+const harmlessSystemTables: ReadonlySet<string> = new Set([
+  'columns', 'data_type_families', 'databases', 'formats', 'functions', 'keywords', 'numbers', 'numbers_mt', 'one', 'settings', 'table_engines',
+  'table_functions', 'tables', 'time_zones', 'zeros', 'zeros_mt',
+]) // prettier-ignore
+/** Views of the same. */
+const informationSchema = /^information_schema$/i
 
 const harmlessSetting =
   /^(output_format_\w+|date_time_output_format|format_\w+|join_use_nulls|extremes|session_timezone|max_block_size|max_threads|readonly|use_query_cache)$/
+/** They name files to read and to write. */
+const fileSetting = /schema|template/
 
-/** Throws a Fault. */
-export function checkReader(statement: Statement, tableFunctions: ReadonlySet<string>): void {
-  if (!statement.reads)
-    throw faults.readOnly('Cannot execute query in readonly mode: this user may SELECT, SHOW, DESCRIBE, EXPLAIN and EXISTS.')
-  for (const name of statement.calls) {
-    if (outreachingFunctions.has(name) || (tableFunctions.has(name) && !harmlessTableFunctions.has(name)))
-      throw faults.accessDenied(`This user may not call ${name}(): it can reach beyond the engine's tables.`)
-  }
+const plainName = /^[A-Za-z_][A-Za-z0-9_]*$/
+
+/** Whether the reader may read a database. `databases` undefined: any that a topic has (databaseOf). */
+export function readableDatabase(databases: readonly string[] | undefined): (name: string) => boolean {
+  return (name) => databases?.includes(name) ?? /^reelpulse(_|$)/.test(name)
 }
 
-/** Settings that the read-only user may send, limits no higher than the user's own. Throws a Fault at any other. */
+/**
+ * Throws a Fault. Returns the names that must not be of a database: what stands before a dot is one, or an alias, which only the engine can tell.
+ */
+export function checkReader(
+  { statement, params }: Pick<ParsedRequest, 'statement' | 'params'>,
+  tableFunctions: ReadonlySet<string>,
+  readable: (database: string) => boolean,
+): string[] {
+  if (!statement.reads)
+    throw faults.readOnly('Cannot execute query in readonly mode: this user may SELECT, SHOW, DESCRIBE, EXPLAIN and EXISTS.')
+  if (statement.escapedName) throw faults.accessDenied('This user may not write a name with a backslash in it.')
+  const identifiers = params.filter(([name]) => statement.identifiers.has(name)).map(([, value]) => value)
+  const odd = identifiers.find((value) => !plainName.test(value))
+  if (odd !== undefined) throw faults.accessDenied(`This user may give only plain names as parameters of type Identifier, not "${odd}".`)
+  const given = new Set(identifiers.map((value) => value.toLowerCase()))
+  const outreaching =
+    outreachingFunctions.find((name) => statement.names.has(name) || given.has(name)) ??
+    [...statement.calls].find((name) => tableFunctions.has(name) && !harmlessTableFunctions.has(name))
+  if (outreaching !== undefined) throw faults.accessDenied(`This user may not call ${outreaching}(): it can reach beyond the tables.`)
+  // Of all who are at work, with what they ask for.
+  if (statement.kind === 'show' && statement.names.has('processlist')) throw faults.accessDenied('This user may not SHOW PROCESSLIST.')
+  const pairs: readonly (readonly [string, string])[] = [...statement.dotted, ...identifiers.map((name) => [name, ''] as const)]
+  for (const [before, after] of pairs)
+    if (before === 'system' && !harmlessSystemTables.has(after))
+      throw faults.accessDenied(`This user may not read system.${after}: of system, tables and columns and what describes the language.`)
+  return [...new Set(pairs.map(([name]) => name))].filter((name) => name !== 'system' && !informationSchema.test(name) && !readable(name))
+}
+
+export function foreignDatabase(name: string, databases: readonly string[] | undefined): Error {
+  const own = databases === undefined ? 'those of topics (reelpulse, reelpulse_…)' : databases.join(', ')
+  return faults.accessDenied(`This user may not read database "${name}". Databases that it may read: ${own}.`)
+}
+
+/**
+ * Settings that the read-only user may send. Throws a Fault at any other, and at a limit above the user's own; but drivers send a time limit of
+ * their own with every query, and a longer one becomes the user's.
+ */
 export function readerSettings(settings: readonly (readonly [string, string])[]): [string, string][] {
   const limits: Readonly<Record<string, string>> = readerLimits
   return settings.flatMap(([name, value]): [string, string][] => {
-    if (name === 'readonly') return []
+    if (name === 'readonly') {
+      if (value === '0') throw faults.readOnly("Cannot modify 'readonly' setting in readonly mode.")
+      return []
+    }
     const limit = limits[name]
-    if (limit !== undefined) return [[name, Number(value) > 0 && Number(value) < Number(limit) ? value : limit]]
-    if (harmlessSetting.test(name)) return [[name, value]]
+    if (limit !== undefined) {
+      const within = Number(value) > 0 && Number(value) <= Number(limit)
+      if (!within && name !== 'max_execution_time')
+        throw faults.readOnly(`Setting ${name} shouldn't be greater than ${limit}: it is ${value}.`)
+      return [[name, within ? value : limit]]
+    }
+    if (harmlessSetting.test(name) && !fileSetting.test(name)) return [[name, value]]
     throw faults.readOnly(`Cannot modify '${name}' setting in readonly mode.`)
   })
 }

@@ -33,6 +33,8 @@ export type Sessions = {
   run<T>(work: Work, use: (running: Running) => Promise<T>): Promise<T>
   /** readonly=1 and `readerLimits`, which the engine itself upholds. */
   runReadOnly<T>(work: Work, use: (running: Running) => Promise<T>): Promise<T>
+  /** Those of the names that are databases. */
+  databasesAmong(names: readonly string[]): Promise<string[]>
   /** The engine looks at this between blocks of rows: a query that is stuck in one (a slow remote table, say) goes on. */
   cancel(tag: string): Promise<void>
   cancelAll(): Promise<void>
@@ -119,6 +121,22 @@ export async function openSessions(options: SessionsOptions): Promise<Sessions> 
           }
         }),
       ),
+
+    async databasesAmong(names) {
+      if (names.length === 0) return []
+      return await tracked(async () => {
+        const session = new Session(directory)
+        try {
+          const list = names.map(quoteText).join(', ')
+          const found = await session.queryAsync(`SELECT groupArray(name) FROM system.databases WHERE name IN (${list})`, {
+            format: 'JSONCompactEachRow',
+          })
+          return (JSON.parse(found.text()) as [string[]])[0]
+        } finally {
+          session.close()
+        }
+      })
+    },
 
     async cancel(tag) {
       await first.queryAsync(`KILL QUERY WHERE Settings['log_comment'] = ${quoteText(tag)} ASYNC`)

@@ -29,8 +29,16 @@ export type Statement = {
   intoOutfile: boolean
   /** Names in `{name:Type}`. */
   placeholders: ReadonlySet<string>
+  /** Those of them whose value becomes a name: `{name:Identifier}`. */
+  identifiers: ReadonlySet<string>
   /** Lower-case names that a `(` follows: functions and table functions, among others. */
   calls: ReadonlySet<string>
+  /** Every name and keyword in it, in lower case. A function can be named without being called: `arrayMap(f, x)`, `* APPLY f`. */
+  names: ReadonlySet<string>
+  /** `a` and `b` of each `a.b`, as written: a database and a table, or an alias and a column. */
+  dotted: readonly (readonly [before: string, after: string])[]
+  /** A name in quotes has a backslash in it, so that what it is called is not what is written. */
+  escapedName: boolean
   /** May hold a scalar subquery, which the engine runs while it plans. */
   scalarSubquery: boolean
   insert: InsertParts | undefined
@@ -91,7 +99,11 @@ function nothing(end: number): Statement {
     format: undefined,
     intoOutfile: false,
     placeholders: new Set(),
+    identifiers: new Set(),
     calls: new Set(),
+    names: new Set(),
+    dotted: [],
+    escapedName: false,
     scalarSubquery: false,
     insert: undefined,
   }
@@ -115,21 +127,34 @@ function formatOf(tokens: readonly Token[]): string | undefined {
   return undefined
 }
 
-function namesIn(tokens: readonly Token[]): Pick<Statement, 'placeholders' | 'calls' | 'scalarSubquery'> {
+type NamesIn = Pick<Statement, 'placeholders' | 'identifiers' | 'calls' | 'names' | 'dotted' | 'escapedName' | 'scalarSubquery'>
+
+function namesIn(tokens: readonly Token[]): NamesIn {
   const placeholders = new Set<string>()
+  const identifiers = new Set<string>()
   const calls = new Set<string>()
+  const names = new Set<string>()
+  const dotted: [string, string][] = []
+  let escapedName = false
   let scalarSubquery = false
   for (const [i, token] of tokens.entries()) {
+    if (isName(token)) names.add(token.text.toLowerCase())
+    if (token.kind === 'quoted' && token.text.includes('\\')) escapedName = true
     if (token.kind !== 'sign') continue
     const before = tokens[i - 1]
     const after = tokens[i + 1]
-    if (token.text === '{' && after?.kind === 'word' && isSign(tokens[i + 2], ':')) placeholders.add(after.text)
+    if (token.text === '.' && isName(before)) dotted.push([before.text, isName(after) ? after.text : ''])
+    if (token.text === '{' && isName(after) && isSign(tokens[i + 2], ':')) {
+      placeholders.add(after.text)
+      const type = tokens[i + 3]
+      if (isName(type) && type.text.toLowerCase() === 'identifier') identifiers.add(after.text)
+    }
     if (token.text !== '(') continue
-    if (before?.kind === 'word' || before?.kind === 'quoted') calls.add(before.text.toLowerCase())
+    if (isName(before)) calls.add(before.text.toLowerCase())
     const opensSelect = isWord(after, 'select') || isWord(after, 'with')
     if (opensSelect && !(before?.kind === 'word' && tableSubqueryAfter.has(before.text.toLowerCase()))) scalarSubquery = true
   }
-  return { placeholders, calls, scalarSubquery }
+  return { placeholders, identifiers, calls, names, dotted, escapedName, scalarSubquery }
 }
 
 /**
@@ -230,6 +255,10 @@ function nesting(token: Token): number {
   if (token.kind !== 'sign') return 0
   if (token.text === '(' || token.text === '[' || token.text === '{') return 1
   return token.text === ')' || token.text === ']' || token.text === '}' ? -1 : 0
+}
+
+function isName(token: Token | undefined): token is Token {
+  return token?.kind === 'word' || token?.kind === 'quoted'
 }
 
 function isWord(token: Token | undefined, word: string): boolean {

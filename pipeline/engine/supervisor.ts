@@ -12,8 +12,12 @@ export type EngineOptions = {
   /** The directory that holds engine/ and engine.json. */
   dataDir: string
   database: string
-  /** Listen on the loopback interface too; 0: on any free port. */
+  /** Listen on this port of `host` too; 0: on any free one. */
   port?: number
+  /** Default 127.0.0.1. On any but a loopback address only the reader is let in. */
+  host?: string
+  /** The databases that the reader may read, the first where a request names none. Default: every topic's. */
+  readerDatabases?: readonly string[]
   /** Default `all`: an acknowledged insert outlives a power cut. */
   fsync?: Fsync
   /** Default 256 MiB. */
@@ -60,6 +64,8 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
     database: options.database,
     socketPath: socketPathOf(dataDir),
     port: options.port,
+    host: options.host ?? '127.0.0.1',
+    readerDatabases: options.readerDatabases,
     spoolDirectories: spoolDirectoriesOf(dataDir),
     maxBodyBytes: options.maxBodyBytes ?? 256 * 1024 * 1024,
     fsync: options.fsync ?? 'all',
@@ -87,7 +93,7 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
     // The same port again after a crash, so that its clients find it.
     start.port = child.port
     const { owner, reader, socketPath } = start
-    const port = child.port === undefined ? {} : { port: child.port }
+    const port = child.port === undefined ? {} : { port: child.port, host: start.host }
     const address = { pid: child.process.pid!, supervisorPid: process.pid, socketPath, ...port, owner, reader }
     writeAddress(dataDir, address)
     return address

@@ -2,6 +2,7 @@
 import {
   dataSettings,
   detectSettings,
+  endpointSettings,
   loggerSettings,
   logSettings,
   processSettings,
@@ -35,6 +36,7 @@ KAFKA_BROKERS is set) until each has acknowledged it: what one has not is sent a
     topic: pick(topicSettings, ['topic']),
     log: logSettings,
     store: storeSettings,
+    endpoint: endpointSettings,
     process: pick(processSettings, ['zone']),
     detect: detectSettings,
     serve: serveSettings,

@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import {
   dataSettings,
+  endpointSettings,
   logSettings,
   loggerSettings,
   processSettings,
@@ -38,6 +39,7 @@ Ctrl-C: what is in flight lands first, and the next start goes on from there. To
     topic: topicSettings,
     log: logSettings,
     store: storeSettings,
+    endpoint: endpointSettings,
     process: processSettings,
     serve: serveSettings,
     logger: loggerSettings,

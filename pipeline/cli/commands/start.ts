@@ -3,6 +3,7 @@ import { z } from 'zod'
 import {
   dataSettings,
   detectSettings,
+  endpointSettings,
   logSettings,
   loggerSettings,
   processSettings,
@@ -28,6 +29,7 @@ one channel, on topic incident.`,
     ['start', 'Live traffic at 500 events a second, until Ctrl-C.'],
     ['start --events 1000000', 'A million events as fast as possible, and a summary.'],
     ['start --incident', 'See an alert fire, and resolve.'],
+    ['start --clickhouse-port 8123', 'Grafana and ClickHouse clients may read the tables of the embedded engine.'],
   ],
   flags: z.object({
     events: z
@@ -46,6 +48,7 @@ one channel, on topic incident.`,
     topic: topicSettings,
     log: logSettings,
     store: storeSettings,
+    endpoint: endpointSettings,
     process: processSettings,
     detect: detectSettings,
     serve: serveSettings,
@@ -103,10 +106,16 @@ one channel, on topic incident.`,
       throw error
     })
     try {
-      const store = await openStore({ ...settings, topic: { topic } }, { logger: messages })
+      const store = await openStore(
+        { ...settings, topic: { topic } },
+        {
+          logger: messages,
+          onEndpoint: ({ url, user, password_in: file }) => print(`tables for others: ${url}, user ${user}, its password in ${file}`),
+        },
+      )
       const signalsTopic = signalsTopicOf(topic)
       const signalsStore = traffic.signals
-        ? await openStore({ ...settings, topic: { topic: signalsTopic } }, { logger: messages })
+        ? await openStore({ data: settings.data, store: settings.store, topic: { topic: signalsTopic } }, { logger: messages })
         : undefined
       try {
         await log.createTopic({ topic, partitions: settings.topic.partitions, timestamps: traffic.timestamps })
