@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Panel } from '../../dashboards/board.ts'
 import { boards } from '../../dashboards/generate.ts'
 import { channelsSql, panelQuery } from '../../dashboards/panel-sql.ts'
@@ -18,6 +18,7 @@ import { clickhouseStore } from '../adapters/clickhouse-store.ts'
 import { openEmbeddedEngine, type EmbeddedEngine } from '../adapters/embedded-store.ts'
 import type { Store } from '../ports/store.ts'
 import { deltaWriter } from '../roles/detect/hand-made.ts'
+import { buildGoClient, missingGo, type GoClient } from '../testing/clickhouse-go.ts'
 
 const database = 'reelpulse'
 const dataDir = mkdtempSync(join(tmpdir(), 'reelpulse-boards-'))
@@ -61,7 +62,7 @@ const zeros = (fields: Readonly<Record<string, Field>>) =>
   Object.fromEntries(Object.entries(fields).map(([name, field]) => [name, zero(field)]))
 
 beforeAll(async () => {
-  engine = await openEmbeddedEngine({ dataDir, fsync: 'nothing', database })
+  engine = await openEmbeddedEngine({ dataDir, fsync: 'nothing', database, port: 0, readerDatabases: [database] })
   const store = engine.store(database)
   await store.migrate(tables, views)
   const cells: readonly (readonly [CellDimension, string])[] = [['all', ''], ['channel', 'ad'], ['channel', 'organic']] // prettier-ignore
@@ -124,6 +125,43 @@ function expectedFirst(panel: Panel): object {
 test.each(panels)('%s: its query gives rows, for all and for one channel', async (_, panel) => {
   for (const channel of ['all', 'ad'])
     expect((await reader.query(expand(panelQuery(panel).sql, channel)))[0]).toMatchObject(expectedFirst(panel))
+})
+
+const noGo = await missingGo()
+describe.skipIf(noGo)(`clickhouse-go over HTTP, on which the data source rests${noGo === undefined ? '' : ` (${noGo})`}`, () => {
+  let client: GoClient
+  beforeAll(async () => {
+    // The first build of a machine takes a minute or two.
+    client = await buildGoClient()
+  }, 900_000)
+  afterAll(() => client?.remove())
+  const ask = (queries: readonly string[], more: { password?: string; database?: string } = {}) =>
+    client.query({ address: new URL(engine.httpUrl()!).host, ...engine.reader(), database, ...more }, queries)
+  const instant = (value: unknown) =>
+    typeof value === 'string' && /^\d{4}-\d\d-\d\d \d\d:/.test(value) ? Date.parse(`${value.replace(' ', 'T')}Z`) : value
+
+  test('reads what the JavaScript client reads, in every panel', async () => {
+    const queries = [...panels.map(([, panel]) => expand(panelQuery(panel).sql, 'all')), channelsSql]
+    const answers = await ask(queries)
+    expect(answers).toHaveLength(queries.length)
+    for (const [i, sql] of queries.entries()) {
+      const rows = await reader.query<Record<string, unknown>>(sql)
+      const { columns, ...answer } = answers[i]!
+      expect(answer, sql).toEqual({ rows: rows.map((row) => columns.map((name) => instant(row[name]))) })
+      expect(answer.rows.length, sql).toBeGreaterThan(0)
+    }
+  })
+
+  test('is told what it may not, and why', async () => {
+    const errors = async (...given: Parameters<typeof ask>) => (await ask(...given)).map(({ error }) => error)
+    expect(await errors(["SELECT file('/etc/hostname')", 'DROP TABLE events', 'SELECT * FROM system.processes'])).toEqual([
+      expect.stringMatching(/Code: 497.*may not call file\(\)/),
+      expect.stringMatching(/Code: 164.*readonly mode/),
+      expect.stringMatching(/Code: 497.*may not read system\.processes/),
+    ])
+    expect(await errors(['SELECT 1'], { password: 'wrong' })).toEqual([expect.stringMatching(/Code: 516.*password is incorrect/)])
+    expect(await errors(['SELECT 1'], { database: 'default' })).toEqual([expect.stringContaining('Databases that it may read: reelpulse.')])
+  })
 })
 
 test('the list of channels begins with all', async () => {

@@ -7,7 +7,8 @@ import { join } from 'node:path'
 import { ClickHouseLogLevel, createClient, type ClickHouseClient } from '@clickhouse/client'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { databaseOf, readableDatabasesOf } from '../config/names.ts'
-import { startEngine, type Engine, type EngineOptions } from './supervisor.ts'
+import { clickhouseStore } from './clickhouse-store.ts'
+import { startEngine, type Engine, type EngineOptions } from '../engine/supervisor.ts'
 
 const dataDir = mkdtempSync(join(tmpdir(), 'reelpulse-reader-'))
 const secretFile = join(dataDir, 'secret')
@@ -30,7 +31,6 @@ const clientOf = (username: string, password: string, database = own[0]!) =>
 
 /** Over the socket, where the owner may do everything. */
 async function asOwner(sql: string): Promise<void> {
-  const { clickhouseStore } = await import('../adapters/clickhouse-store.ts')
   const store = clickhouseStore({ url: `unix:${engine.address.socketPath}`, ...engine.address.owner, database: 'default' })
   await store.command(sql)
   await store.close()
