@@ -36,7 +36,8 @@ const folder = mkdtempSync(join(tmpdir(), 'reelpulse-guide-'))
 const schema = 'BehaviorBatch-9f7fa635b1204fba.avsc'
 const fileOf = new Map<Block, string>()
 beforeAll(() => {
-  for (const name of ['node_modules', 'schemas', 'operators', 'dashboards', 'pipeline', 'package.json']) symlinkSync(join(root, name), join(folder, name))
+  for (const name of ['node_modules', 'schemas', 'operators', 'dashboards', 'pipeline', 'package.json'])
+    symlinkSync(join(root, name), join(folder, name))
   copyFileSync(join(root, 'schemas/history', schema), join(folder, schema))
   for (const [i, block] of blocks.entries()) {
     const file = join(folder, `${block.page.replace('.md', '')}-${i}.${block.language === 'python' ? 'py' : block.language}`)

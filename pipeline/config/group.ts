@@ -1,4 +1,5 @@
 // A small group of settings, as one role or port needs them: each can be said by a flag, which wins, or in the environment.
+import { readFileSync } from 'node:fs'
 import type { z } from 'zod'
 import { describeValue, kebab, readValue, type Problem } from './value.ts'
 
@@ -35,7 +36,7 @@ export function readGroup<G extends SettingGroup>(group: G, env: Environment, gi
   for (const [key, setting] of Object.entries(group.settings)) {
     const flag = flagOf(key, setting)
     const words = flag === undefined ? undefined : given.get(flag)
-    const variable = env[setting.env]
+    const variable = setting.secret === true ? secretOf(setting.env, env, problems) : env[setting.env]
     const said = words !== undefined ? words : variable !== undefined && variable !== '' ? [variable] : undefined
     const where = words !== undefined ? `--${flag}` : setting.env
     if (said === undefined) {
@@ -54,6 +55,23 @@ export function readGroup<G extends SettingGroup>(group: G, env: Environment, gi
     else problems.push(setting.secret ? { ...read.problem, got: '(hidden)' } : read.problem)
   }
   return values as SettingsOf<G>
+}
+
+/** A secret may lie in a file that NAME_FILE names, as Docker and Kubernetes hand it over; its last line break does not belong to it. */
+function secretOf(name: string, env: Environment, problems: Problem[]): string | undefined {
+  const where = `${name}_FILE`
+  const path = env[where]
+  if (path === undefined || path === '') return env[name]
+  if (env[name] !== undefined && env[name] !== '') {
+    problems.push({ where, got: path, wants: `no value beside ${name}: take one of them` })
+    return undefined
+  }
+  try {
+    return readFileSync(path, 'utf8').replace(/\r?\n$/, '')
+  } catch (error) {
+    problems.push({ where, got: path, wants: `a file that can be read (${(error as NodeJS.ErrnoException).code})` })
+    return undefined
+  }
 }
 
 /** Only some of a group's settings, for a command that needs no others. */

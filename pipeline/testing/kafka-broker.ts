@@ -78,7 +78,14 @@ listener.name.plaintext.plain.sasl.jaas.config=org.apache.kafka.common.security.
   username="${username}" password="${password}" user_${username}="${password}";
 `
 
-async function startOnJvm(options: KafkaOptions = {}): Promise<RunningKafka> {
+/** The node's own settings, from its folder and ports. */
+export type NodeProperties = (folder: string, port: number, controllerPort: number) => string
+
+const startOnJvm = (options: KafkaOptions = {}): Promise<RunningKafka> =>
+  startNodeOnJvm((folder, port, controllerPort) => serverProperties(folder, port, controllerPort, options))
+
+/** One node on this machine's JVM, with settings of the caller's. */
+export async function startNodeOnJvm(properties: NodeProperties): Promise<RunningKafka> {
   const files = { jars: await resolveJars(), folder: mkdtempSync(join(tmpdir(), 'reelpulse-kafka-')) }
   const config = join(files.folder, 'server.properties')
   const [port, controllerPort] = (await freePorts(2)) as [number, number]
@@ -89,7 +96,7 @@ async function startOnJvm(options: KafkaOptions = {}): Promise<RunningKafka> {
     rmSync(files.folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 })
   }
   try {
-    await formatNode(files, config, serverProperties(files.folder, port, controllerPort, options))
+    await formatNode(files, config, properties(files.folder, port, controllerPort))
     await broker.start()
   } catch (error) {
     await stop()
