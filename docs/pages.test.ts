@@ -38,6 +38,13 @@ test.each(pages)('%s: every file that it names is there', (page) => {
   expect(named.filter((path) => !existsSync(join(root, path)))).toEqual([])
 })
 
+test("the guide's index leads to every page of it, each once", () => {
+  const linked = [...textOf('docs/guide/README.md').matchAll(/^\d+\. \[[^\]]+\]\(([\w-]+\.md)\)/gm)].map(
+    (match) => `docs/guide/${match[1]}`,
+  )
+  expect(linked.toSorted()).toEqual(pages.filter((page) => page.startsWith('docs/guide/') && !page.endsWith('/README.md')).toSorted())
+})
+
 test('running.md names every setting', () => {
   const page = textOf('docs/guide/running.md')
   const variables = Object.values(allSettings).flatMap((group) => Object.values(group.settings).map((setting) => setting.env))
