@@ -39,9 +39,9 @@ async function asOwner(sql: string): Promise<void> {
 beforeAll(async () => {
   engine = await startEngine(options)
   writeFileSync(secretFile, 'hush\n')
-  for (const database of [...own, databaseOf('other'), 'elsewhere']) {
-    await asOwner(`CREATE DATABASE ${database} ENGINE = Atomic`)
-    await asOwner(`CREATE TABLE ${database}.t (a UInt32, s String) ENGINE = MergeTree ORDER BY a AS SELECT 1, '${database}'`)
+  for (const database of [...own, databaseOf('other'), 'elsewhere', 'ailleurs_é']) {
+    await asOwner(`CREATE DATABASE "${database}" ENGINE = Atomic`)
+    await asOwner(`CREATE TABLE "${database}".t (a UInt32, s String) ENGINE = MergeTree ORDER BY a AS SELECT 1, '${database}'`)
   }
   client = clientOf(engine.address.reader.user, engine.address.reader.password)
 })
@@ -139,6 +139,9 @@ test.each([
   ['SELECT * FROM OTHER.t', denied],
   ['SELECT * FROM `elsewhere`.t', denied],
   ['SELECT * FROM “elsewhere”.t', denied],
+  ['SELECT * FROM "ailleurs_é".t', denied],
+  // Only in quotes a name may have such letters.
+  ['SELECT * FROM ailleurs_é.t', '62'],
   ['SELECT * FROM "elsew\\x68ere".t', denied],
   ['SELECT * FROM elsewhere /* */ . /* */ t', denied],
   ['SELECT 1 IN (SELECT a FROM elsewhere.t)', denied],

@@ -61,7 +61,12 @@ export function checkReader(
   if (outreaching !== undefined) throw faults.accessDenied(`This user may not call ${outreaching}(): it can reach beyond the tables.`)
   // Of all who are at work, with what they ask for.
   if (statement.kind === 'show' && statement.names.has('processlist')) throw faults.accessDenied('This user may not SHOW PROCESSLIST.')
-  const pairs: readonly (readonly [string, string])[] = [...statement.dotted, ...identifiers.map((name) => [name, ''] as const)]
+  // Of a byte string; see tokens.ts.
+  const utf8 = (name: string) => Buffer.from(name, 'latin1').toString()
+  const pairs: readonly (readonly [string, string])[] = [
+    ...statement.dotted.map(([before, after]) => [utf8(before), utf8(after)] as const),
+    ...identifiers.map((name) => [name, ''] as const),
+  ]
   for (const [before, after] of pairs)
     if (before === 'system' && !harmlessSystemTables.has(after))
       throw faults.accessDenied(`This user may not read system.${after}: of system, tables and columns and what describes the language.`)

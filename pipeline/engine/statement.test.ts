@@ -129,3 +129,24 @@ describe('an insert is taken apart', () => {
     expect(parts('INSERT INTO t FORMAT RowBinary\n\x00\';"/*`;\n\n$a$')).toMatchObject({ data: '\x00\';"/*`;\n\n$a$' })
   })
 })
+
+test('names are found wherever they stand, in quotes or not; strings and comments hold none', () => {
+  const { names, dotted, calls, identifiers, placeholders } = parsed(
+    'SELECT a.b, * APPLY(File), arrayMap(`eval`, x), \'db.t\' /* c.d */ FROM db . "t", {d:Identifier}.u WHERE y = {v : String} AND z = 1.5',
+  )
+  expect(dotted).toEqual([
+    ['a', 'b'],
+    ['db', 't'],
+  ])
+  expect([...calls]).toEqual(['apply', 'arraymap'])
+  for (const name of ['file', 'eval', 'db', 't']) expect(names).toContain(name)
+  for (const name of ['c', 'db.t']) expect(names).not.toContain(name)
+  expect([...identifiers]).toEqual(['d'])
+  expect([...placeholders]).toEqual(['d', 'v'])
+  expect([...parsed('SELECT {`a`:"Identifier"}').identifiers]).toEqual(['a'])
+})
+
+test('a name that is written with a backslash is another than it looks', () => {
+  expect(parsed('SELECT `fil\\x65`(1)').escapedName).toBe(true)
+  expect(parsed("SELECT 'a\\n' AS `b``c`").escapedName).toBe(false)
+})
