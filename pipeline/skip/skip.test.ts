@@ -20,7 +20,7 @@ import { findGap, skip, type Gap, type SkipPlace } from './skip.ts'
 
 const startMs = Date.UTC(2026, 9, 28)
 const retentionMs = 1_000
-const limits = { block: { events: 60, bytes: 1e9 } }
+const limits = { block: { events: 100, bytes: 1e9 } }
 const options = { settings: defaultSettings, newId: () => crypto.randomUUID(), now: () => startMs }
 
 /** Of the embedded log's retention: everything is young until a test lets time pass. */
