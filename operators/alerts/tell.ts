@@ -22,6 +22,7 @@ export type ToldAlert = {
   readonly baseline: number
   readonly reason: string
   readonly causes?: readonly ToldCause[] | undefined
+  readonly holdsBack?: readonly string[] | undefined
   readonly attribution?: Pick<ToldCauses, 'verdict' | 'change'> | undefined
 }
 
@@ -70,6 +71,7 @@ export function descriptionOf(alert: ToldAlert): string {
     `${alert.reason.charAt(0).toUpperCase()}${alert.reason.slice(1)}.`,
     ...(likely === undefined ? [] : [`Likely cause: ${likely}.`]),
     ...(isOfSignals(alert.kpi) ? ['Likely cause: not looked for, for the KPI is made of customer signals.'] : []),
+    ...(alert.holdsBack === undefined ? [] : [`It explains the same in ${alert.holdsBack.join(', ')}: no alerts of their own.`]),
     ...(alert.dueAt === undefined ? [] : [`The root-cause review is due ${instantText(alert.dueAt)}.`]),
   ]
   return lines.join('\n')
