@@ -1,17 +1,18 @@
 // The detect role: looks at every minute, hour and day that has closed, keeps the alerts in table `alerts`, tells the notifiers, and rolls
 // what has closed up into `kpi_cells`.
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Transition } from '../../operators/detect/detector.ts'
+import type { Transition } from '../../operators/detect/track.ts'
 import { zone } from '../../operators/time/zone.ts'
 import { grains } from '../../schemas/tables/kpi-deltas.ts'
 import type { Logger } from '../log/logger.ts'
 import type { Notifier } from '../ports/notifier.ts'
 import { StoreAway, type Store } from '../ports/store.ts'
-import { alertInsert, notificationOf } from './detect/alert-rows.ts'
+import { alertInsert, holdsIn, notificationOf, readHeld } from './detect/alert-rows.ts'
 import { leastClock, readClocks, type Clocks } from './detect/clocks.ts'
 import { causes } from './detect/causes.ts'
 import { delivery, type Delivery } from './detect/delivery.ts'
 import { overdueReviews } from './detect/overdue.ts'
+import { readRolledUps, type RolledUps } from './detect/roll-up.ts'
 import type { DetectWatch } from './detect/watch.ts'
 import { cellFigures, watchGrain } from './detect/watch-grain.ts'
 import { watchSignals } from './detect/watch-signals.ts'
@@ -105,7 +106,9 @@ export function newDetection(
     for (let transition; (transition = unstored[0]) !== undefined; unstored.shift()) {
       // Before it: whoever finds the transition in the table is to find its causes too.
       const told = await attribution.before(transition)
-      const notification = notificationOf(topic, transition, told)
+      const { alertId } = notificationOf(topic, transition)
+      const held = transition.firedAt === undefined ? undefined : (await readHeld(store, [alertId])).get(alertId)
+      const notification = { ...notificationOf(topic, transition, told), ...holdsIn(held) }
       await store.insert(alertInsert(notification))
       const { kpi, dimension, value, state, reason } = transition
       log.info({ kpi, dimension, value, state, bucket_at: new Date(transition.bucketAt).toISOString() }, reason)
@@ -120,15 +123,18 @@ export function newDetection(
       await readClocks(store, clocks)
       const clockMs = leastClock(clocks)
       if (clockMs === undefined) return 0
+      // Read where somebody asks, and once: what is rolled up meanwhile is in the deltas too.
+      let reading: Promise<RolledUps> | undefined
+      const rolled = () => (reading ??= readRolledUps(store))
       let steps = 0
-      for (const one of watches) steps += await one.advance(clockMs)
-      steps += await signals.advance(clockMs)
+      for (const one of watches) steps += await one.advance(clockMs, rolled)
+      steps += await signals.advance(clockMs, rolled)
       attribution.look(Math.floor((clockMs - latenessMs) / lookMs) * lookMs)
       for (const notification of await reviews.look(clockMs - latenessMs)) {
         log.info({ alert: notification.aboutId, state: notification.state }, notification.reason)
         deliveries.send(notification)
       }
-      for (const { rollUp } of watches) if (!signal.aborted) await rollUp.advance(clockMs)
+      for (const { rollUp } of watches) if (!signal.aborted && rollUp.isDue(clockMs)) await rollUp.advance(clockMs, await rolled())
       return steps
     },
   }
