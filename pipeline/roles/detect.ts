@@ -1,6 +1,7 @@
 // The detect role: looks at every minute, hour and day that has closed, keeps the alerts in table `alerts`, tells the notifiers, and rolls
-// what has closed up into `kpi_cells`.
+// what has closed up into `kpi_cells`, and into `kpi_daily` what looks at other days too.
 import { setTimeout as sleep } from 'node:timers/promises'
+import { cadenceOf } from '../../operators/detect/cadence.ts'
 import type { Transition } from '../../operators/detect/track.ts'
 import { zone } from '../../operators/time/zone.ts'
 import { grains } from '../../schemas/tables/kpi-deltas.ts'
@@ -10,11 +11,13 @@ import { StoreAway, type Store } from '../ports/store.ts'
 import { alertInsert, holdsIn, notificationOf, readHeld } from './detect/alert-rows.ts'
 import { leastClock, readClocks, type Clocks } from './detect/clocks.ts'
 import { causes } from './detect/causes.ts'
+import { dailyFigures, dailyInBackground } from './detect/daily-figures.ts'
 import { delivery, type Delivery } from './detect/delivery.ts'
 import { overdueReviews } from './detect/overdue.ts'
 import { readRolledUps, type RolledUps } from './detect/roll-up.ts'
 import type { DetectWatch } from './detect/watch.ts'
 import { cellFigures, watchGrain } from './detect/watch-grain.ts'
+import { watchDaily } from './detect/watch-daily.ts'
 import { watchSignals } from './detect/watch-signals.ts'
 
 export type DetectOptions = {
@@ -57,6 +60,7 @@ export async function detect(options: DetectOptions): Promise<void> {
     }
     await sleep(pauseMs, undefined, { signal }).catch(() => {})
   }
+  await detection.settled()
   await deliveries.settled()
 }
 
@@ -69,6 +73,8 @@ export type Detection = {
    * StoreAway; the next poll goes on.
    */
   poll(): Promise<number>
+  /** Once nothing is under way that a poll began and did not wait for. */
+  settled(): Promise<void>
 }
 
 export function newDetection(
@@ -93,6 +99,9 @@ export function newDetection(
     },
   } // prettier-ignore
   const watches = grains.map((grain) => watchGrain({ ...watching, grain, figures: cellFigures(store, grain) }))
+  const dayClosing = { grain: 'day', cadence: cadenceOf('day', watching.zone), latenessMs } as const
+  const daily = dailyInBackground(dailyFigures(store, dayClosing, settings.zone), log)
+  const days = watchDaily(watching)
   const signals = watchSignals({ ...watching, topic, log })
 
   function tellAgain(stored: readonly Transition[], closedMs: number): void {
@@ -134,8 +143,11 @@ export function newDetection(
         log.info({ alert: notification.aboutId, state: notification.state }, notification.reason)
         deliveries.send(notification)
       }
+      if (!signal.aborted) daily.look(clockMs)
+      steps += await days.advance(clockMs, daily.reached(), rolled)
       for (const { rollUp } of watches) if (!signal.aborted && rollUp.isDue(clockMs)) await rollUp.advance(clockMs, await rolled())
       return steps
     },
+    settled: daily.settled,
   }
 }
