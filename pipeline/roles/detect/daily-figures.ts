@@ -14,6 +14,8 @@ const furthestBackDays = 31
 export type DailyFigures = {
   /** One day's worth, up to log time `clockMs`, which every partition has reached. Returns whether there is more. Throws StoreAway. */
   advance(clockMs: number): Promise<boolean>
+  /** End of the last day that is known to be there, with all before it; -Infinity: none yet. */
+  reached(): number
 }
 
 /** End of the last day that is in kpi_daily, and all before it; undefined where there is none. */
@@ -27,6 +29,7 @@ export async function readDailyReached(store: Store): Promise<number | undefined
 export function dailyFigures(store: Store, closing: Closing, zone: string): DailyFigures {
   const { cadence, latenessMs } = closing
   let reachedMs = -Infinity
+  let lookedMs = -Infinity
 
   async function begin(closedMs: number): Promise<number | undefined> {
     const earliestAt = await earliestBucketAt(store, 'day', 0)
@@ -36,15 +39,21 @@ export function dailyFigures(store: Store, closing: Closing, zone: string): Dail
   return {
     async advance(clockMs) {
       const closedMs = closedUntil(closing, clockMs)
-      if (closedMs <= reachedMs) return false
+      if (closedMs <= Math.max(reachedMs, lookedMs)) return false
       // Another detector may have come further.
       const before = (await readDailyReached(store)) ?? (await begin(closedMs))
-      if (before === undefined || closedMs <= before) return false
+      if (before === undefined || closedMs <= before) {
+        reachedMs = Math.max(reachedMs, before ?? -Infinity)
+        // There is nothing more before the next day has closed.
+        lookedMs = closedMs
+        return false
+      }
       const untilMs = cadence.endOf(before)
       await store.command(insertSql(untilMs, untilMs + latenessMs), { known: untilMs + latenessMs, until: untilMs, zone })
       reachedMs = untilMs
       return untilMs < closedMs
     },
+    reached: () => reachedMs,
   }
 }
 
@@ -81,5 +90,6 @@ export function dailyInBackground(figures: DailyFigures, log: Logger) {
         .finally(() => (underWay = undefined))
     },
     settled: async () => underWay,
+    reached: figures.reached,
   }
 }
