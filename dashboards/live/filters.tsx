@@ -1,0 +1,89 @@
+// What can be chosen on a board: the range of time, and its variables.
+import { useState } from 'preact/hooks'
+import { liveRanges, type BoardInfo, type Language } from './protocol.ts'
+import type { Place } from './state.ts'
+import { nameOf, valueOf, words } from './words.ts'
+
+export type FiltersProps = {
+  board: BoardInfo
+  place: Place
+  language: Language
+  /** Values of each variable, as far as they are known. */
+  values: Readonly<Record<string, readonly string[]>>
+  hrefOf(place: Place): string
+  go(href: string): void
+}
+
+export function Filters({ board, place, language, values, hrefOf, go }: FiltersProps) {
+  const w = words[language]
+  const isCustom = !('last' in place.range)
+  const [asks, setAsks] = useState(false)
+  const choose = (name: string, value: string) => go(hrefOf({ ...place, choice: { ...place.choice, [name]: value } }))
+  const chosen = Object.keys(place.choice).length > 0
+
+  return (
+    <div class="filters">
+      <nav class="segments" aria-label={w.range}>
+        {liveRanges.map((last) => (
+          <a key={last} href={hrefOf({ ...place, range: { last } })} aria-current={'last' in place.range && place.range.last === last ? 'true' : undefined}>
+            {last}
+          </a>
+        ))}
+        <button type="button" aria-expanded={asks || isCustom} aria-pressed={isCustom} onClick={() => setAsks(!asks)}>{w.custom}</button>
+      </nav>
+      {asks || isCustom ? <Custom key={JSON.stringify(place.range)} place={place} language={language} hrefOf={hrefOf} go={go} /> : null}
+      <div class="choices" role="group" aria-label={w.variables}>
+        {board.variables.map((name) =>
+          name === 'user_id' ? (
+            <form key={name} onSubmit={(event) => {
+              event.preventDefault()
+              const given = new FormData(event.currentTarget).get('user_id')
+              choose('user_id', typeof given === 'string' ? given.trim() : '')
+            }}>
+              <label>
+                <span>{w.find_user}</span>
+                <input name="user_id" maxLength={512} defaultValue={place.choice['user_id'] ?? ''} key={place.choice['user_id']} autocomplete="off" spellcheck={false} />
+              </label>
+              <button type="submit">{w.open}</button>
+            </form>
+          ) : (
+            <label key={name}>
+              <span>{nameOf(name, language)}</span>
+              <select value={place.choice[name] ?? 'all'} onChange={(event) => choose(name, event.currentTarget.value)}>
+                {optionsOf(name).map((value) => <option key={value} value={value}>{value === 'all' ? w.all : valueOf(value, language)}</option>)}
+              </select>
+            </label>
+          ),
+        )}
+        {chosen ? <a class="clear" href={hrefOf({ ...place, choice: {} })}>{w.clear}</a> : null}
+      </div>
+    </div>
+  ) // prettier-ignore
+
+  function optionsOf(name: string): string[] {
+    const known = values[name] ?? []
+    const all = name === 'kpi' ? known : ['all', ...known]
+    const now = place.choice[name]
+    return now === undefined || all.includes(now) ? [...all] : [...all, now]
+  }
+}
+
+function Custom({ place, language, hrefOf, go }: Pick<FiltersProps, 'place' | 'language' | 'hrefOf' | 'go'>) {
+  const w = words[language]
+  const { range } = place
+  const local = (ms: number) => new Date(ms - new Date(ms).getTimezoneOffset() * 60_000).toISOString().slice(0, 16)
+  const given = (text: string, other: number) => (/^\d{1,15}$/.test(text) && Number(text) < 8e15 ? local(Number(text)) : local(other))
+  const [from, to] = 'last' in range ? [local(Date.now() - 3_600_000), local(Date.now())] : [given(range.from, Date.now() - 3_600_000), given(range.to, Date.now())]
+  return (
+    <form class="custom" onSubmit={(event) => {
+      event.preventDefault()
+      const form = new FormData(event.currentTarget)
+      const ms = (name: string) => String(Date.parse(String(form.get(name))))
+      go(hrefOf({ ...place, range: { from: ms('from'), to: ms('to') } }))
+    }}>
+      <label><span>{w.from}</span><input type="datetime-local" name="from" required defaultValue={from} /></label>
+      <label><span>{w.to}</span><input type="datetime-local" name="to" required defaultValue={to} /></label>
+      <button type="submit">{w.apply}</button>
+    </form>
+  ) // prettier-ignore
+}
