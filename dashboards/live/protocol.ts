@@ -1,46 +1,52 @@
 // What the server tells the browser: the boards, and what comes down a board's stream of events. Both sides import it.
 
-export type Language = 'en' | 'zh'
-export type Text = Readonly<Record<Language, string>>
+import type { BoardUid, VariableName, Words } from '../board.ts'
+import type { Column } from '../sql/query.ts'
 
-/** How a panel is drawn. */
-export type Drawing = 'stat' | 'lines' | 'bars' | 'table' | 'text'
+export type Text = Words
+
+/** How a panel is drawn. `cell`: which cell the board shows, beside its choices; `record`: the columns of one row below each other. */
+export type Drawing = 'stat' | 'lines' | 'bars' | 'table' | 'cell' | 'record' | 'map'
+
+export type ColumnInfo = Column & { readonly words: Text }
 
 export type PanelInfo = {
   readonly id: string
+  readonly shows: string
   readonly title: Text
   readonly draws: Drawing
-  /** Of its values. */
-  readonly unit: string
+  readonly columns: readonly ColumnInfo[]
   readonly better: 'up' | 'down' | 'neither'
   readonly target: number | null
+  /** What the KPI means, in words. */
+  readonly meaning: string
   /** Of twelve columns. */
   readonly width: number
-  /** Where a click on a row or a line leads. */
-  readonly drill: Drill | null
+  readonly drill: DrillInfo | null
 }
 
-export type Drill = {
-  readonly board: string
+/** Where a click on a row, a line or a figure leads. */
+export type DrillInfo = {
+  readonly board: BoardUid
   /** The variable that is set, or the column in which its name stands. */
-  readonly variable: { readonly name: string } | { readonly column: string } | null
+  readonly variable: VariableName | { readonly column: string } | null
   /** The column of its value; of lines, the line's name. */
   readonly value: string | null
   /** What never varies. */
-  readonly sets: Readonly<Record<string, string>>
+  readonly sets: Readonly<Partial<Record<VariableName, string>>>
 }
 
 export type BoardInfo = {
-  readonly uid: string
+  readonly uid: BoardUid
   readonly title: Text
-  /** A tab; else it is reached by a click or a link. */
-  readonly isTab: boolean
-  /** Names of variables that its panels use. */
-  readonly variables: readonly string[]
+  readonly variables: readonly { readonly name: VariableName; readonly words: Text }[]
   /** Of these, the ones without which it shows nothing. */
-  readonly needs: readonly string[]
+  readonly needs: readonly VariableName[]
   readonly panels: readonly PanelInfo[]
 }
+
+/** A value of a variable that can be chosen. */
+export type Option = { readonly value: string; readonly words?: Text }
 
 /** Instants in ms; values aligned with them. */
 export type Series = { readonly times: readonly number[]; readonly lines: readonly Line[] }
@@ -49,15 +55,17 @@ export type Rows = { readonly columns: readonly string[]; readonly rows: readonl
 export type Cell = string | number | boolean | null | readonly (string | number)[]
 
 export type PanelData =
-  | ({ readonly kind: 'series'; readonly from: number; readonly to: number; readonly stepMs: number } & Series)
+  | ({ readonly kind: 'series'; readonly from: number; readonly to: number } & Series)
   | ({ readonly kind: 'rows' } & Rows)
 
 export type StreamEvent =
   /** First of all, and after every connection anew. */
-  | { readonly event: 'hello'; readonly board: BoardInfo; readonly values: Readonly<Record<string, readonly string[]>>; readonly heartbeatMs: number }
+  | { readonly event: 'hello'; readonly board: BoardInfo; readonly heartbeatMs: number }
   | { readonly event: 'panel'; readonly id: string; readonly data: PanelData }
   /** Its query failed; what it showed before is no longer current. */
   | { readonly event: 'fault'; readonly id: string; readonly code: Fault; readonly message: string }
+  /** Values of a variable. */
+  | { readonly event: 'options'; readonly variable: string; readonly options: readonly Option[] }
   | ({ readonly event: 'status' } & Status)
 
 export type Fault = 'store_away' | 'too_slow' | 'refused'
@@ -76,9 +84,27 @@ export type Status = {
 
 /** What a request that cannot be answered is told. */
 export type Refusal = { readonly code: RefusalCode; readonly error: string }
-export type RefusalCode = 'bad_range' | 'bad_variable' | 'unknown_board' | 'too_many_streams' | 'not_this_host'
+export type RefusalCode = 'bad_range' | 'bad_variable' | 'unknown_board' | 'too_many_streams' | 'not_this_host' | 'bad_review' | 'unknown_alert' | 'hindered'
 
 export const liveRanges = ['1h', '6h', '24h', '7d'] as const
 export type LiveRange = (typeof liveRanges)[number]
 export const maxRangeMs = 400 * 86_400_000
 export const maxVariableBytes = 512
+
+/** Of /api/boards. */
+export type BoardsAnswer = {
+  readonly boards: readonly BoardInfo[]
+  readonly kpis: Readonly<Record<string, { readonly unit: string; readonly words: Text }>>
+}
+
+/** What is sent to /api/review. */
+export type ReviewBody = {
+  readonly alert_id: string
+  /** Chosen by the browser, so that sending it twice writes once. */
+  readonly review_id: string
+  readonly action: 'ack' | 'note' | 'close'
+  readonly by: string
+  readonly cause?: string
+  readonly strategy?: string
+  readonly text?: string
+}

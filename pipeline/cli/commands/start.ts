@@ -119,7 +119,7 @@ one channel, on topic incident.`,
         print(`Reelpulse: ${traffic.title}; topic ${topic}, state in ${settings.data.dir}`)
         const url = monitoring.url()
         if (url !== undefined) print(`The board: ${url}/`)
-        const boardUrl = settings.detect.boardUrl ?? url
+        const boardUrl = settings.detect.boardUrl ?? (url === undefined ? undefined : `${url}/?board=reelpulse-cells`)
         const view = terminal({
           out: process.stdout,
           facts: () => ({ title: traffic.title, url, data: settings.data.dir, wallS: (Date.now() - startedAt) / 1000 }),
@@ -145,7 +145,7 @@ one channel, on topic incident.`,
           view.close()
           return exitGood
         }
-        const serving = startServing({ monitoring, store, host: settings.serve.host, log: messages.child({ role: 'serve' }) })
+        const serving = startServing({ monitoring, store, topic, host: settings.serve.host, log: messages.child({ role: 'serve' }) })
         const signals =
           signalsStore === undefined
             ? undefined

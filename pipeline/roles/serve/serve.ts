@@ -1,6 +1,6 @@
 // The role serve: the live board over HTTP. One question to the store for each panel and turn, whatever the number of browsers.
 import type { Table } from '../../../schemas/table.ts'
-import type { Refusal, Status } from '../../../dashboards/live/protocol.ts'
+import type { Option, Refusal, Status, StreamEvent } from '../../../dashboards/live/protocol.ts'
 import { json, maxStreams, type HttpAnswer, type HttpRequest, type Route, type Routes } from '../../http/server.ts'
 import type { Logger } from '../../log/logger.ts'
 import type { Clock } from '../../ports/clock.ts'
@@ -8,15 +8,20 @@ import type { Store } from '../../ports/store.ts'
 import { bundleBoard, iconAsset, pageAsset, type Asset, type Bundle } from './bundle.ts'
 import { refusalOf } from './guard.ts'
 import { openHub } from './hub.ts'
-import { allBoards, infoOf } from './panels.ts'
+import { boardsAnswer, optionsOfKpi, readOptions } from './panels.ts'
 import { pulseSql, readPulse, type Pulse } from './pulse.ts'
 import { readWish } from './wish.ts'
+import type { Wish } from './watch-board.ts'
+import { cellVariables, type VariableName } from '../../../dashboards/board.ts'
 import { openStream, type Stream } from './stream.ts'
-import { statusEvent, watchBoard } from './watch-board.ts'
+import { watchBoard } from './watch-board.ts'
+import { reviewRoute } from './reviews-api.ts'
 
 export type ServeOptions = {
   store: Store
   tables: readonly Table[]
+  /** Of the topic's customer signals. */
+  signalsDatabase: string
   /** The address that is listened on. */
   host: string
   clock: Clock
@@ -30,6 +35,7 @@ export type ServeOptions = {
 
 export type Serving = { routes: Routes; streams(): number; close(): void }
 
+const optionsKeptMs = 30_000
 const pageHeaders = {
   'Content-Security-Policy':
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -51,7 +57,7 @@ export function serve(options: ServeOptions): Serving {
     pulse: () => readPulse(store, sql),
     onPulse(pulse) {
       status = statusAfter(pulse)
-      const text = statusEvent(status)
+      const text = JSON.stringify({ event: 'status', ...status } satisfies StreamEvent)
       for (const stream of streams) stream.send(text)
     },
   })
@@ -89,9 +95,25 @@ export function serve(options: ServeOptions): Serving {
           },
         })
         streams.add(one)
-        leave = watchBoard(one, wish, { hub, store, warn, values: {} })
-        if (version !== undefined) one.send(statusEvent({ ...status, at: clock.now() }))
+        leave = watchBoard(one, wish, { hub, store, signalsDatabase: options.signalsDatabase, warn })
+        if (version !== undefined) one.send({ event: 'status', ...status, at: clock.now() })
+        void sendOptions(one, wish)
       },
+    }
+  }
+
+  let known: { at: number; options: ReturnType<typeof readOptions> } | undefined
+  /** What can be chosen changes seldom, and a board is there without it. */
+  async function sendOptions(stream: Stream, { info }: Wish): Promise<void> {
+    const send = (variable: VariableName, options: readonly Option[]) => stream.send({ event: 'options', variable, options })
+    for (const { name } of info.variables) if (name === 'kpi') send(name, optionsOfKpi)
+    if (!info.variables.some(({ name }) => (cellVariables as readonly string[]).includes(name))) return
+    try {
+      if (known === undefined || clock.now() - known.at > optionsKeptMs) known = { at: clock.now(), options: readOptions(store) }
+      const options = await known.options
+      for (const { name } of info.variables) if (options.has(name)) send(name, options.get(name)!)
+    } catch {
+      known = undefined
     }
   }
 
@@ -105,7 +127,8 @@ export function serve(options: ServeOptions): Serving {
       '/board/script.js': bundled('script'),
       '/board/style.css': bundled('style'),
       '/board/icon.svg': guarded(async (_, request) => sendAsset(await iconAsset(), request)),
-      '/api/boards': guarded(() => json(200, { boards: allBoards().map(infoOf) })),
+      '/api/boards': guarded(() => json(200, boardsAnswer())),
+      '/api/review': { post: guarded(reviewRoute(store, () => clock.now()), true) },
       '/api/stream': guarded(stream),
     },
     streams: () => streams.size,
