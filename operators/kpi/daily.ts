@@ -1,8 +1,13 @@
 // Figures of a day of the zone that no cell of kpi_deltas can give, since they look at a user's other days: cohorts and months, in SQL
 // over `events` alone. {zone:String} is the zone; a day is over once a later day's clock is in `events`.
 
+/** Days after registration of which it is counted who came back. */
+export const retentionDays = [1, 2, 3, 4, 5, 6, 7, 14, 21, 30] as const
+type Retained = `retained_d${(typeof retentionDays)[number]}`
+const retainedFigures = retentionDays.map((day): Retained => `retained_d${day}`)
+
 export const dailyFigures = [
-  'registrants', 'retained_d1', 'retained_d7', 'retained_d30', 'converted_30d', 'spend_minor',
+  'registrants', ...retainedFigures, 'converted_30d', 'spend_minor',
   'monthly_active_users', 'monthly_buyers', 'returning_buyers', 'previous_buyers', 'repeat_buyers',
   'searchers', 'search_buyers',
 ] as const // prettier-ignore
@@ -28,10 +33,10 @@ const retained = (after: number) => `if(day + ${after} < until_day, countIf(has(
 
 const cohorts: DailyQuery = {
   name: 'cohorts',
-  figures: ['registrants', 'retained_d1', 'retained_d7', 'retained_d30', 'converted_30d', 'spend_minor'],
+  figures: ['registrants', ...retainedFigures, 'converted_30d', 'spend_minor'],
   sql: `
     SELECT day, count() AS registrants, ${until} AS until_day,
-      ${[1, 7, 30].map(retained).join(',\n      ')},
+      ${retentionDays.map(retained).join(',\n      ')},
       if(day + ${monthDays - 1} < until_day, countIf(arrayExists(d -> d >= day AND d < day + ${monthDays}, buying_days)), NULL) AS converted_30d,
       sum(spent) AS spend_minor
     FROM (

@@ -23,9 +23,7 @@ export function naiveDaily(events: readonly EventRow[], zone: Zone): Record<'coh
       {
         day,
         registrants: cohort.length,
-        retained_d1: retained(1),
-        retained_d7: retained(7),
-        retained_d30: retained(30),
+        ...Object.fromEntries([1, 2, 3, 4, 5, 6, 7, 14, 21, 30].map((after) => [`retained_d${after}`, retained(after)])),
         converted_30d: known(day + 29, bought.length),
         spend_minor: cohort.flatMap((user) => user.purchases).reduce((sum, { amount }) => sum + amount, 0),
       },
