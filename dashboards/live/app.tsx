@@ -1,31 +1,42 @@
 // The board in the browser: what its address asks for is streamed to it, and drawn.
+import type { Language } from '../board.ts'
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import { connect, type Connection } from './connect.ts'
 import { Filters } from './filters.tsx'
 import { clock, duration } from './format.ts'
 import { Panel, type PanelState } from './panel.tsx'
-import type { BoardInfo, Cell, Language, PanelInfo, Refusal, RefusalCode, Status, StreamEvent } from './protocol.ts'
+import { drillQuery } from './figures.ts'
+import type { BoardInfo, BoardsAnswer, Option, PanelInfo, Refusal, RefusalCode, Status, StreamEvent } from './protocol.ts'
+import { ReviewButton } from './review.tsx'
 import { placeOf, queryOf, type Place } from './state.ts'
 import { words } from './words.ts'
 
 export type Looks = { language: Language; theme: 'auto' | 'light' | 'dark' }
 
+/** Panels whose rows are alerts that can be reviewed. */
+const reviewed: ReadonlySet<string> = new Set(['open_alerts', 'alert_history', 'reviews_overdue'])
 /** A hidden page lets go of its stream after so long: nothing is asked for what nobody sees. */
 const hiddenMs = 30_000
 const quietMs = 20_000
 const behindMs = 30_000
 
-type Seen = { board: BoardInfo | undefined; panels: Readonly<Record<string, PanelState>>; values: Readonly<Record<string, readonly string[]>> }
-const nothingSeen: Seen = { board: undefined, panels: {}, values: {} }
+type Seen = {
+  board: BoardInfo | undefined
+  panels: Readonly<Record<string, PanelState>>
+  options: Readonly<Record<string, readonly Option[]>>
+}
+const nothingSeen: Seen = { board: undefined, panels: {}, options: {} }
 
 function seenAfter(seen: Seen, event: StreamEvent): Seen {
   switch (event.event) {
     case 'hello':
-      return { ...seen, board: event.board, panels: seen.board?.uid === event.board.uid ? seen.panels : {}, values: event.values }
+      return { ...seen, board: event.board, panels: seen.board?.uid === event.board.uid ? seen.panels : {} }
     case 'panel':
       return { ...seen, panels: { ...seen.panels, [event.id]: { data: event.data } } }
     case 'fault':
       return { ...seen, panels: { ...seen.panels, [event.id]: { ...seen.panels[event.id], fault: event } } }
+    case 'options':
+      return { ...seen, options: { ...seen.options, [event.variable]: event.options } }
     case 'status':
       return seen
   }
@@ -38,7 +49,7 @@ export function App() {
   const [connection, setConnection] = useState<Connection>('connecting')
   const [refusal, setRefusal] = useState<Refusal>()
   const [status, setStatus] = useState<Status>()
-  const [boards, setBoards] = useState<readonly BoardInfo[]>([])
+  const [{ boards, kpis }, setBoards] = useState<BoardsAnswer>({ boards: [], kpis: {} })
   const [isHidden, setHidden] = useState(false)
   const [isDark, setDark] = useState(() => matchMedia('(prefers-color-scheme: dark)').matches)
   const main = useRef<HTMLElement>(null)
@@ -65,7 +76,7 @@ export function App() {
     dark.addEventListener('change', themed)
     addEventListener('popstate', moved)
     document.addEventListener('visibilitychange', shown)
-    void fetch('/api/boards').then(async (answer) => answer.ok && setBoards(((await answer.json()) as { boards: BoardInfo[] }).boards))
+    void fetch('/api/boards').then(async (answer) => answer.ok && setBoards((await answer.json()) as BoardsAnswer))
     return () => {
       dark.removeEventListener('change', themed)
       removeEventListener('popstate', moved)
@@ -75,7 +86,7 @@ export function App() {
 
   const asked = queryOf(place)
   useEffect(() => {
-    setSeen((before) => ({ ...nothingSeen, board: before.board, values: before.values }))
+    setSeen((before) => ({ ...nothingSeen, board: before.board, options: before.options }))
     setRefusal(undefined)
   }, [asked])
   useEffect(() => {
@@ -117,37 +128,20 @@ export function App() {
   }
 
   const hrefOf = (to: Place) => queryOf(to)
-  const drillOf = (panel: PanelInfo) => (row: Readonly<Record<string, Cell>>) => {
-    const { drill } = panel
-    if (drill === null) return undefined
-    const column = (name: string) => row[name] ?? row['$line']
-    const set: Record<string, string> = { ...drill.sets }
-    if (drill.variable !== null) {
-      const variable = 'column' in drill.variable ? column(drill.variable.column) : drill.variable.name
-      const value = drill.value === null ? undefined : column(drill.value)
-      if (typeof variable !== 'string' || value === undefined || value === null) return undefined
-      set[variable] = String(value)
-    }
-    return queryOf({ ...place, board: drill.board, choice: { ...place.choice, ...set } })
-  }
-
   const isOld = connection === 'lost' || status?.store === 'away'
   const missing = board?.needs.find((name) => (place.choice[name] ?? '') === '')
   const user = place.choice['user_id']
-  const empty =
-    status !== undefined && status.clockAt === 0 ? (
-      <p>{w.starting}</p>
-    ) : board?.needs.includes('user_id') === true && user !== undefined ? (
-      <>
-        <p>{w.unknownUser(user)}</p>
-        <p>{w.unknownUserHint}</p>
-      </>
-    ) : (
-      <>
-        <p>{w.empty}</p>
-        <p>{w.emptyHint}</p>
-      </>
-    )
+  const emptyOf = (panel: PanelInfo) => {
+    const said = (first: string, then?: string) => <><p>{first}</p>{then === undefined ? null : <p>{then}</p>}</> // prettier-ignore
+    if (status?.clockAt === 0) return said(w.starting)
+    if (panel.shows === 'user_now' && user !== undefined) return said(w.unknownUser(user), w.unknownUserHint)
+    if (panel.shows === 'open_alerts') return said(w.noAlerts)
+    return panel.shows.startsWith('user_') || board?.uid === 'reelpulse-pipeline' ? said(w.noTime) : said(w.empty, w.emptyHint)
+  }
+  const drawPanel = (panel: PanelInfo) => (
+    <Panel key={`${board?.uid}/${panel.id}`} panel={panel} state={seen.panels[panel.id]} isOld={isOld} language={language} look={`${theme}|${isDark}`} kpis={kpis}
+      hrefOf={(row) => drillQuery(panel.drill, row, place)} go={go} empty={emptyOf(panel)} extra={reviewed.has(panel.shows) ? (row) => <ReviewButton row={row} language={language} kpis={kpis} /> : undefined} />
+  ) // prettier-ignore
 
   return (
     <div onClick={follow}>
@@ -158,7 +152,7 @@ export function App() {
           Reelpulse
         </a>
         <nav class="tabs" aria-label={w.boards}>
-          {boards.filter(({ isTab, uid }) => isTab || uid === board?.uid).map((one) => (
+          {boards.filter(({ needs, uid }) => needs.length === 0 || uid === board?.uid).map((one) => (
             <a key={one.uid} href={hrefOf({ board: one.uid, range: place.range, choice: {} })} aria-current={one.uid === board?.uid ? 'page' : undefined}>{one.title[language]}</a>
           ))}
         </nav>
@@ -175,7 +169,8 @@ export function App() {
       </header>
       <main id="board" tabIndex={-1} ref={main}>
         <h1 class="hidden">{title}</h1>
-        {board === undefined ? null : <Filters board={board} place={place} language={language} values={seen.values} hrefOf={hrefOf} go={go} />}
+        {board === undefined ? null : <Filters board={board} place={place} language={language} options={seen.options} hrefOf={hrefOf} go={go} />}
+        {board === undefined ? null : <CellShown board={board} seen={seen} language={language} />}
         {connection === 'lost' && refusal === undefined ? <p class="banner" role="alert">{w.lost}</p> : null}
         {connection !== 'lost' && status?.store === 'away' ? <p class="banner" role="alert">{w.away}</p> : null}
         {refusal === undefined ? null : (
@@ -185,19 +180,45 @@ export function App() {
             <p><a class="button" href={hrefOf({ board: refusal.code === 'unknown_board' ? undefined : place.board, range: { last: '1h' }, choice: {} })}>{w.toLastHour}</a></p>
           </div>
         )}
-        {refusal === undefined && missing !== undefined ? <div class="refusal"><h2>{w.needs(w.user_id)}</h2></div> : null}
+        {refusal === undefined && missing !== undefined ? <div class="refusal"><h2>{w.needsUser}</h2></div> : null}
         {refusal !== undefined || missing !== undefined || board === undefined ? null : (
           <div class="grid">
-            {board.panels.map((panel) => (
-              <Panel key={`${board.uid}/${panel.id}`} panel={panel} state={seen.panels[panel.id]} isOld={isOld} language={language}
-                look={`${theme}|${isDark}`} hrefOf={drillOf(panel)} go={go} empty={empty} />
-            ))}
+            {rowsOf(board.panels).map((row) =>
+              row[0]!.draws === 'stat' ? <div class="stats" key={row[0]!.id}>{row.map(drawPanel)}</div> : row.map(drawPanel),
+            )}
           </div>
         )}
       </main>
       <footer>{w.footer(Intl.DateTimeFormat().resolvedOptions().timeZone)}</footer>
     </div>
   ) // prettier-ignore
+}
+
+/** Figures that follow each other stand in a row of their own. */
+function rowsOf(panels: readonly PanelInfo[]): PanelInfo[][] {
+  const rows: PanelInfo[][] = []
+  for (const panel of panels) {
+    if (panel.draws === 'cell') continue
+    const last = rows.at(-1)
+    if (panel.draws === 'stat' && last?.[0]?.draws === 'stat') last.push(panel)
+    else rows.push([panel])
+  }
+  return rows
+}
+
+/** Which cell is shown where one was chosen, and what was chosen in vain. */
+function CellShown({ board, seen, language }: { board: BoardInfo; seen: Seen; language: Language }) {
+  const w = words[language]
+  const panel = board.panels.find(({ draws }) => draws === 'cell')
+  const data = panel === undefined ? undefined : seen.panels[panel.id]?.data
+  const row = data?.kind === 'rows' ? data.rows[0] : undefined
+  if (row === undefined || row[0] === 'all') return null
+  return (
+    <p class="shown" role="status">
+      {w.shown}: <b>{row[0]}</b>
+      {row[1] === '' ? null : <span> · {w.notApplied(String(row[1]))}</span>}
+    </p>
+  )
 }
 
 /** Whether what is shown is current, in a few words. */
@@ -219,10 +240,10 @@ function Pill({ connection, status, language }: { connection: Connection; status
 
 function refusedWords(code: RefusalCode, language: Language): string {
   const w = words[language]
-  const said: Record<RefusalCode, string> = {
+  const said: Partial<Record<RefusalCode, string>> = {
     bad_range: w.badRange, bad_variable: w.badVariable, unknown_board: w.unknownBoard, too_many_streams: w.tooMany, not_this_host: w.notThisHost,
   } // prettier-ignore
-  return said[code]
+  return said[code] ?? w.notSaved
 }
 
 const key = 'reelpulse-looks'

@@ -1,11 +1,11 @@
 // Lines over time. uPlot draws them; the legend beside it is text, and its lines are links.
+import type { Language } from '../board.ts'
 import { useEffect, useRef, useState } from 'preact/hooks'
 import uPlot from 'uplot'
 import { figure, instant, tick } from './format.ts'
-import type { Language, PanelData, PanelInfo } from './protocol.ts'
-import { nameOf, valueOf } from './words.ts'
-
-type SeriesData = Extract<PanelData, { kind: 'series' }>
+import { lineName, unitOfLine, type SeriesData } from './figures.ts'
+import type { PanelInfo } from './protocol.ts'
+import { words } from './words.ts'
 
 /** More lines than this cannot be told apart; the others are in the table. */
 export const mostLines = 10
@@ -23,17 +23,13 @@ export type ChartProps = {
   go(href: string): void
 }
 
-export const lineName = (name: string, language: Language) => {
-  const value = valueOf(name, language)
-  return value === '' ? '–' : value === name ? nameOf(name, language) : value
-}
-
 export function Chart({ panel, data, language, look, hrefOf, go }: ChartProps) {
   const box = useRef<HTMLDivElement>(null)
   const plot = useRef<uPlot>(undefined)
   const [at, setAt] = useState<number | undefined>()
   const lines = data.lines.slice(0, mostLines)
-  const shape = `${look}|${language}|${panel.unit}|${data.stepMs}|${lines.map(({ name }) => name).join('|')}`
+  const unit = unitOfLine(panel, lines[0]?.name ?? '')
+  const shape = `${look}|${language}|${data.to - data.from}|${lines.map(({ name }) => name).join('|')}`
   const range = useRef({ from: data.from, to: data.to })
   range.current = { from: data.from, to: data.to }
   const clicked = useRef<(index: number | null, near: number | null) => void>(() => {})
@@ -75,7 +71,7 @@ export function Chart({ panel, data, language, look, hrefOf, go }: ChartProps) {
           },
           {
             stroke: color('--muted'), font, grid, ticks: { show: false }, size: axisWidth, gap: 6, space: 30,
-            values: (_, splits) => splits.map((s) => figure(s, panel.unit, language)),
+            values: (_, splits) => splits.map((s) => figure(s, unit, language)),
           },
         ], // prettier-ignore
         cursor: {
@@ -115,20 +111,20 @@ export function Chart({ panel, data, language, look, hrefOf, go }: ChartProps) {
       <ul class="legend">
         {lines.map(({ name, values }, i) => {
           const href = hrefOf(name)
-          const label = lineName(name, language)
+          const label = lineName(panel, name, language)
           return (
             <li key={name}>
               <i class={`swatch line-${i}`} aria-hidden="true" />
               {href === undefined ? <span>{label}</span> : <a href={href}>{label}</a>}
-              <b>{figure(index === undefined ? lastOf(values) : values[index], panel.unit, language)}</b>
+              <b>{figure(index === undefined ? lastOf(values) : values[index], unitOfLine(panel, name), language)}</b>
             </li>
           )
         })}
         {panel.target === null ? null : (
           <li class="aim">
             <i class="swatch dashed" aria-hidden="true" />
-            <span>{language === 'zh' ? '目标' : 'target'}</span>
-            <b>{figure(panel.target, panel.unit, language)}</b>
+            <span>{words[language].target}</span>
+            <b>{figure(panel.target, unit, language)}</b>
           </li>
         )}
         <li class="when">{index === undefined ? '' : instant(data.times[index]!, language)}</li>

@@ -1,20 +1,21 @@
 // What can be chosen on a board: the range of time, and its variables.
+import { anyValue, defaultKpi, type Language } from '../board.ts'
 import { useState } from 'preact/hooks'
-import { liveRanges, type BoardInfo, type Language } from './protocol.ts'
+import { liveRanges, type BoardInfo, type Option } from './protocol.ts'
 import type { Place } from './state.ts'
-import { nameOf, valueOf, words } from './words.ts'
+import { valueOf, words } from './words.ts'
 
 export type FiltersProps = {
   board: BoardInfo
   place: Place
   language: Language
   /** Values of each variable, as far as they are known. */
-  values: Readonly<Record<string, readonly string[]>>
+  options: Readonly<Record<string, readonly Option[]>>
   hrefOf(place: Place): string
   go(href: string): void
 }
 
-export function Filters({ board, place, language, values, hrefOf, go }: FiltersProps) {
+export function Filters({ board, place, language, options, hrefOf, go }: FiltersProps) {
   const w = words[language]
   const isCustom = !('last' in place.range)
   const [asks, setAsks] = useState(false)
@@ -33,7 +34,7 @@ export function Filters({ board, place, language, values, hrefOf, go }: FiltersP
       </nav>
       {asks || isCustom ? <Custom key={JSON.stringify(place.range)} place={place} language={language} hrefOf={hrefOf} go={go} /> : null}
       <div class="choices" role="group" aria-label={w.variables}>
-        {board.variables.map((name) =>
+        {board.variables.map(({ name, words: said }) =>
           name === 'user_id' ? (
             <form key={name} onSubmit={(event) => {
               event.preventDefault()
@@ -48,9 +49,9 @@ export function Filters({ board, place, language, values, hrefOf, go }: FiltersP
             </form>
           ) : (
             <label key={name}>
-              <span>{nameOf(name, language)}</span>
-              <select value={place.choice[name] ?? 'all'} onChange={(event) => choose(name, event.currentTarget.value)}>
-                {optionsOf(name).map((value) => <option key={value} value={value}>{value === 'all' ? w.all : valueOf(value, language)}</option>)}
+              <span>{said[language]}</span>
+              <select value={place.choice[name] ?? (name === 'kpi' ? defaultKpi : anyValue)} onChange={(event) => choose(name, event.currentTarget.value)}>
+                {optionsOf(name).map(({ value, words: said }) => <option key={value} value={value}>{value === anyValue ? w.all : (said?.[language] ?? valueOf(name, value, language))}</option>)}
               </select>
             </label>
           ),
@@ -60,11 +61,11 @@ export function Filters({ board, place, language, values, hrefOf, go }: FiltersP
     </div>
   ) // prettier-ignore
 
-  function optionsOf(name: string): string[] {
-    const known = values[name] ?? []
-    const all = name === 'kpi' ? known : ['all', ...known]
+  function optionsOf(name: string): readonly Option[] {
+    const known = options[name] ?? []
+    const all = name === 'kpi' ? known : [{ value: anyValue }, ...known]
     const now = place.choice[name]
-    return now === undefined || all.includes(now) ? [...all] : [...all, now]
+    return now === undefined || all.some(({ value }) => value === now) ? all : [...all, { value: now }]
   }
 }
 
@@ -73,7 +74,10 @@ function Custom({ place, language, hrefOf, go }: Pick<FiltersProps, 'place' | 'l
   const { range } = place
   const local = (ms: number) => new Date(ms - new Date(ms).getTimezoneOffset() * 60_000).toISOString().slice(0, 16)
   const given = (text: string, other: number) => (/^\d{1,15}$/.test(text) && Number(text) < 8e15 ? local(Number(text)) : local(other))
-  const [from, to] = 'last' in range ? [local(Date.now() - 3_600_000), local(Date.now())] : [given(range.from, Date.now() - 3_600_000), given(range.to, Date.now())]
+  const [from, to] =
+    'last' in range
+      ? [local(Date.now() - 3_600_000), local(Date.now())]
+      : [given(range.from, Date.now() - 3_600_000), given(range.to, Date.now())]
   return (
     <form class="custom" onSubmit={(event) => {
       event.preventDefault()

@@ -1,5 +1,5 @@
 // Figures and instants in the words of a language: percent, counts, money, seconds; times in the zone of whoever looks.
-import type { Language } from './protocol.ts'
+import type { Language } from '../board.ts'
 
 const locales: Record<Language, string> = { en: 'en-GB', zh: 'zh-CN' }
 const formats = new Map<string, Intl.NumberFormat>()
@@ -19,15 +19,27 @@ export function figure(value: number | null | undefined, unit: string, language:
   const size = Math.abs(value)
   switch (unit) {
     case 'ratio':
-      return number(language, { style: 'percent', minimumFractionDigits: size < 0.1 ? 2 : 1, maximumFractionDigits: size < 0.1 ? 2 : 1 }).format(value)
+      return number(language, {
+        style: 'percent',
+        minimumFractionDigits: size < 0.1 ? 2 : 1,
+        maximumFractionDigits: size < 0.1 ? 2 : 1,
+      }).format(value)
     case 's':
-      return size < 1 ? `${number(language, { maximumFractionDigits: 0 }).format(value * 1_000)} ms` : `${number(language, { maximumFractionDigits: size < 10 ? 1 : 0 }).format(value)} s`
+      return size < 1
+        ? `${number(language, { maximumFractionDigits: 0 }).format(value * 1_000)} ms`
+        : `${number(language, { maximumFractionDigits: size < 10 ? 1 : 0 }).format(value)} s`
     case 'ms':
       return figure(value / 1_000, 's', language)
     case 'fen':
       return figure(value / 100, 'CNY', language)
     case 'CNY':
-      return number(language, { style: 'currency', currency: 'CNY', currencyDisplay: 'narrowSymbol', maximumFractionDigits: size < 100 ? 2 : 0, minimumFractionDigits: 0 }).format(value)
+      return number(language, {
+        style: 'currency',
+        currency: 'CNY',
+        currencyDisplay: 'narrowSymbol',
+        maximumFractionDigits: size < 100 ? 2 : 0,
+        minimumFractionDigits: 0,
+      }).format(value)
     default:
       return count(value, language)
   }

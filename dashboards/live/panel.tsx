@@ -1,9 +1,11 @@
 // A panel's frame: its title, what it shows, and how it stands: loading, empty, old, failed.
+import type { Language } from '../board.ts'
 import type { ComponentChildren } from 'preact'
 import { useState } from 'preact/hooks'
 import { Chart } from './chart.tsx'
-import { Bars, SeriesTable, Stat, summaryOf, Table, type HrefOf } from './pieces.tsx'
-import type { Cell, Fault, Language, PanelData, PanelInfo } from './protocol.ts'
+import type { Kpis, Row } from './figures.ts'
+import { Bars, Heat, Record, SeriesTable, Stat, summaryOf, Table, type HrefOf } from './pieces.tsx'
+import type { Fault, PanelData, PanelInfo } from './protocol.ts'
 import { words } from './words.ts'
 
 export type PanelState = { data?: PanelData; fault?: { code: Fault; message: string } }
@@ -13,10 +15,12 @@ export type PanelProps = {
   isOld: boolean
   language: Language
   look: string
+  kpis: Kpis
   hrefOf: HrefOf
   go(href: string): void
   empty: ComponentChildren
-  extra?: ((row: Readonly<Record<string, Cell>>) => ComponentChildren) | undefined
+  /** At the end of a row. */
+  extra?: ((row: Row) => ComponentChildren) | undefined
 }
 
 export function Panel(props: PanelProps) {
@@ -24,42 +28,75 @@ export function Panel(props: PanelProps) {
   const [isTable, setTable] = useState(false)
   const w = words[language]
   const { data, fault } = state ?? {}
-  const isEmpty = data !== undefined && (data.kind === 'series' ? data.lines.length === 0 : data.rows.length === 0)
+  const isEmpty =
+    data !== undefined && (data.kind === 'series' ? data.lines.length === 0 : data.rows.length === 0 && panel.draws !== 'stat')
   const title = panel.title[language]
   const isChart = data?.kind === 'series' && !isEmpty
   const id = `panel-${panel.id}`
-  const faults: Record<Fault, string> = { too_slow: w.faultSlow, refused: w.faultRefused, store_away: w.faultAway }
+  const faults: Readonly<{ [F in Fault]: string }> = { too_slow: w.faultSlow, refused: w.faultRefused, store_away: w.faultAway }
 
   return (
-    <section class={`panel ${panel.draws} w${panel.width}${isOld || fault !== undefined ? ' old' : ''}`} aria-labelledby={id} aria-busy={data === undefined && fault === undefined}>
+    <section
+      class={`panel ${panel.draws} w${panel.width}${isOld || fault !== undefined ? ' old' : ''}`}
+      aria-labelledby={id}
+      aria-busy={data === undefined && fault === undefined}
+      data-shows={panel.shows}
+    >
       <header>
-        <h2 id={id}>{title}</h2>
+        <h2 id={id} title={panel.meaning === '' ? undefined : panel.meaning}>
+          {title}
+        </h2>
         {isChart ? (
-          <button type="button" class="quiet" aria-pressed={isTable} aria-label={isTable ? w.showChart(title) : w.showTable(title)} onClick={() => setTable(!isTable)}>
+          <button
+            type="button"
+            class="quiet"
+            aria-pressed={isTable}
+            aria-label={isTable ? w.showChart(title) : w.showTable(title)}
+            onClick={() => setTable(!isTable)}
+          >
             {isTable ? w.asChart : w.asTable}
           </button>
         ) : null}
       </header>
-      {fault === undefined ? null : <p class="fault" role="status">{faults[fault.code]}</p>}
-      {data === undefined ? (fault === undefined ? <div class="skeleton"><span class="hidden">{w.loading}</span></div> : null) : null}
+      {fault === undefined ? null : (
+        <p class="fault" role="status">
+          {faults[fault.code]}
+        </p>
+      )}
+      {data === undefined && fault === undefined ? (
+        <div class="skeleton">
+          <span class="hidden">{w.loading}</span>
+        </div>
+      ) : null}
       {isEmpty ? <div class="empty">{props.empty}</div> : null}
-      {data === undefined || isEmpty ? null : body()}
+      {data === undefined || isEmpty ? null : body(data)}
     </section>
-  ) // prettier-ignore
+  )
 
-  function body() {
-    if (data === undefined) return null
+  function body(data: PanelData) {
+    const { kpis, extra } = props
     if (data.kind === 'series') {
       if (isTable) return <SeriesTable panel={panel} data={data} language={language} />
+      const naming = panel.columns.find(({ is }) => is === 'text')?.name
       return (
         <>
           <p class="hidden">{summaryOf(data, panel, language)}</p>
-          <Chart panel={panel} data={data} language={language} look={props.look} hrefOf={(line) => hrefOf({ $line: line })} go={props.go} />
+          <Chart
+            panel={panel}
+            data={data}
+            language={language}
+            look={props.look}
+            hrefOf={(line) => hrefOf(naming === undefined ? {} : { [naming]: line })}
+            go={props.go}
+          />
         </>
       )
     }
-    if (panel.draws === 'stat') return <Stat panel={panel} data={data} language={language} hrefOf={hrefOf} />
-    if (panel.draws === 'bars') return <Bars panel={panel} data={data} language={language} hrefOf={hrefOf} />
-    return <Table panel={panel} data={data} language={language} hrefOf={hrefOf} extra={props.extra} />
+    const shared = { panel, data, language, kpis, hrefOf }
+    if (panel.draws === 'stat') return <Stat {...shared} />
+    if (panel.draws === 'bars') return <Bars {...shared} />
+    if (panel.draws === 'map') return <Heat {...shared} />
+    if (panel.draws === 'record') return <Record {...shared} />
+    return <Table {...shared} extra={extra} />
   }
 }

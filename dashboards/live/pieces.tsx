@@ -1,65 +1,72 @@
-// What a panel holds beside charts: one figure, bars, a table; and what it says where it has nothing to show.
-import { figure, instant, nothing } from './format.ts'
-import { lastOf, lineName } from './chart.tsx'
-import type { Cell, Language, PanelData, PanelInfo } from './protocol.ts'
-import { nameOf, valueOf, words } from './words.ts'
+// What a panel holds beside charts: one figure, bars, tables.
+import type { ComponentChildren } from 'preact'
+import type { Language } from '../board.ts'
+import { lastOf } from './chart.tsx'
+import { cellText, lineName, recordOf, unitOfLine, type Kpis, type Row, type RowsData, type SeriesData } from './figures.ts'
+import { figure, instant } from './format.ts'
+import type { PanelInfo } from './protocol.ts'
+import { valueOf, words } from './words.ts'
 
-type RowsData = Extract<PanelData, { kind: 'rows' }>
-type Props = { panel: PanelInfo; data: RowsData; language: Language }
 /** Where a row leads. */
-export type HrefOf = (row: Readonly<Record<string, Cell>>) => string | undefined
+export type HrefOf = (row: Row) => string | undefined
+type Props = { panel: PanelInfo; data: RowsData; language: Language; kpis: Kpis; hrefOf: HrefOf }
 
-export const recordOf = ({ columns }: RowsData, row: readonly Cell[]) => Object.fromEntries(columns.map((name, i) => [name, row[i] ?? null]))
-
-export function Stat({ panel, data, language, hrefOf }: Props & { hrefOf: HrefOf }) {
-  const row = data.rows[0] ?? []
-  const at = (name: string) => row[data.columns.indexOf(name)]
-  const value = typeof row[0] === 'number' ? row[0] : null
-  const { target, better, unit } = panel
+/** A KPI now: the figure, its target, what is usual. */
+export function Stat({ panel, data, language, hrefOf }: Props) {
+  const w = words[language]
+  const row = data.rows[0] === undefined ? {} : recordOf(data, data.rows[0])
+  const column = panel.columns[0]!
+  const value = numberIn(row, column.name)
+  const usual = numberIn(row, 'baseline')
+  const { target, better } = panel
   const isGood = value === null || target === null || better === 'neither' ? undefined : better === 'up' ? value >= target : value <= target
-  const usual = at('usual')
-  const href = hrefOf(recordOf(data, row))
-  const text = figure(value, unit, language)
+  const unit = column.unit ?? 'count'
+  const text = <strong>{figure(value, unit, language)}</strong>
+  const href = hrefOf(row)
+  const change = value === null || usual === null || usual === 0 ? undefined : value / usual - 1
   return (
-    <div class="stat">
-      {href === undefined ? <strong>{text}</strong> : <a href={href}><strong>{text}</strong></a>}
-      <p>
-        {target === null ? null : (
+    <div class="now">
+      {href === undefined ? text : <a href={href}>{text}</a>}
+      {target === null ? null : (
+        <p>
           <span class={isGood === undefined ? '' : isGood ? 'good' : 'bad'}>
-            {isGood === undefined ? '' : isGood ? '● ' : '▲ '}
-            {words[language].target} {figure(target, unit, language)}
+            {isGood === undefined ? '' : isGood ? '✓ ' : '✗ '}
+            {w.target} {figure(target, unit, language)}
           </span>
-        )}
-        {typeof usual === 'number' ? <span>{nameOf('baseline', language)} {figure(usual, unit, language)}</span> : null}
-      </p>
+        </p>
+      )}
+      {usual === null ? null : (
+        <p>
+          {w.usual} {figure(usual, unit, language)}
+          {change === undefined ? '' : ` (${change > 0 ? '+' : ''}${figure(change, 'ratio', language)})`}
+        </p>
+      )}
+      {typeof row['until_at'] === 'number' && value !== null ? <p>{w.until(instant(row['until_at'], language))}</p> : null}
     </div>
-  ) // prettier-ignore
+  )
 }
 
-export function Bars({ panel, data, language, hrefOf }: Props & { hrefOf: HrefOf }) {
-  const label = data.columns.findIndex((_, i) => data.rows.some((row) => typeof row[i] === 'string'))
-  const value = data.columns.findIndex((_, i) => data.rows.some((row) => typeof row[i] === 'number'))
-  const most = Math.max(1e-9, ...data.rows.map((row) => Number(row[value])))
+const numberIn = (row: Row, name: string): number | null => (typeof row[name] === 'number' ? row[name] : null)
+
+export function Bars({ panel, data, language, hrefOf }: Props) {
+  const [label, value] = [panel.columns.find(({ is }) => is === 'text')!, panel.columns.find(({ is }) => is === 'number')!]
+  const rows = data.rows.map((row) => recordOf(data, row))
+  const most = Math.max(1e-9, ...rows.map((row) => numberIn(row, value.name) ?? 0))
   return (
     <table class="bars">
-      <thead class="hidden">
-        <tr>
-          <th>{nameOf(data.columns[label] ?? '', language)}</th>
-          <th>{nameOf(data.columns[value] ?? '', language)}</th>
-          <th />
-        </tr>
-      </thead>
+      <caption class="hidden">{panel.title[language]}</caption>
       <tbody>
-        {data.rows.map((row) => {
-          const href = hrefOf(recordOf(data, row))
-          const name = valueOf(String(row[label] ?? ''), language)
+        {rows.map((row) => {
+          const href = hrefOf(row)
+          const name = valueOf(label.name, String(row[label.name]), language)
+          const number = numberIn(row, value.name)
           return (
-            <tr key={String(row[label])}>
+            <tr key={String(row[label.name])}>
               <th scope="row">{href === undefined ? name : <a href={href}>{name}</a>}</th>
-              <td>{figure(Number(row[value]), panel.unit, language)}</td>
+              <td>{figure(number, value.unit ?? 'count', language)}</td>
               <td aria-hidden="true">
                 <svg class="bar" viewBox="0 0 100 6" preserveAspectRatio="none">
-                  <rect width={(Number(row[value]) / most) * 100} height="6" rx="1" />
+                  <rect width={((number ?? 0) / most) * 100} height="6" />
                 </svg>
               </td>
             </tr>
@@ -71,91 +78,158 @@ export function Bars({ panel, data, language, hrefOf }: Props & { hrefOf: HrefOf
 }
 
 const mostRows = 200
+/** What a program wants of a row, and nobody reads. */
+const unread: ReadonlySet<string> = new Set(['alert_id'])
 
-export function Table({ panel, data, language, hrefOf, extra }: Props & { hrefOf: HrefOf; extra?: ((row: Readonly<Record<string, Cell>>) => preact.ComponentChildren) | undefined }) {
-  const isNumber = data.columns.map((name, i) => !name.endsWith('_at') && data.rows.some((row) => typeof row[i] === 'number'))
-  const shown = data.columns.map((name) => !name.startsWith('_') && name !== 'alert_id')
+export function Table({ panel, data, language, kpis, hrefOf, extra }: Props & { extra?: ((row: Row) => ComponentChildren) | undefined }) {
+  const w = words[language]
+  const columns = panel.columns.filter(({ name }) => !unread.has(name))
   const left = data.rows.length - mostRows
   return (
     <div class="scroll" tabIndex={0} role="region" aria-label={panel.title[language]}>
       <table>
         <thead>
           <tr>
-            {data.columns.map((name, i) => (shown[i] ? <th key={name} scope="col" class={isNumber[i] ? 'number' : ''}>{nameOf(name, language)}</th> : null))}
-            {extra === undefined ? null : <th scope="col"><span class="hidden">{words[language].review}</span></th>}
+            {columns.map(({ name, is, words: said }) => (
+              <th key={name} scope="col" class={is === 'number' ? 'number' : ''}>
+                {said[language].replaceAll('_', ' ')}
+              </th>
+            ))}
+            {extra === undefined ? null : (
+              <th scope="col">
+                <span class="hidden">{w.review}</span>
+              </th>
+            )}
           </tr>
         </thead>
         <tbody>
-          {data.rows.slice(0, mostRows).map((row, r) => {
-            const record = recordOf(data, row)
-            const href = hrefOf(record)
+          {data.rows.slice(0, mostRows).map((values, r) => {
+            const row = recordOf(data, values)
+            const href = hrefOf(row)
             return (
               <tr key={r}>
-                {row.map((cell, i) => {
-                  if (!shown[i]) return null
-                  const text = cellText(cell, data.columns[i]!, panel.unit, language)
-                  return <td key={i} class={isNumber[i] ? 'number' : ''}>{href !== undefined && i === shown.indexOf(true) ? <a href={href}>{text}</a> : text}</td>
+                {columns.map((column) => {
+                  const text = cellText(column, row, language, kpis)
+                  const isLink = href !== undefined && (panel.drill?.value ?? columns[0]!.name) === column.name
+                  const long = text.length > 40 ? 'long' : ''
+                  return (
+                    <td
+                      key={column.name}
+                      class={column.is === 'number' ? 'number' : column.is === 'time' ? 'time' : `${long} v-${String(row[column.name])}`}
+                    >
+                      {isLink ? <a href={href}>{text}</a> : text}
+                    </td>
+                  )
                 })}
-                {extra === undefined ? null : <td>{extra(record)}</td>}
+                {extra === undefined ? null : <td>{extra(row)}</td>}
               </tr>
             )
           })}
         </tbody>
       </table>
-      {left > 0 ? <p class="note">{words[language].moreRows(left)}</p> : null}
+      {left > 0 ? <p class="note">{w.moreRows(left)}</p> : null}
     </div>
-  ) // prettier-ignore
+  )
 }
 
-export function cellText(cell: Cell, column: string, unit: string, language: Language): string {
-  if (cell === null || cell === '') return nothing
-  if (typeof cell === 'number') return column.endsWith('_at') ? (cell === 0 ? nothing : instant(cell, language)) : figure(cell, unitOf(column, unit), language)
-  if (typeof cell === 'string') return valueOf(cell, language)
-  return Array.isArray(cell) ? cell.map((one) => (typeof one === 'number' ? figure(one, '', language) : one)).join(', ') : String(cell)
+/** A table whose shares and counts are shaded, each against the most of its kind. */
+export function Heat({ panel, data, language, kpis }: Props) {
+  const [first, ...others] = panel.columns
+  const rows = data.rows.map((row) => recordOf(data, row))
+  const shaded = others.filter(({ name }) => /^[df]\d+$/.test(name))
+  const most = Math.max(1e-9, ...rows.flatMap((row) => shaded.map(({ name }) => numberIn(row, name) ?? 0)))
+  const shadeOf = (row: Row, name: string) => {
+    const value = numberIn(row, name)
+    return value === null || value <= 0 || !shaded.some((one) => one.name === name) ? '' : ` heat-${Math.ceil((value / most) * 6)}`
+  }
+  return (
+    <div class="scroll" tabIndex={0} role="region" aria-label={panel.title[language]}>
+      <table class="heat">
+        <thead>
+          <tr>
+            {panel.columns.map(({ name, is, words: said }) => (
+              <th key={name} scope="col" class={is === 'number' ? 'number' : ''}>
+                {said[language].replaceAll('_', ' ')}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {rows.map((row, r) => (
+            <tr key={r}>
+              <th scope="row">
+                {first!.is === 'time' ? instant(Number(row[first!.name]), language).slice(0, 5) : cellText(first!, row, language, kpis)}
+              </th>
+              {others.map((column) => (
+                <td key={column.name} class={`${column.is === 'number' ? 'number' : ''}${shadeOf(row, column.name)}`}>
+                  {cellText(column, row, language, kpis)}
+                </td>
+              ))}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  )
 }
 
-/** A column's name ends in its unit; else it has the panel's. */
-function unitOf(column: string, unit: string): string {
-  if (/_ms$|_ms_\w+$/.test(column)) return 'ms'
-  if (/_minor(_\w+)?$/.test(column)) return 'fen'
-  if (/_s$/.test(column)) return 's'
-  if (/(_rate|^share|_share)$/.test(column)) return 'ratio'
-  return unit
+/** One row, its columns below each other. */
+export function Record({ panel, data, language, kpis }: Props) {
+  const row = recordOf(data, data.rows[0]!)
+  return (
+    <dl class="record">
+      {panel.columns.map((column) => (
+        <div key={column.name}>
+          <dt>{column.words[language].replaceAll('_', ' ')}</dt>
+          <dd>{cellText(column, row, language, kpis)}</dd>
+        </div>
+      ))}
+    </dl>
+  )
 }
 
 /** A chart as a table: a row for each point in time, the latest first. */
-export function SeriesTable({ panel, data, language }: { panel: PanelInfo; data: Extract<PanelData, { kind: 'series' }>; language: Language }) {
-  const order = data.times.map((_, i) => i).filter((i) => data.lines.some(({ values }) => values[i] !== null)).toReversed().slice(0, mostRows) // prettier-ignore
+export function SeriesTable({ panel, data, language }: { panel: PanelInfo; data: SeriesData; language: Language }) {
+  const order = data.times.flatMap((_, i) => (data.lines.some(({ values }) => values[i] !== null) ? [i] : [])).toReversed().slice(0, mostRows) // prettier-ignore
   return (
     <div class="scroll" tabIndex={0} role="region" aria-label={panel.title[language]}>
       <table>
         <thead>
           <tr>
             <th scope="col">{words[language].time}</th>
-            {data.lines.map(({ name }) => <th key={name} scope="col" class="number">{lineName(name, language)}</th>)}
+            {data.lines.map(({ name }) => (
+              <th key={name} scope="col" class="number">
+                {lineName(panel, name, language)}
+              </th>
+            ))}
           </tr>
         </thead>
         <tbody>
           {order.map((i) => (
             <tr key={i}>
               <th scope="row">{instant(data.times[i]!, language)}</th>
-              {data.lines.map(({ name, values }) => <td key={name} class="number">{figure(values[i], panel.unit, language)}</td>)}
+              {data.lines.map(({ name, values }) => (
+                <td key={name} class="number">
+                  {figure(values[i], unitOfLine(panel, name), language)}
+                </td>
+              ))}
             </tr>
           ))}
         </tbody>
       </table>
     </div>
-  ) // prettier-ignore
+  )
 }
 
 /** What a chart says, for whoever does not see it. */
-export function summaryOf(data: Extract<PanelData, { kind: 'series' }>, panel: PanelInfo, language: Language): string {
+export function summaryOf(data: SeriesData, panel: PanelInfo, language: Language): string {
   const w = words[language]
-  const one = ({ name, values }: (typeof data.lines)[number]) => {
+  const one = ({ name, values }: SeriesData['lines'][number]) => {
     const there = values.filter((value) => value !== null)
-    const [least, most] = [Math.min(...there), Math.max(...there)]
-    const said = (value: number | null) => figure(value, panel.unit, language)
-    return `${lineName(name, language)}: ${w.latest} ${said(lastOf(values))}, ${w.least} ${said(least)}, ${w.most} ${said(most)}`
+    const [least, most] = [there.reduce((a, b) => Math.min(a, b), Infinity), there.reduce((a, b) => Math.max(a, b), -Infinity)]
+    const said = (value: number | null) => figure(value, unitOfLine(panel, name), language)
+    return `${lineName(panel, name, language)}: ${w.latest} ${said(lastOf(values))}, ${w.least} ${said(least)}, ${w.most} ${said(most)}`
   }
-  return `${instant(data.from, language)} – ${instant(data.to, language)}. ${data.lines.slice(0, 8).map(one).join('; ')}${data.lines.length > 8 ? `; ${w.linesOf(data.lines.length)}` : ''}`
+  const more = data.lines.length > 8 ? `; ${w.linesOf(data.lines.length)}` : ''
+  return `${instant(data.from, language)} – ${instant(data.to, language)}. ${data.lines.slice(0, 8).map(one).join('; ')}${more}`
 }

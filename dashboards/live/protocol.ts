@@ -84,7 +84,15 @@ export type Status = {
 
 /** What a request that cannot be answered is told. */
 export type Refusal = { readonly code: RefusalCode; readonly error: string }
-export type RefusalCode = 'bad_range' | 'bad_variable' | 'unknown_board' | 'too_many_streams' | 'not_this_host' | 'bad_review' | 'unknown_alert' | 'hindered'
+export type RefusalCode =
+  | 'bad_range'
+  | 'bad_variable'
+  | 'unknown_board'
+  | 'too_many_streams'
+  | 'not_this_host'
+  | 'bad_review'
+  | 'unknown_alert'
+  | 'hindered'
 
 export const liveRanges = ['1h', '6h', '24h', '7d'] as const
 export type LiveRange = (typeof liveRanges)[number]

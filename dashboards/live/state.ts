@@ -33,6 +33,7 @@ export function queryOf({ board, range, choice }: Place): string {
     params.set('from', range.from)
     params.set('to', range.to)
   }
-  for (const name of Object.keys(choice).toSorted()) if (choice[name] !== '' && choice[name] !== 'all') params.set(`var-${name}`, choice[name]!)
+  for (const name of Object.keys(choice).toSorted())
+    if (choice[name] !== '' && choice[name] !== 'all') params.set(`var-${name}`, choice[name]!)
   return `?${params.toString()}`
 }

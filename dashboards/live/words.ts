@@ -1,5 +1,6 @@
 // The board's own words in both languages; titles of boards and panels come with the boards.
-import type { Language } from './protocol.ts'
+import type { Language } from '../board.ts'
+import { wordsOf } from '../words.ts'
 
 const en = {
   boards: 'Boards',
@@ -12,7 +13,6 @@ const en = {
   all: 'all',
   variables: 'Filters',
   clear: 'Clear filters',
-  user_id: 'User',
   find_user: 'User id',
   open: 'Open',
   language: '中文',
@@ -37,7 +37,7 @@ const en = {
   emptyHint: 'Choose a longer range, or clear the filters.',
   unknownUser: (user: string) => `No user ${user} is known`,
   unknownUserHint: 'A user is known some seconds after their first event. Check the id, or go back to the list of users.',
-  needs: (what: string) => `Choose a ${what} to see this board`,
+  needsUser: 'Give a user id to see this board',
   asTable: 'Table',
   asChart: 'Chart',
   showTable: (title: string) => `${title}: show as a table`,
@@ -46,6 +46,14 @@ const en = {
   latest: 'latest',
   least: 'least',
   most: 'most',
+  usual: 'usual',
+  until: (t: string) => `until ${t}`,
+  shown: 'Shown',
+  notApplied: (what: string) => `chosen, but not applied: ${what} (a cell has one dimension)`,
+  noSignals: 'No customer signals beside this topic',
+  noAlerts: 'No alert is open',
+  noTime: 'Nothing yet',
+  newestFirst: 'newest first',
   linesOf: (n: number) => `${n} lines`,
   moreRows: (n: number) => `${n} more rows`,
   badRange: 'This time range cannot be shown',
@@ -87,7 +95,6 @@ const zh: Words = {
   all: '全部',
   variables: '筛选',
   clear: '清除筛选',
-  user_id: '用户',
   find_user: '用户 ID',
   open: '打开',
   language: 'English',
@@ -112,7 +119,7 @@ const zh: Words = {
   emptyHint: '请选择更长的时间范围，或清除筛选。',
   unknownUser: (user) => `没有用户 ${user}`,
   unknownUserHint: '用户在首个事件后数秒出现。请检查 ID，或返回用户列表。',
-  needs: (what) => `请先选择${what}`,
+  needsUser: '请输入用户 ID',
   asTable: '表格',
   asChart: '图表',
   showTable: (title) => `${title}：以表格显示`,
@@ -121,6 +128,14 @@ const zh: Words = {
   latest: '最新',
   least: '最小',
   most: '最大',
+  usual: '基线',
+  until: (t) => `截至 ${t}`,
+  shown: '当前',
+  notApplied: (what) => `已选但未生效：${what}（一次只看一个维度）`,
+  noSignals: '该主题没有客户信号',
+  noAlerts: '没有未恢复的告警',
+  noTime: '暂无数据',
+  newestFirst: '最新在前',
   linesOf: (n) => `${n} 条曲线`,
   moreRows: (n) => `另有 ${n} 行`,
   badRange: '无法显示该时间范围',
@@ -152,22 +167,23 @@ const zh: Words = {
 
 export const words: Record<Language, Words> = { en, zh }
 
-/** Names that the store gives to columns and values, where people say it otherwise; else the name without underscores. */
-const names: Readonly<Record<string, readonly [en: string, zh: string]>> = {
-  channel: ['channel', '渠道'], platform: ['platform', '平台'], region: ['region', '地区'], app_version: ['app version', '版本'],
-  category: ['category', '品类'], surface: ['surface', '入口'], tier: ['tier', '层级'], user_id: ['user', '用户'], kpi: ['KPI', '指标'],
-  users: ['users', '用户数'], plays: ['plays', '播放'], impressions: ['impressions', '曝光'], purchases: ['purchases', '购买'],
-  clicks: ['clicks', '点击'], likes: ['likes', '点赞'], comments: ['comments', '评论'], shares: ['shares', '分享'], completes: ['completes', '完播'],
-  state: ['state', '状态'], dimension: ['dimension', '维度'], value: ['value', '取值'], actual: ['actual', '实际'], baseline: ['usual', '基线'],
-  denominator: ['volume', '量'], fired_at: ['fired', '触发'], due_at: ['review due', '复盘截止'], reason: ['reason', '原因'],
+/** Values that people say otherwise. */
+const values: Readonly<Record<string, readonly [en: string, zh: string]>> = {
   prospect: ['prospect', '潜客'], new: ['new', '新客'], active: ['active', '活跃'], paying: ['paying', '付费'], loyal: ['loyal', '忠诚'],
   firing: ['firing', '触发中'], pending: ['pending', '待确认'], recovering: ['recovering', '恢复中'], resolved: ['resolved', '已恢复'],
-  review: ['review', '复盘'], likely_causes: ['likely causes', '可能原因'], acknowledged_by: ['taken on by', '认领人'],
+  open: ['not reviewed', '未复盘'], noted: ['noted', '已备注'], acknowledged: ['taken on', '已认领'], reviewed: ['reviewed', '已复盘'], closed: ['closed', '已关闭'],
+  register: ['register', '注册'], session_start: ['session start', '会话开始'], session_end: ['session end', '会话结束'], impression: ['impression', '曝光'],
+  click: ['click', '点击'], play: ['play', '播放'], like: ['like', '点赞'], comment: ['comment', '评论'], share: ['share', '分享'], follow: ['follow', '关注'],
+  search: ['search', '搜索'], purchase: ['purchase', '购买'], minute: ['minute', '分钟'], hour: ['hour', '小时'], day: ['day', '天'], all: ['all', '全部'],
 } // prettier-ignore
 
-const known = (name: string, language: Language) => (Object.hasOwn(names, name) ? names[name]![language === 'en' ? 0 : 1] : undefined)
+/** Columns whose values are names of KPIs, counts or columns. */
+const ofNames: ReadonlySet<string> = new Set(['kpi', 'feature', 'dimension'])
+/** Columns whose values have words of their own here; others' values stay as they are. */
+const ofValues: ReadonlySet<string> = new Set(['tier', 'from_tier', 'to_tier', 'state', 'review', 'behavior', 'grain', 'dimension', 'cell'])
 
-/** Of a column or a measure. */
-export const nameOf = (name: string, language: Language) => known(name, language) ?? name.replaceAll('_', ' ')
-/** Of what stands in a column: others' words stay as they are. */
-export const valueOf = (value: string, language: Language) => known(value, language) ?? value
+/** What stands in a column, as people say it. */
+export function valueOf(column: string, value: string, language: Language): string {
+  if (ofValues.has(column) && Object.hasOwn(values, value)) return values[value]![language === 'en' ? 0 : 1]
+  return ofNames.has(column) ? wordsOf(value)[language] : value
+}

@@ -27,12 +27,20 @@ export async function bundleBoard(): Promise<Bundle> {
     logLevel: 'silent',
   })
   const contents = (end: string) => outputFiles.find(({ path }) => path.endsWith(end))!.contents
-  return { script: await asset('text/javascript; charset=utf-8', contents('.js')), style: await asset('text/css; charset=utf-8', contents('.css')) }
+  return {
+    script: await asset('text/javascript; charset=utf-8', contents('.js')),
+    style: await asset('text/css; charset=utf-8', contents('.css')),
+  }
 }
 
 export const pageAsset = async () => asset('text/html; charset=utf-8', await readFile(live('page.html')))
 export const iconAsset = async () => asset('image/svg+xml', await readFile(live('icon.svg')))
 
 async function asset(type: string, body: Uint8Array): Promise<Asset> {
-  return { type, body, gzipped: await promisify(gzip)(body, { level: 9 }), tag: `"${createHash('sha256').update(body).digest('base64url').slice(0, 22)}"` }
+  return {
+    type,
+    body,
+    gzipped: await promisify(gzip)(body, { level: 9 }),
+    tag: `"${createHash('sha256').update(body).digest('base64url').slice(0, 22)}"`,
+  }
 }

@@ -7,7 +7,8 @@ export const isLoopback = (host: string) => /^(localhost|127(\.\d{1,3}){3}|::1)$
 /** Why not; undefined: it may. `boundTo`: the address that is listened on. */
 export function refusalOf(headers: IncomingHttpHeaders, boundTo: string, writes: boolean): string | undefined {
   const { host = '', origin } = headers
-  if (isLoopback(boundTo) && !loopbackHosts.test(host)) return 'this server answers on this machine only, by the name localhost or 127.0.0.1'
+  if (isLoopback(boundTo) && !loopbackHosts.test(host))
+    return 'this server answers on this machine only, by the name localhost or 127.0.0.1'
   const site = headers['sec-fetch-site']
   if (origin !== undefined && origin !== `http://${host}` && origin !== `https://${host}`) return 'only pages of this server may ask it'
   if (!writes) return undefined

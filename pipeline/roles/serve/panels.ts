@@ -53,7 +53,10 @@ function infoOfPanel(panel: Panel, i: number, board: Board): PanelInfo {
     meaning: kpi?.meaning ?? '',
     // Where alerts are what a board is about they have all of its width.
     width: panel.shows === 'open_alerts' && board.uid === 'reelpulse-alerts' ? 12 : width,
-    drill: drill === undefined ? null : { board: drill.to, variable: drill.variable ?? null, value: drill.value ?? null, sets: drill.sets ?? {} },
+    drill:
+      drill === undefined
+        ? null
+        : { board: drill.to, variable: drill.variable ?? null, value: drill.value ?? null, sets: drill.sets ?? {} },
   }
 }
 

@@ -1,7 +1,9 @@
 // The span of time that a board shows: the last hours up to where log time has come, or a fixed one.
 import { liveRanges, maxRangeMs, type LiveRange } from '../../../dashboards/live/protocol.ts'
 
-export type Range = { readonly kind: 'live'; readonly last: LiveRange } | { readonly kind: 'fixed'; readonly from: number; readonly to: number }
+export type Range =
+  | { readonly kind: 'live'; readonly last: LiveRange }
+  | { readonly kind: 'fixed'; readonly from: number; readonly to: number }
 /** In ms. */
 export type Span = { readonly from: number; readonly to: number }
 

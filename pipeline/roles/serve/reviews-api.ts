@@ -28,9 +28,7 @@ export const reviewRoute =
     const found = await findAlert(store, alert_id)
     if (found.kind !== 'found') return json(404, { code: 'unknown_alert', error: `no alert ${alert_id} has fired` } satisfies Refusal)
     const hindrance = await writeReview(store, found.value, { ...said, reviewId: review_id }, now())
-    return hindrance === undefined
-      ? json(200, { written: review_id })
-      : json(409, { code: 'hindered', error: hindrance } satisfies Refusal)
+    return hindrance === undefined ? json(200, { written: review_id }) : json(409, { code: 'hindered', error: hindrance } satisfies Refusal)
   }
 
 function jsonOf(body: Uint8Array): unknown {

@@ -82,7 +82,11 @@ export function serve(options: ServeOptions): Serving {
     const wish = readWish(query)
     if ('code' in wish) return refuse(400, wish)
     if (streams.size >= (options.maxStreams ?? maxStreams))
-      return refuse(503, { code: 'too_many_streams', error: 'as many boards are open as this server can keep up to date' }, { 'Retry-After': '5' })
+      return refuse(
+        503,
+        { code: 'too_many_streams', error: 'as many boards are open as this server can keep up to date' },
+        { 'Retry-After': '5' },
+      )
     return {
       stream(response) {
         let leave = () => {}
@@ -118,8 +122,7 @@ export function serve(options: ServeOptions): Serving {
   }
 
   let bundle: Promise<Bundle> | undefined
-  const bundled = (part: keyof Bundle): Route =>
-    guarded(async (_, request) => sendAsset((await (bundle ??= bundleBoard()))[part], request))
+  const bundled = (part: keyof Bundle): Route => guarded(async (_, request) => sendAsset((await (bundle ??= bundleBoard()))[part], request))
 
   return {
     routes: {
@@ -128,7 +131,12 @@ export function serve(options: ServeOptions): Serving {
       '/board/style.css': bundled('style'),
       '/board/icon.svg': guarded(async (_, request) => sendAsset(await iconAsset(), request)),
       '/api/boards': guarded(() => json(200, boardsAnswer())),
-      '/api/review': { post: guarded(reviewRoute(store, () => clock.now()), true) },
+      '/api/review': {
+        post: guarded(
+          reviewRoute(store, () => clock.now()),
+          true,
+        ),
+      },
       '/api/stream': guarded(stream),
     },
     streams: () => streams.size,
@@ -139,7 +147,10 @@ export function serve(options: ServeOptions): Serving {
   }
 }
 
-const refuse = (status: number, refusal: Refusal, headers: Record<string, string> = {}): HttpAnswer => ({ ...json(status, refusal), headers })
+const refuse = (status: number, refusal: Refusal, headers: Record<string, string> = {}): HttpAnswer => ({
+  ...json(status, refusal),
+  headers,
+})
 
 function sendAsset({ type, body, gzipped, tag }: Asset, { headers }: HttpRequest): HttpAnswer {
   const shared = { ...pageHeaders, ETag: tag, 'Cache-Control': 'no-cache', Vary: 'Accept-Encoding' }
