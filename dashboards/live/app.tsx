@@ -8,7 +8,7 @@ import { Panel, type PanelState } from './panel.tsx'
 import { drillQuery } from './figures.ts'
 import type { BoardInfo, BoardsAnswer, Option, PanelInfo, Refusal, RefusalCode, Status, StreamEvent } from './protocol.ts'
 import { ReviewButton } from './review.tsx'
-import { placeOf, queryOf, type Place } from './state.ts'
+import { placeOf, queryOf } from './state.ts'
 import { words } from './words.ts'
 
 export type Looks = { language: Language; theme: 'auto' | 'light' | 'dark' }
@@ -127,7 +127,6 @@ export function App() {
     scrollTo({ top: 0 })
   }
 
-  const hrefOf = (to: Place) => queryOf(to)
   const isOld = connection === 'lost' || status?.store === 'away'
   const missing = board?.needs.find((name) => (place.choice[name] ?? '') === '')
   const user = place.choice['user_id']
@@ -147,29 +146,47 @@ export function App() {
     <div onClick={follow}>
       <a class="skip" href="#board">{w.skip}</a>
       <header class="top">
-        <a class="brand" href={hrefOf({ board: undefined, range: place.range, choice: {} })}>
-          <svg viewBox="0 0 32 32" aria-hidden="true"><path d="M3 17h7l3-9 5 16 4-11 2 4h5" /></svg>
+        <a class="brand" href={queryOf({ board: undefined, range: place.range, choice: {} })}>
+          <svg viewBox="0 0 32 32" aria-hidden="true">
+            <path d="M3 17h7l3-9 5 16 4-11 2 4h5" />
+          </svg>
           Reelpulse
         </a>
-        <nav class="tabs" aria-label={w.boards}>
-          {boards.filter(({ needs, uid }) => needs.length === 0 || uid === board?.uid).map((one) => (
-            <a key={one.uid} href={hrefOf({ board: one.uid, range: place.range, choice: {} })} aria-current={one.uid === board?.uid ? 'page' : undefined}>{one.title[language]}</a>
-          ))}
-        </nav>
-        <Pill connection={connection} status={status} language={language} />
         <div class="looks">
-          <button type="button" lang={language === 'zh' ? 'en' : 'zh-CN'} onClick={() => setLooks({ ...looks, language: language === 'zh' ? 'en' : 'zh' })}>{w.language}</button>
+          <button type="button" lang={language === 'zh' ? 'en' : 'zh-CN'} onClick={() => setLooks({ ...looks, language: otherLanguage(language) })}>
+            {w.language}
+          </button>
           <label>
             <span class="hidden">{w.theme}</span>
             <select value={theme} onChange={(event) => setLooks({ ...looks, theme: event.currentTarget.value as Looks['theme'] })}>
-              {(['auto', 'light', 'dark'] as const).map((name) => <option key={name} value={name}>{w[name]}</option>)}
+              {(['auto', 'light', 'dark'] as const).map((name) => (
+                <option key={name} value={name}>
+                  {w[name]}
+                </option>
+              ))}
             </select>
           </label>
         </div>
       </header>
+      <div class="bar">
+        <nav class="tabs" aria-label={w.boards}>
+          {boards
+            .filter(({ needs, uid }) => needs.length === 0 || uid === board?.uid)
+            .map((one) => (
+              <a
+                key={one.uid}
+                href={queryOf({ board: one.uid, range: place.range, choice: {} })}
+                aria-current={one.uid === board?.uid ? 'page' : undefined}
+              >
+                {one.title[language]}
+              </a>
+            ))}
+        </nav>
+        <Pill connection={connection} status={status} language={language} />
+      </div>
       <main id="board" tabIndex={-1} ref={main}>
         <h1 class="hidden">{title}</h1>
-        {board === undefined ? null : <Filters board={board} place={place} language={language} options={seen.options} hrefOf={hrefOf} go={go} />}
+        {board === undefined ? null : <Filters board={board} place={place} language={language} options={seen.options} hrefOf={queryOf} go={go} />}
         {board === undefined ? null : <CellShown board={board} seen={seen} language={language} />}
         {connection === 'lost' && refusal === undefined ? <p class="banner" role="alert">{w.lost}</p> : null}
         {connection !== 'lost' && status?.store === 'away' ? <p class="banner" role="alert">{w.away}</p> : null}
@@ -177,7 +194,7 @@ export function App() {
           <div class="refusal" role="alert">
             <h2>{refusedWords(refusal.code, language)}</h2>
             <p>{refusal.error}</p>
-            <p><a class="button" href={hrefOf({ board: refusal.code === 'unknown_board' ? undefined : place.board, range: { last: '1h' }, choice: {} })}>{w.toLastHour}</a></p>
+            <p><a class="button" href={queryOf({ board: refusal.code === 'unknown_board' ? undefined : place.board, range: { last: '1h' }, choice: {} })}>{w.toLastHour}</a></p>
           </div>
         )}
         {refusal === undefined && missing !== undefined ? <div class="refusal"><h2>{w.needsUser}</h2></div> : null}
@@ -231,7 +248,7 @@ function Pill({ connection, status, language }: { connection: Connection; status
   if (status === undefined) return said('waiting', w.connecting)
   if (status.store === 'away') return said('bad', w.awayShort)
   if (status.clockAt === 0) return said('waiting', w.starting)
-  const upTo = w.upTo(clock(status.clockAt, language))
+  const upTo = w.upTo(clock(status.clockAt))
   const behind = status.at - status.leastClockAt
   if (status.quietMs > quietMs) return said('bad', w.quiet(duration(status.quietMs, language)), upTo)
   if (behind > behindMs) return said('late', w.behind(duration(behind, language)), upTo)
@@ -245,6 +262,8 @@ function refusedWords(code: RefusalCode, language: Language): string {
   } // prettier-ignore
   return said[code] ?? w.notSaved
 }
+
+const otherLanguage = (language: Language): Language => (language === 'zh' ? 'en' : 'zh')
 
 const key = 'reelpulse-looks'
 function readLooks(): Looks {

@@ -67,7 +67,7 @@ export function Chart({ panel, data, language, look, hrefOf, go }: ChartProps) {
         axes: [
           {
             stroke: color('--muted'), font, grid: { show: false }, ticks: { ...grid, size: 4 }, size: 26, space: 64,
-            values: (_, splits) => splits.map((s) => tick(s * 1000, data.to - data.from > 2 * 86_400_000 ? 86_400_000 : 0, language)),
+            values: (_, splits) => splits.map((s) => tick(s * 1000, data.to - data.from)),
           },
           {
             stroke: color('--muted'), font, grid, ticks: { show: false }, size: axisWidth, gap: 6, space: 30,
@@ -127,7 +127,7 @@ export function Chart({ panel, data, language, look, hrefOf, go }: ChartProps) {
             <b>{figure(panel.target, unit, language)}</b>
           </li>
         )}
-        <li class="when">{index === undefined ? '' : instant(data.times[index]!, language)}</li>
+        <li class="when">{index === undefined ? '' : instant(data.times[index]!)}</li>
       </ul>
     </>
   )

@@ -30,7 +30,7 @@ const ofRowsKpi: ReadonlySet<string> = new Set(['actual', 'baseline', 'figure', 
 export function cellText(column: ColumnInfo, row: Row, language: Language, kpis: Kpis): string {
   const cell = row[column.name]
   if (cell === null || cell === undefined || cell === '') return nothing
-  if (column.is === 'time') return instant(Number(cell), language, true)
+  if (column.is === 'time') return instant(Number(cell), true)
   if (column.is === 'text') return valueOf(column.name, String(cell), language)
   const kpi = ofRowsKpi.has(column.name) && typeof row['kpi'] === 'string' ? kpis[row['kpi']] : undefined
   const text = figure(Number(cell), kpi?.unit ?? column.unit ?? 'count', language)
@@ -54,4 +54,10 @@ export function drillQuery(drill: DrillInfo | null, row: Row, place: Place): str
     }
   }
   return queryOf({ ...place, board: drill.board, choice })
+}
+
+/** Of a form's field that holds text. */
+export function wordIn(form: FormData, name: string): string {
+  const word = form.get(name)
+  return typeof word === 'string' ? word : ''
 }

@@ -2,6 +2,7 @@
 import { anyValue, defaultKpi, type Language } from '../board.ts'
 import { useState } from 'preact/hooks'
 import { liveRanges, type BoardInfo, type Option } from './protocol.ts'
+import { wordIn } from './figures.ts'
 import type { Place } from './state.ts'
 import { valueOf, words } from './words.ts'
 
@@ -38,8 +39,7 @@ export function Filters({ board, place, language, options, hrefOf, go }: Filters
           name === 'user_id' ? (
             <form key={name} onSubmit={(event) => {
               event.preventDefault()
-              const given = new FormData(event.currentTarget).get('user_id')
-              choose('user_id', typeof given === 'string' ? given.trim() : '')
+              choose('user_id', wordIn(new FormData(event.currentTarget), 'user_id').trim())
             }}>
               <label>
                 <span>{w.find_user}</span>
@@ -82,7 +82,7 @@ function Custom({ place, language, hrefOf, go }: Pick<FiltersProps, 'place' | 'l
     <form class="custom" onSubmit={(event) => {
       event.preventDefault()
       const form = new FormData(event.currentTarget)
-      const ms = (name: string) => String(Date.parse(String(form.get(name))))
+      const ms = (name: string) => String(Date.parse(wordIn(form, name)))
       go(hrefOf({ ...place, range: { from: ms('from'), to: ms('to') } }))
     }}>
       <label><span>{w.from}</span><input type="datetime-local" name="from" required defaultValue={from} /></label>

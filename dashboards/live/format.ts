@@ -25,7 +25,7 @@ export function figure(value: number | null | undefined, unit: string, language:
         maximumFractionDigits: size < 0.1 ? 2 : 1,
       }).format(value)
     case 's':
-      return size < 1
+      return size > 0 && size < 1
         ? `${number(language, { maximumFractionDigits: 0 }).format(value * 1_000)} ms`
         : `${number(language, { maximumFractionDigits: size < 10 ? 1 : 0 }).format(value)} s`
     case 'ms':
@@ -51,25 +51,21 @@ function count(value: number, language: Language): string {
   return number(language, { maximumFractionDigits: Number.isInteger(value) ? 0 : size < 10 ? 2 : 1 }).format(value)
 }
 
-const instants = new Map<string, Intl.DateTimeFormat>()
-function date(language: Language, options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {
-  const key = `${language}${JSON.stringify(options)}`
-  let format = instants.get(key)
-  if (format === undefined) instants.set(key, (format = new Intl.DateTimeFormat(locales[language], { hourCycle: 'h23', ...options })))
-  return format
-}
+const two = (value: number) => String(value).padStart(2, '0')
+const day = (at: Date) => `${two(at.getMonth() + 1)}-${two(at.getDate())}`
+const minute = (at: Date) => `${two(at.getHours())}:${two(at.getMinutes())}`
 
-const day = { month: '2-digit', day: '2-digit' } as const
-const minute = { hour: '2-digit', minute: '2-digit' } as const
-
-/** `12-31 23:59`, in the reader's zone; the year only where it is another. */
-export function instant(ms: number, language: Language, withSeconds = false): string {
-  const year = new Date(ms).getFullYear() === new Date().getFullYear() ? {} : { year: 'numeric' as const }
-  return date(language, { ...year, ...day, ...minute, ...(withSeconds ? { second: '2-digit' } : {}) }).format(ms)
+/** `12-31 23:59`, in the reader's zone and in the same order in every language; the year only where it is another. */
+export function instant(ms: number, withSeconds = false): string {
+  const at = new Date(ms)
+  if (Number.isNaN(at.getTime())) return nothing
+  const year = at.getFullYear() === new Date().getFullYear() ? '' : `${at.getFullYear()}-`
+  return `${year}${day(at)} ${minute(at)}${withSeconds ? `:${two(at.getSeconds())}` : ''}`
 }
-export const clock = (ms: number, language: Language) => date(language, { ...minute, second: '2-digit' }).format(ms)
-/** For an axis whose ticks are so far from each other. */
-export const tick = (ms: number, apartMs: number, language: Language) => date(language, apartMs >= 86_400_000 ? day : minute).format(ms)
+export const date = (ms: number) => instant(ms).split(' ')[0]!
+export const clock = (ms: number) => instant(ms, true).split(' ')[1]!
+/** For an axis of such a length. */
+export const tick = (ms: number, lengthMs: number) => (lengthMs > 2 * 86_400_000 ? day(new Date(ms)) : minute(new Date(ms)))
 
 /** `3 s`, `5 min`, `2 h`, `4 d`. */
 export function duration(ms: number, language: Language): string {

@@ -3,7 +3,7 @@ import type { ComponentChildren } from 'preact'
 import type { Language } from '../board.ts'
 import { lastOf } from './chart.tsx'
 import { cellText, lineName, recordOf, unitOfLine, type Kpis, type Row, type RowsData, type SeriesData } from './figures.ts'
-import { figure, instant } from './format.ts'
+import { clock, date, figure, instant } from './format.ts'
 import type { PanelInfo } from './protocol.ts'
 import { valueOf, words } from './words.ts'
 
@@ -26,25 +26,27 @@ export function Stat({ panel, data, language, hrefOf }: Props) {
   const change = value === null || usual === null || usual === 0 ? undefined : value / usual - 1
   return (
     <div class="now">
-      {href === undefined ? text : <a href={href}>{text}</a>}
+      <p class="figure">
+        {href === undefined ? text : <a href={href}>{text}</a>}
+        {change === undefined ? null : <span>{`${change > 0 ? '+' : ''}${figure(change, 'ratio', language)}`}</span>}
+      </p>
       {target === null ? null : (
-        <p>
-          <span class={isGood === undefined ? '' : isGood ? 'good' : 'bad'}>
-            {isGood === undefined ? '' : isGood ? '✓ ' : '✗ '}
-            {w.target} {figure(target, unit, language)}
-          </span>
+        <p class={isGood === undefined ? '' : isGood ? 'good' : 'bad'}>
+          {isGood === undefined ? '' : isGood ? '✓ ' : '✗ '}
+          {w.target} {figure(target, unit, language)}
         </p>
       )}
       {usual === null ? null : (
         <p>
           {w.usual} {figure(usual, unit, language)}
-          {change === undefined ? '' : ` (${change > 0 ? '+' : ''}${figure(change, 'ratio', language)})`}
         </p>
       )}
-      {typeof row['until_at'] === 'number' && value !== null ? <p>{w.until(instant(row['until_at'], language))}</p> : null}
+      {typeof row['until_at'] === 'number' && value !== null ? <p>{w.until(untilText(row['until_at']))}</p> : null}
     </div>
   )
 }
+
+const untilText = (ms: number) => (Date.now() - ms < 12 * 3_600_000 && Date.now() >= ms ? clock(ms).slice(0, 5) : instant(ms))
 
 const numberIn = (row: Row, name: string): number | null => (typeof row[name] === 'number' ? row[name] : null)
 
@@ -157,9 +159,7 @@ export function Heat({ panel, data, language, kpis }: Props) {
         <tbody>
           {rows.map((row, r) => (
             <tr key={r}>
-              <th scope="row">
-                {first!.is === 'time' ? instant(Number(row[first!.name]), language).slice(0, 5) : cellText(first!, row, language, kpis)}
-              </th>
+              <th scope="row">{first!.is === 'time' ? date(Number(row[first!.name])) : cellText(first!, row, language, kpis)}</th>
               {others.map((column) => (
                 <td key={column.name} class={`${column.is === 'number' ? 'number' : ''}${shadeOf(row, column.name)}`}>
                   {cellText(column, row, language, kpis)}
@@ -207,7 +207,7 @@ export function SeriesTable({ panel, data, language }: { panel: PanelInfo; data:
         <tbody>
           {order.map((i) => (
             <tr key={i}>
-              <th scope="row">{instant(data.times[i]!, language)}</th>
+              <th scope="row">{instant(data.times[i]!)}</th>
               {data.lines.map(({ name, values }) => (
                 <td key={name} class="number">
                   {figure(values[i], unitOfLine(panel, name), language)}
@@ -231,5 +231,5 @@ export function summaryOf(data: SeriesData, panel: PanelInfo, language: Language
     return `${lineName(panel, name, language)}: ${w.latest} ${said(lastOf(values))}, ${w.least} ${said(least)}, ${w.most} ${said(most)}`
   }
   const more = data.lines.length > 8 ? `; ${w.linesOf(data.lines.length)}` : ''
-  return `${instant(data.from, language)} – ${instant(data.to, language)}. ${data.lines.slice(0, 8).map(one).join('; ')}${more}`
+  return `${instant(data.from)} – ${instant(data.to)}. ${data.lines.slice(0, 8).map(one).join('; ')}${more}`
 }

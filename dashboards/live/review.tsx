@@ -1,7 +1,7 @@
 // What somebody does about an alert: take it on, note something, write its root cause, close it.
 import { useRef, useState } from 'preact/hooks'
 import type { Language } from '../board.ts'
-import type { Kpis, Row } from './figures.ts'
+import { wordIn, type Kpis, type Row } from './figures.ts'
 import type { Refusal, ReviewBody } from './protocol.ts'
 import { words } from './words.ts'
 
@@ -20,7 +20,7 @@ export function ReviewButton({ row, language, kpis }: { row: Row; language: Lang
   async function send(event: SubmitEvent): Promise<void> {
     event.preventDefault()
     const form = new FormData(event.target as HTMLFormElement)
-    const text = (name: string) => String(form.get(name) ?? '')
+    const text = (name: string) => wordIn(form, name)
     const body: ReviewBody = {
       alert_id: String(row['alert_id']),
       review_id: reviewId.current,
