@@ -1,13 +1,16 @@
 // The files that follow from the boards; `reelpulse generate` writes them.
 import type { GeneratedFile } from '../schemas/generate.ts'
-import { overview } from './boards/overview.ts'
-import { renderGrafana } from './render-grafana.ts'
+import { boards } from './all-boards.ts'
+import type { Language } from './board.ts'
+import { renderGrafana, uidOf } from './render-grafana.ts'
 
-export const boards = [overview] as const
+const languages: readonly Language[] = ['en', 'zh']
 
 export function generatedFiles(): GeneratedFile[] {
-  return boards.map((board) => ({
-    path: `dashboards/grafana/boards/${board.uid}.json`,
-    content: `${JSON.stringify(renderGrafana(board), undefined, 2)}\n`,
-  }))
+  return languages.flatMap((language) =>
+    boards.map((board) => ({
+      path: `dashboards/grafana/boards/${uidOf(board.uid, language)}.json`,
+      content: `${JSON.stringify(renderGrafana(board, boards, language), undefined, 2)}\n`,
+    })),
+  )
 }

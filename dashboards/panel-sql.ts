@@ -1,66 +1,95 @@
-// The query of each panel, over views only, in the macros of Grafana's ClickHouse data source.
-import { kpis, ratioSql } from '../operators/kpi/catalogue.ts'
-import type { views } from '../operators/views.ts'
-import type { Panel } from './board.ts'
+// The query of each panel, over views only, in the words of a dialect.
+import { cellVariables, type CellVariable, type PanelContent, type VariableName } from './board.ts'
+import type { Dialect } from './dialect.ts'
+import * as alerts from './sql/alerts.ts'
+import * as kpi from './sql/kpi.ts'
+import * as pipeline from './sql/pipeline.ts'
+import { cellDimension, cellValue, text, view, type PanelQuery } from './sql/query.ts'
+import * as users from './sql/users.ts'
 
-export type PanelQuery = { readonly sql: string; readonly format: 'timeseries' | 'table' }
-
-type ViewName = (typeof views)[number]['name']
-const view = (name: ViewName) => name
-
-/** The board's variable: `all`, or a channel. */
-const chosen = '${channel:sqlstring}'
-const ofChosenChannel = `dimension = if(${chosen} = 'all', 'all', 'channel') AND value = if(${chosen} = 'all', '', ${chosen})`
-
-export const channelsSql = `SELECT DISTINCT if(dimension = 'all', 'all', value) AS channel
-FROM ${view('kpi_day')} WHERE dimension IN ('all', 'channel')
-ORDER BY channel != 'all', channel`
-
-export function panelQuery(panel: Panel): PanelQuery {
+export function panelQuery(panel: PanelContent, dialect: Dialect): PanelQuery {
   switch (panel.shows) {
+    case 'cell_shown':
+      return cellShown(dialect)
     case 'kpi_now':
-      return {
-        sql: `SELECT ${sumRatio(panel.kpi)}
-FROM ${view('kpi_minute')}
-WHERE ${ofChosenChannel} AND NOT open AND bucket_at > $__toTime - INTERVAL 1 HOUR AND bucket_at <= $__toTime`,
-        format: 'table',
-      }
+      return kpi.kpiNow(panel.kpi, dialect)
     case 'kpi_trend':
-      return {
-        sql: `SELECT $__timeInterval(bucket_at) AS time, ${sumRatio(panel.kpi)}
-FROM ${view('kpi_minute')}
-WHERE $__timeFilter(bucket_at) AND ${ofChosenChannel}
-GROUP BY time ORDER BY time`,
-        format: 'timeseries',
-      }
+      return kpi.kpiTrend(panel.kpi, dialect)
     case 'kpi_split':
-      return {
-        sql: `SELECT $__timeInterval(bucket_at) AS time, value AS ${panel.by}, ${sumRatio(panel.kpi)}
-FROM ${view('kpi_minute')}
-WHERE $__timeFilter(bucket_at) AND dimension = '${panel.by}'
-GROUP BY time, value ORDER BY time, value`,
-        format: 'timeseries',
-      }
+      return kpi.kpiSplit(panel.kpi, panel.by, dialect)
+    case 'kpi_cells':
+      return kpi.kpiCells(dialect)
     case 'counts':
-      return {
-        sql: `SELECT $__timeInterval(bucket_at) AS time, ${panel.measures.map((measure) => `sum(${measure}) AS ${measure}`).join(', ')}
-FROM ${view('kpi_minute')}
-WHERE $__timeFilter(bucket_at) AND ${ofChosenChannel}
-GROUP BY time ORDER BY time`,
-        format: 'timeseries',
-      }
+      return kpi.counts(panel.measures, dialect)
+    case 'open_minutes':
+      return kpi.openMinutes(panel.measures, dialect)
     case 'users_by_tier':
-      return { sql: `SELECT toString(tier) AS tier, count() AS users FROM ${view('users')} GROUP BY tier ORDER BY tier`, format: 'table' }
+      return users.usersByTier()
+    case 'tier_flow':
+      return users.tierFlow(dialect)
+    case 'tier_moves_by_day':
+      return users.tierMovesByDay(dialect)
+    case 'retention_map':
+      return users.retentionMap(dialect)
+    case 'rfm_grid':
+      return users.rfmGrid()
+    case 'ltv_cohorts':
+      return users.ltvCohorts(dialect)
+    case 'users_list':
+      return users.usersList(dialect)
+    case 'user_now':
+      return users.userNow(dialect)
+    case 'user_features':
+      return users.userFeatures(dialect)
+    case 'user_events':
+      return users.userEvents(dialect)
+    case 'user_tiers':
+      return users.userTiers(dialect)
     case 'open_alerts':
-      return {
-        sql: `SELECT toString(state) AS state, kpi, toString(dimension) AS dimension, value, actual, baseline, denominator,
-  if(fired_at = 0, NULL, fired_at) AS fired_at, if(due_at = 0, NULL, due_at) AS due_at, reason
-FROM ${view('open_alerts')}
-ORDER BY decided_at DESC`,
-        format: 'table',
-      }
+      return alerts.openAlerts()
+    case 'alert_history':
+      return alerts.alertHistory(dialect)
+    case 'alert_causes':
+      return alerts.alertCauses(dialect)
+    case 'reviews_overdue':
+      return alerts.reviewsOverdue(dialect)
+    case 'partition_clocks':
+      return pipeline.partitionClocks(dialect)
+    case 'clock_lag':
+      return pipeline.clockLag(dialect)
+    case 'lateness':
+      return pipeline.lateness(dialect)
+    case 'block_sizes':
+      return pipeline.blockSizes(dialect)
+    case 'rejects_by_reason':
+      return pipeline.rejectsByReason(dialect)
+    case 'rejects_latest':
+      return pipeline.rejectsLatest(dialect)
+    case 'roll_up_reach':
+      return pipeline.rollUpReach(dialect)
   }
 }
 
-/** A KPI of more than one bucket is a ratio of sums, never a mean of ratios. */
-const sumRatio = (kpi: keyof typeof kpis) => `${ratioSql(kpis[kpi], (measure) => `sum(${measure})`)} AS ${kpi}`
+/** Whether its query fails where the topic has no database of customer signals. */
+export const panelReadsSignals = (panel: PanelContent): boolean => 'kpi' in panel && kpi.sourceOf(panel.kpi) === 'signals'
+
+/** Which cell of those chosen is shown, and what else was chosen and is not. */
+function cellShown(dialect: Dialect): PanelQuery {
+  const chosen = cellVariables.map((name) => `(${dialect.variable(name)} != 'all', '${name}')`).join(', ')
+  return {
+    sql: `SELECT if(${cellDimension(dialect)} = 'all', 'all', concat(${cellDimension(dialect)}, ' ', ${cellValue(dialect)})) AS cell,
+  arrayStringConcat(arraySlice(arrayMap(one -> one.2, arrayFilter(one -> one.1, [${chosen}])), 2), ', ') AS not_applied`,
+    format: 'table',
+    columns: [text('cell'), text('not_applied')],
+  }
+}
+
+/** The values that a variable can have; `all` first. undefined: it is typed in, or a list that the catalogue has. */
+export function variableSql(name: VariableName): string | undefined {
+  if (!(cellVariables as readonly string[]).includes(name)) return undefined
+  return `SELECT DISTINCT if(dimension = 'all', 'all', value) AS ${name satisfies CellVariable | VariableName}
+FROM ${view('kpi_day')} WHERE dimension IN ('all', '${name}')
+ORDER BY ${name} != 'all', ${name}`
+}
+
+export const variableKpis = kpi.cellKpis

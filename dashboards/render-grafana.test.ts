@@ -3,16 +3,20 @@ import { expect, test } from 'vitest'
 import { kpis } from '../operators/kpi/catalogue.ts'
 import { views } from '../operators/views.ts'
 import type { Panel } from './board.ts'
-import { boards, generatedFiles } from './generate.ts'
+import { boards } from './all-boards.ts'
+import { grafana } from './dialect.ts'
+import { generatedFiles } from './generate.ts'
 import { panelQuery } from './panel-sql.ts'
 import { renderGrafana } from './render-grafana.ts'
 
 type Rendered = { panels: { title: string; gridPos: Record<'x' | 'y' | 'w' | 'h', number>; fieldConfig: unknown; type: string }[] }
-const panels: (readonly [string, Panel])[] = boards.flatMap((board) => board.panels.map((panel) => [panel.title, panel] as const))
+const panels: (readonly [string, Panel])[] = boards.flatMap((board) =>
+  board.panels.map((panel) => [`${board.uid}: ${panel.title.en}`, panel] as const),
+)
 
 test('a panel of a KPI that the catalogue does not have does not compile', () => {
   // @ts-expect-error it is completion_rate
-  const wrong: Panel = { shows: 'kpi_now', kpi: 'completion', title: '' }
+  const wrong: Panel = { shows: 'kpi_now', kpi: 'completion', title: { en: '', zh: '' } }
   expect(Object.keys(kpis)).not.toContain('kpi' in wrong && wrong.kpi)
 })
 
@@ -21,15 +25,16 @@ test('the boards in the repository are those that the data says (npm run generat
 })
 
 test.each(panels)('%s reads views only', (_, panel) => {
-  const names = [...panelQuery(panel).sql.matchAll(/\b(?:FROM|JOIN)\s+(\w+)/g)].map((match) => match[1])
-  expect(names.length).toBeGreaterThan(0)
-  for (const name of names) expect(views.map((view) => view.name)).toContain(name)
+  const names = [...panelQuery(panel, grafana).sql.matchAll(/\b(?:FROM|JOIN)\s+([\w.`${}:]+)/g)].map((match) => match[1])
+  // Which cell is shown follows from what is chosen alone.
+  expect(names.length > 0).toBe(panel.shows !== 'cell_shown')
+  for (const name of names) expect([...views.map((view) => view.name), `${grafana.signalsDatabase}.signals`]).toContain(name)
 })
 
 test('panels fill the board without lying on one another', () => {
   for (const board of boards) {
     const taken = new Set<string>()
-    for (const { gridPos } of (renderGrafana(board) as Rendered).panels)
+    for (const { gridPos } of (renderGrafana(board, boards, 'en') as Rendered).panels)
       for (let x = gridPos.x; x < gridPos.x + gridPos.w; x++)
         for (let y = gridPos.y; y < gridPos.y + gridPos.h; y++) {
           expect(x).toBeLessThan(24)
@@ -40,8 +45,8 @@ test('panels fill the board without lying on one another', () => {
 })
 
 test("a KPI's target is the threshold of its panels", () => {
-  const rendered = renderGrafana(boards[0]) as Rendered
-  const trend = rendered.panels.find((panel) => panel.title === 'Completion rate')
+  const rendered = renderGrafana(boards[0]!, boards, 'en') as Rendered
+  const trend = rendered.panels.find(({ title, type }) => title === 'Completion rate' && type === 'timeseries')
   expect(trend!.fieldConfig).toMatchObject({
     defaults: { thresholds: { steps: [{ color: 'red' }, { value: kpis.completion_rate.target }] } },
   })

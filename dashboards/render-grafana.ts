@@ -1,20 +1,28 @@
-// A board as Grafana's dashboard JSON, for the ClickHouse data source.
-import { catalogue, type KpiName } from '../operators/kpi/catalogue.ts'
-import type { Board, Panel } from './board.ts'
-import { channelsSql, panelQuery } from './panel-sql.ts'
+// A board as Grafana's dashboard JSON, for the official ClickHouse data source.
+import { catalogue, type CatalogueName } from '../operators/kpi/catalogue.ts'
+import { anyValue, defaultKpi, type Board, type Drill, type Language, type Panel, type PanelKind, type VariableName } from './board.ts'
+import { grafana, signalsDatabaseSql } from './dialect.ts'
+import { panelQuery, panelReadsSignals, variableKpis, variableSql } from './panel-sql.ts'
+import { annotationSql } from './sql/alerts.ts'
+import { unitOf } from './sql/kpi.ts'
+import type { Column, PanelQuery, Unit } from './sql/query.ts'
+import { variableWords, wordsOf } from './words.ts'
 
 const datasource = { type: 'grafana-clickhouse-datasource', uid: '${datasource}' }
-/** The data source and plug-in that the JSON was written for. */
+/** The data source's plug-in, and Grafana's form of a dashboard, that the JSON was written for. */
 export const pluginVersion = '4.10.2'
 const schemaVersion = 39
 const columns = 24
 
-export function renderGrafana(board: Board): object {
+export const otherLanguage: Readonly<Record<Language, Language>> = { en: 'zh', zh: 'en' }
+export const uidOf = (uid: Board['uid'], language: Language) => (language === 'en' ? uid : `${uid}-${language}`)
+
+export function renderGrafana(board: Board, all: readonly Board[], language: Language): object {
   const places = layOut(board.panels)
   return {
-    uid: board.uid,
-    title: board.title,
-    tags: ['reelpulse'],
+    uid: uidOf(board.uid, language),
+    title: `Reelpulse · ${board.title[language]}`,
+    tags: ['reelpulse', language],
     schemaVersion,
     version: 1,
     editable: true,
@@ -23,31 +31,80 @@ export function renderGrafana(board: Board): object {
     refresh: '10s',
     time: { from: 'now-6h', to: 'now' },
     timepicker: {},
-    annotations: { list: [] },
-    links: [],
-    templating: {
-      list: [
-        { name: 'datasource', label: 'Data source', type: 'datasource', query: datasource.type, hide: 0, includeAll: false, multi: false },
-        {
-          name: 'channel', label: 'Channel', type: 'query', datasource, query: channelsSql, definition: channelsSql, hide: 0,
-          includeAll: false, multi: false, refresh: 1, sort: 0, current: { text: 'all', value: 'all', selected: true },
-        }, // prettier-ignore
-      ],
-    },
-    panels: board.panels.map((panel, index) => renderPanel(panel, index + 1, places[index]!)),
+    annotations: { list: [annotation('Alerts', 'alerts', 'red'), annotation('Releases', 'releases', 'blue')] },
+    links: [
+      boardsLink(language),
+      ...all.filter(({ uid }) => uid === board.uid).map(({ uid }) => languageLink(uid, otherLanguage[language])),
+    ],
+    templating: { list: variablesOf(board, language) },
+    panels: board.panels.map((panel, index) => renderPanel(panel, index + 1, places[index]!, language)),
   }
+}
+
+const boardsLink = (language: Language) => ({
+  title: language === 'en' ? 'Boards' : '看板', type: 'dashboards', tags: ['reelpulse', language], asDropdown: true, includeVars: true, keepTime: true,
+  icon: 'external link', targetBlank: false, tooltip: '', url: '',
+}) // prettier-ignore
+
+const languageLink = (uid: Board['uid'], language: Language) => ({
+  title: language === 'en' ? 'English' : '中文', type: 'link', url: `/d/${uidOf(uid, language)}`, includeVars: true, keepTime: true, asDropdown: false,
+  icon: 'external link', tags: [], targetBlank: false, tooltip: '',
+}) // prettier-ignore
+
+const annotation = (name: string, of: keyof typeof annotationSql, iconColor: string) => ({
+  name, datasource, enable: true, hide: false, iconColor,
+  target: targetOf({ sql: annotationSql[of](grafana), format: 'table', columns: [] }),
+}) // prettier-ignore
+
+function variablesOf(board: Board, language: Language): object[] {
+  const common = (name: VariableName, initial: string) => ({
+    name, label: variableWords[name][language], hide: 0, skipUrlSync: false, current: { text: initial, value: initial, selected: true },
+  }) // prettier-ignore
+  const source = {
+    name: 'datasource', label: language === 'en' ? 'Data source' : '数据源', type: 'datasource', query: datasource.type, hide: 0, includeAll: false,
+    multi: false, skipUrlSync: false, options: [], refresh: 1, regex: '',
+  } // prettier-ignore
+  // What a link carries from board to board is kept where a board does not ask for it.
+  const chosen = board.variables.map((name) => {
+    const sql = variableSql(name)
+    if (sql !== undefined)
+      return { ...common(name, anyValue), type: 'query', datasource, query: sql, definition: sql, includeAll: false, multi: false, refresh: 1, regex: '', sort: 0, options: [] } // prettier-ignore
+    if (name === 'user_id') return { ...common(name, ''), type: 'textbox', query: '', options: [] }
+    const options = variableKpis.map((kpi) => ({ text: wordsOf(kpi)[language], value: kpi, selected: kpi === defaultKpi }))
+    const current = { text: wordsOf(defaultKpi)[language], value: defaultKpi, selected: true }
+    const query = options.map(({ text, value }) => `${text} : ${value}`).join(', ')
+    return { ...common(name, defaultKpi), current, type: 'custom', query, options, includeAll: false, multi: false }
+  })
+  const signals = board.panels.some(panelReadsSignals)
+    ? [{
+        name: 'signals_database', type: 'query', datasource, query: signalsDatabaseSql, definition: signalsDatabaseSql, hide: 2, includeAll: false,
+        multi: false, refresh: 1, regex: '', sort: 0, skipUrlSync: true, options: [],
+      }] // prettier-ignore
+    : []
+  return [source, ...chosen, ...asked(board), ...signals]
+}
+
+/** Variables that the queries of the board's panels name and that it does not offer: fixed. */
+function asked(board: Board): object[] {
+  const sql = board.panels.map((panel) => panelQuery(panel, grafana).sql).join('\n')
+  const names = new Set([...sql.matchAll(/\$\{(\w+):percentencode\}/g)].map((match) => match[1]!))
+  return [...names]
+    .filter((name) => name !== 'signals_database' && !(board.variables as readonly string[]).includes(name))
+    .map((name) => ({ name, type: 'constant', hide: 2, query: anyValue, skipUrlSync: true, current: { text: anyValue, value: anyValue, selected: true }, options: [] })) // prettier-ignore
 }
 
 type Place = { x: number; y: number; w: number; h: number }
 
-const sizes: Record<Panel['shows'], { w: number; h: number }> = {
-  kpi_now: { w: 4, h: 6 },
-  users_by_tier: { w: 6, h: 6 },
-  open_alerts: { w: 10, h: 6 },
-  kpi_trend: { w: 12, h: 8 },
-  kpi_split: { w: 12, h: 8 },
-  counts: { w: 24, h: 8 },
-}
+const wide = { w: 24, h: 9 }
+const half = { w: 12, h: 8 }
+const sizes: Record<PanelKind, { w: number; h: number }> = {
+  cell_shown: { w: 6, h: 4 }, kpi_now: { w: 6, h: 4 }, open_minutes: { w: 9, h: 6 }, users_by_tier: { w: 9, h: 8 },
+  kpi_trend: half, kpi_split: half, counts: half, kpi_cells: { w: 24, h: 18 },
+  tier_flow: { w: 9, h: 8 }, tier_moves_by_day: half, retention_map: { w: 12, h: 10 }, rfm_grid: half, ltv_cohorts: { w: 12, h: 10 },
+  users_list: wide, user_now: { w: 24, h: 5 }, user_features: { w: 12, h: 12 }, user_tiers: { w: 12, h: 12 }, user_events: { w: 24, h: 14 },
+  open_alerts: wide, alert_history: wide, alert_causes: wide, reviews_overdue: wide,
+  partition_clocks: half, roll_up_reach: half, clock_lag: half, lateness: half, block_sizes: half, rejects_by_reason: half, rejects_latest: wide,
+} // prettier-ignore
 
 function layOut(panels: readonly Panel[]): Place[] {
   let [x, y, rowHeight] = [0, 0, 0]
@@ -61,65 +118,118 @@ function layOut(panels: readonly Panel[]): Place[] {
   })
 }
 
-function renderPanel(panel: Panel, id: number, gridPos: Place): object {
-  const { sql, format } = panelQuery(panel)
-  const target = {
-    refId: 'A', datasource, editorType: 'sql', queryType: format, format: format === 'timeseries' ? 0 : 1, pluginVersion, rawSql: sql,
-  } // prettier-ignore
+const targetOf = ({ sql, format }: PanelQuery) => ({
+  refId: 'A', datasource, editorType: 'sql', queryType: format, format: format === 'timeseries' ? 0 : 1, pluginVersion, rawSql: sql,
+}) // prettier-ignore
+
+function renderPanel(panel: Panel, id: number, gridPos: Place, language: Language): object {
+  const query = panelQuery(panel, grafana)
   // A bucket is a minute: nothing finer is to be seen.
-  return { id, title: panel.title, gridPos, datasource, interval: '1m', targets: [target], ...drawing(panel) }
+  return {
+    id,
+    title: panel.title[language],
+    gridPos,
+    datasource,
+    interval: '1m',
+    targets: [targetOf(query)],
+    ...drawing(panel, query, language),
+  }
 }
 
-function drawing(panel: Panel): object {
-  switch (panel.shows) {
-    case 'kpi_now':
+const drawnAs: Partial<Record<PanelKind, 'stat' | 'timeseries' | 'bargauge'>> = {
+  cell_shown: 'stat', kpi_now: 'stat', users_by_tier: 'bargauge',
+} // prettier-ignore
+
+function drawing(panel: Panel, query: PanelQuery, language: Language): object {
+  const overrides = query.columns.map((column) => overrideOf(panel, column, language))
+  const links = panel.drill === undefined ? [] : [linkOf(panel.drill, query, language)]
+  switch (drawnAs[panel.shows] ?? query.format) {
+    case 'stat':
       return {
         type: 'stat',
-        options: { reduceOptions: { calcs: ['lastNotNull'], fields: '', values: false }, colorMode: 'background', graphMode: 'none' },
-        fieldConfig: { defaults: ratioField(panel.kpi), overrides: [] },
-      }
-    case 'kpi_trend':
-    case 'kpi_split':
-      return {
-        type: 'timeseries',
         options: {
-          legend: { displayMode: 'list', placement: 'bottom', showLegend: panel.shows === 'kpi_split' },
-          tooltip: { mode: 'multi' },
+          reduceOptions: { calcs: ['lastNotNull'], fields: '/^(?!.*(until|Until|截至)).*$/', values: false }, colorMode: 'value', graphMode: 'none',
+          justifyMode: 'auto', orientation: 'vertical', textMode: 'value_and_name', wideLayout: true,
         },
-        fieldConfig: {
-          defaults: {
-            ...ratioField(panel.kpi),
-            color: { mode: 'palette-classic' },
-            custom: { fillOpacity: 0, thresholdsStyle: { mode: 'line' } },
-          },
-          overrides: [],
-        },
-      }
-    case 'counts':
-      return {
-        type: 'timeseries',
-        options: { legend: { displayMode: 'list', placement: 'bottom', showLegend: true }, tooltip: { mode: 'multi' } },
-        fieldConfig: { defaults: { unit: 'short', min: 0, custom: { fillOpacity: 10 } }, overrides: [] },
-      }
-    case 'users_by_tier':
+        fieldConfig: { defaults: { links }, overrides },
+      } // prettier-ignore
+    case 'bargauge':
       return {
         type: 'bargauge',
         options: { reduceOptions: { calcs: ['lastNotNull'], fields: '', values: true }, orientation: 'horizontal', displayMode: 'basic' },
-        fieldConfig: { defaults: { unit: 'short', min: 0, color: { mode: 'palette-classic' } }, overrides: [] },
+        fieldConfig: { defaults: { unit: 'short', min: 0, color: { mode: 'palette-classic' }, links }, overrides: [] },
       }
-    case 'open_alerts':
-      return { type: 'table', options: { showHeader: true, cellHeight: 'sm' }, fieldConfig: { defaults: {}, overrides: [] } }
+    case 'timeseries': {
+      const thresholds = panel.shows === 'kpi_trend' || panel.shows === 'kpi_split' ? ratioField(panel.kpi) : { unit: 'short', min: 0 }
+      return {
+        type: 'timeseries',
+        options: { legend: { displayMode: 'list', placement: 'bottom', showLegend: panel.shows !== 'kpi_trend', calcs: [] }, tooltip: { mode: 'multi', sort: 'desc' } },
+        fieldConfig: {
+          defaults: {
+            ...thresholds,
+            color: { mode: 'palette-classic' },
+            custom: { fillOpacity: panel.shows === 'counts' ? 10 : 0, lineWidth: 1, showPoints: 'auto', spanNulls: false, thresholdsStyle: { mode: 'line' } },
+            links,
+          },
+          // The name of a line of a split is its value.
+          overrides: panel.shows === 'kpi_split' || panel.shows === 'rejects_by_reason' ? [] : overrides,
+        },
+      } // prettier-ignore
+    }
+    case 'table':
+      return { type: 'table', options: { showHeader: true, cellHeight: 'sm' }, fieldConfig: { defaults: { links }, overrides } }
   }
 }
 
-/** Red short of the target, green from it on. */
-function ratioField(kpi: KpiName): object {
-  const { target, better, unit } = catalogue[kpi]
-  const [before, after] = better === 'down' ? ['green', 'red'] : ['red', 'green']
-  const steps = target === null ? [{ color: 'green', value: null }] : [{ color: before, value: null }, { color: after, value: target }] // prettier-ignore
-  return {
-    unit: unit === 'ratio' ? 'percentunit' : unit === 's' ? 's' : 'short',
-    decimals: 1,
-    thresholds: { mode: 'absolute', steps },
+const units: Readonly<Record<Unit, string>> = {
+  ratio: 'percentunit', s: 's', ms: 'ms', count: 'short', fen: 'short', CNY: 'currencyCNY', points: 'short', 'points of 5': 'short', bytes: 'bytes',
+} // prettier-ignore
+
+/** What a column is called, its unit, and in what colour it stands. */
+function overrideOf(panel: Panel, { name, is, unit }: Column, language: Language): object {
+  const properties: { id: string; value: unknown }[] = [{ id: 'displayName', value: wordsOf(name)[language] }]
+  if (is === 'time') properties.push({ id: 'unit', value: 'dateTimeAsIso' })
+  if (unit !== undefined) properties.push({ id: 'unit', value: units[unit] })
+  if (unit === 'ratio') properties.push({ id: 'decimals', value: 1 })
+  if (panel.shows === 'kpi_now' && name === panel.kpi) {
+    const { thresholds } = ratioField(panel.kpi)
+    properties.push({ id: 'thresholds', value: thresholds }, { id: 'color', value: { mode: 'thresholds' } })
+  } else if (panel.shows === 'kpi_now' || panel.shows === 'cell_shown') {
+    properties.push({ id: 'color', value: { mode: 'fixed', fixedColor: 'text' } })
   }
+  if (panel.shows === 'retention_map' && unit === 'ratio')
+    properties.push(
+      { id: 'custom.cellOptions', value: { type: 'color-background', mode: 'gradient' } },
+      { id: 'color', value: { mode: 'continuous-RdYlGr' } },
+      { id: 'min', value: 0 },
+      { id: 'max', value: 1 },
+    )
+  if (panel.shows === 'rfm_grid' && /^f\d$/.test(name))
+    properties.push(
+      { id: 'custom.cellOptions', value: { type: 'color-background', mode: 'gradient' } },
+      { id: 'color', value: { mode: 'continuous-BlPu' } },
+    )
+  if (panel.shows === 'kpi_cells' && name === 'change')
+    properties.push({ id: 'custom.cellOptions', value: { type: 'color-text' } }, { id: 'color', value: { mode: 'continuous-RdYlGr' } }, { id: 'min', value: -0.3 }, { id: 'max', value: 0.3 }) // prettier-ignore
+  return { matcher: { id: 'byName', options: name }, properties }
+}
+
+/** Red short of the target, green from it on; the other way round where less is better. */
+function ratioField(kpi: CatalogueName) {
+  const { target, better } = catalogue[kpi]
+  const [under, from] = better === 'down' ? ['green', 'red'] : ['red', 'green']
+  const steps = target === null ? [{ color: 'text', value: null }] : [{ color: under, value: null }, { color: from, value: target }] // prettier-ignore
+  return { unit: units[unitOf(kpi)], decimals: 1, thresholds: { mode: 'absolute', steps } }
+}
+
+/** Everything that is chosen goes along, and the time; then what the click sets. */
+function linkOf({ to, variable, value, sets = {} }: Drill, query: PanelQuery, language: Language): object {
+  // A line's value is a label of its field; a row's is in the row.
+  const field = (column: string) =>
+    query.format === 'timeseries' ? `\${__field.labels.${column}}` : `\${__data.fields.${wordsOf(column)[language]}}`
+  const fixed = Object.entries(sets).map(([name, text]) => `var-${name}=${encodeURIComponent(text)}`)
+  const name = typeof variable === 'object' ? field(variable.column) : variable
+  const clicked = name === undefined || value === undefined ? [] : [`var-${name}=${field(value)}`]
+  const url = `/d/${uidOf(to, language)}?${['${__url_time_range}', 'var-datasource=${datasource}', ...fixed, ...clicked].join('&')}`
+  return { title: language === 'en' ? 'Look closer' : '下钻', url, targetBlank: false }
 }

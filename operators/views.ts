@@ -1,6 +1,7 @@
 // The views: what dashboards and people read, so that tables can change behind them.
 import { kpiMeasures, type Grain } from '../schemas/tables/kpi-deltas.ts'
 import { alertViews } from './alerts/views.ts'
+import { boardViews } from './board-views.ts'
 import { allowedLatenessMs, deltaKpisOf, deltaKpiSql } from './kpi/catalogue.ts'
 
 export type View = { readonly name: string; readonly select: string }
@@ -81,6 +82,7 @@ export const views = [
   kpiView('hour'),
   kpiView('day'),
   ...alertViews,
+  ...boardViews,
   {
     name: 'ltv',
     // The newest fit of each kind.

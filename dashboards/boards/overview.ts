@@ -1,18 +1,38 @@
-// The first board that one looks at: are people watching to the end, are they clicking, who are they, what is wrong.
-import type { Board } from '../board.ts'
+// The first board that one looks at: are people watching to the end, do they come back, do they buy, who are they, what is wrong.
+import { cellVariables, type Board } from '../board.ts'
+import { cellShown, kpiNow, kpiTrend, openAlerts } from './panels.ts'
 
 export const overview: Board = {
   uid: 'reelpulse-overview',
-  title: 'Reelpulse · overview',
+  title: { en: 'Overview', zh: '总览' },
+  variables: cellVariables,
   panels: [
-    { shows: 'kpi_now', kpi: 'completion_rate', title: 'Completion rate, last hour' },
-    { shows: 'kpi_now', kpi: 'click_through_rate', title: 'Click-through rate, last hour' },
-    { shows: 'users_by_tier', title: 'Users by tier' },
-    { shows: 'open_alerts', title: 'Open alerts' },
-    { shows: 'kpi_trend', kpi: 'completion_rate', title: 'Completion rate' },
-    { shows: 'kpi_trend', kpi: 'click_through_rate', title: 'Click-through rate' },
-    { shows: 'kpi_split', kpi: 'completion_rate', by: 'channel', title: 'Completion rate by channel' },
-    { shows: 'kpi_split', kpi: 'click_through_rate', by: 'channel', title: 'Click-through rate by channel' },
-    { shows: 'counts', measures: ['plays', 'impressions', 'purchases'], title: 'Plays, impressions, purchases' },
+    kpiNow('completion_rate'),
+    kpiNow('interaction_rate'),
+    kpiNow('dwell_s'),
+    kpiNow('click_through_rate'),
+    kpiNow('conversion_rate'),
+    kpiNow('retention_d1'),
+    kpiNow('retention_d7'),
+    kpiNow('retention_d30'),
+    kpiNow('ltv'),
+    cellShown,
+    { shows: 'open_minutes', measures: ['plays', 'active_users'], title: { en: 'The open minutes, live', zh: '进行中的分钟（实时）' } },
+    {
+      shows: 'users_by_tier',
+      title: { en: 'Users by tier', zh: '各层级用户数' },
+      drill: { to: 'reelpulse-users', variable: 'tier', value: 'tier' },
+    },
+    openAlerts,
+    kpiTrend('completion_rate'),
+    kpiTrend('interaction_rate'),
+    kpiTrend('dwell_s'),
+    kpiTrend('click_through_rate'),
+    kpiTrend('conversion_rate'),
+    {
+      shows: 'counts',
+      measures: ['plays', 'impressions', 'active_users'],
+      title: { en: 'Plays, impressions, active users', zh: '播放、曝光与活跃用户' },
+    },
   ],
 }

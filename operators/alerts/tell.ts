@@ -2,6 +2,7 @@
 import type { CauseVerdict } from '../../schemas/tables/alert-causes.ts'
 import type { AlertKind, AlertState } from '../../schemas/tables/alerts.ts'
 import type { Cell } from '../attribution/leaves.ts'
+import { isDaily } from '../detect/watched-daily.ts'
 import { catalogue, type CatalogueName } from '../kpi/catalogue.ts'
 
 export type ToldCause = { readonly cell: string; readonly share: number }
@@ -22,14 +23,20 @@ export type ToldAlert = {
   readonly baseline: number
   readonly reason: string
   readonly causes?: readonly ToldCause[] | undefined
+  readonly holdsBack?: readonly string[] | undefined
   readonly attribution?: Pick<ToldCauses, 'verdict' | 'change'> | undefined
 }
 
 /** The KPI under which cells without any event are told (operators/detect/watched.ts). No data is no drop. */
 export const noDataKpi = 'no_data'
 
-/** Causes are looked for in events; of what customers signal they have none. */
-const isOfSignals = (kpi: string): boolean => Object.hasOwn(catalogue, kpi) && catalogue[kpi as CatalogueName].source === 'signals'
+/** Causes are looked for in the events of the bucket. undefined: they are. */
+function causesNotLookedFor(kpi: string): string | undefined {
+  if (!Object.hasOwn(catalogue, kpi)) return undefined
+  const name = kpi as CatalogueName
+  if (catalogue[name].source === 'signals') return 'the KPI is made of customer signals'
+  return isDaily(name) ? "the KPI looks at a user's other days" : undefined
+}
 
 /** `channel ad`, or `all`. */
 export const cellText = ({ dimension, value }: Pick<ToldAlert, 'dimension' | 'value'>): string =>
@@ -64,12 +71,14 @@ export function descriptionOf(alert: ToldAlert): string {
   if (alert.kind === 'review_overdue') return alert.reason
   const change = changeText(alert)
   const likely = likelyCauseText(alert)
+  const notLookedFor = causesNotLookedFor(alert.kpi)
   const lines = [
     ...(alert.kpi === noDataKpi ? [] : [figuresText(alert, change)]),
     ...(alert.firedAt === undefined ? [] : [`Firing since ${instantText(alert.firedAt)}.`]),
     `${alert.reason.charAt(0).toUpperCase()}${alert.reason.slice(1)}.`,
     ...(likely === undefined ? [] : [`Likely cause: ${likely}.`]),
-    ...(isOfSignals(alert.kpi) ? ['Likely cause: not looked for, for the KPI is made of customer signals.'] : []),
+    ...(notLookedFor === undefined ? [] : [`Likely cause: not looked for, for ${notLookedFor}.`]),
+    ...(alert.holdsBack === undefined ? [] : [`It explains the same in ${alert.holdsBack.join(', ')}: no alerts of their own.`]),
     ...(alert.dueAt === undefined ? [] : [`The root-cause review is due ${instantText(alert.dueAt)}.`]),
   ]
   return lines.join('\n')

@@ -39,6 +39,14 @@ const reviewColumns = ['acknowledged_at', 'acknowledged_by', 'cause', 'strategy'
 export const alertViews = [
   { name: 'alert_review_state', select: reviewState },
   {
+    // Every cell that the latest revision of an alert's causes names; rank 0 is everything together.
+    name: 'latest_alert_causes',
+    select: `
+SELECT * FROM alert_causes
+WHERE (alert_id, revision) IN (SELECT alert_id, max(revision) FROM alert_causes GROUP BY alert_id)
+ORDER BY alert_id, rank LIMIT 1 BY alert_id, rank`.trim(),
+  },
+  {
     name: 'open_alerts',
     select: `
 SELECT latest.alert_id AS alert_id, latest.* EXCEPT (alert_id), if(reviews.review = '', 'open', reviews.review) AS review, ${reviewColumns.map((column) => `reviews.${column} AS ${column}`).join(', ')}, ${causeColumns}

@@ -1,6 +1,7 @@
 // What users of other detectors complain of, one test each. (That an incomplete bucket never fires is the role's: pipeline/roles/detect.test.ts.)
 import { expect, test } from 'vitest'
-import { detector, type CellSamples, type Transition } from './detector.ts'
+import { detector, type CellSamples } from './detector.ts'
+import type { Transition } from './track.ts'
 import {
   completion,
   count,

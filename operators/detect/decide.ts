@@ -1,6 +1,6 @@
 // What becomes of one KPI in one cell when one more bucket has closed: facts in, a decision and its reason out.
 import type { Direction, Judgement } from './judge.ts'
-import { hasDenominator, type Metric } from './metric.ts'
+import { hasDenominator, type Cell, type Metric } from './metric.ts'
 import { bucketsToResolve, recoveredShareOf, usualZ } from './settings.ts'
 import { tellBucket, tellLimit, tellOff } from './tell.ts'
 
@@ -27,6 +27,8 @@ export type Facts = {
   readonly recoveredBefore: number
   /** The alert of cell `all` has fired and is not resolved; false for `all` itself. */
   readonly parentFiring: boolean
+  /** A cell that fires for the KPI, outside of which this one is as it should be. */
+  readonly explainedBy?: Cell | undefined
   /** Buckets in a row that make an alert. */
   readonly hold: number
   /** How a bucket is called: minute, hour, day. */
@@ -69,6 +71,11 @@ function decideFiring(facts: Facts, pending: Facts['alert']): Decision {
   const decision = (to: Decision['to'], why: string): Decision => ({ to, baseline, because: why })
   if (believed && facts.parentFiring)
     return decision(pending === undefined ? undefined : 'resolved', `held back, for the same KPI is firing for all: ${because}`)
+  if (believed && facts.explainedBy !== undefined)
+    return decision(
+      pending === undefined ? undefined : 'resolved',
+      `held back, for ${facts.explainedBy.dimension} ${facts.explainedBy.value} fires, outside of which it is no drop by itself: ${because}`,
+    )
   const atOnce = hold === 1 || metric.kind === 'incident'
   if (pending === undefined) return decision(believed ? (atOnce ? 'firing' : 'pending') : undefined, because)
   if (believed && !facts.consecutive)

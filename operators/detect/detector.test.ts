@@ -1,7 +1,8 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { lookbackBuckets } from './cadence.ts'
-import { detector, type CellSamples, type Transition } from './detector.ts'
+import { detector, type CellSamples } from './detector.ts'
+import type { Transition } from './track.ts'
 import {
   completion,
   count,

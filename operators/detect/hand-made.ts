@@ -1,7 +1,8 @@
 // For tests: metrics, a cadence of short weeks, chance from a seed, and cells whose figures a test says.
 import { zone } from '../time/zone.ts'
 import { evenCadence, type Cadence } from './cadence.ts'
-import type { CellSamples, Detector, Step, Transition } from './detector.ts'
+import type { CellSamples, Detector, Step } from './detector.ts'
+import type { Transition } from './track.ts'
 import type { Metric, Sample } from './metric.ts'
 
 export const minuteMs = 60_000

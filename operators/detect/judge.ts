@@ -36,11 +36,18 @@ export function judge(metric: Metric, sample: Sample | undefined, memory: Memory
     return { ...nothing, expected, tested, ...(tested && value === 0 && { off: 'fall' as const, chance: Math.exp(-expected.baseline) }) }
   }
 
+  return { ...nothing, ...against(metric, sample!, value, expected, memory), expected }
+}
+
+type Verdict = Pick<Judgement, 'z' | 'residual' | 'off' | 'chance' | 'tested'>
+
+/** `part`: of what is remembered, how much it is that is judged; 1: all of it. */
+export function against(metric: Metric, sample: Sample, value: number, expected: Expected, memory: Memory, part = 1): Verdict {
   const { baseline } = expected
   const size = metric.kind === 'count' ? memory.size(metric.usually ?? tailShare) : { mean: 0, begun: true }
-  const offset = offsetMeans * size.mean || 1
-  const residual = residualOf(metric, sample!, value, baseline, offset)
-  const deviation = Math.max(memory.deviation(residual < 0, expected.season), leastDeviationOf(metric, sample!, baseline, offset))
+  const offset = offsetMeans * size.mean * part || 1
+  const residual = residualOf(metric, sample, value, baseline, offset)
+  const deviation = Math.max(memory.deviation(residual < 0, expected.season), leastDeviationOf(metric, sample, baseline, offset))
   // Of a share chance says how much it scatters at least, so it need not wait for its past.
   const known = metric.kind === 'share' && Number.isNaN(deviation) ? residual / unknownDeviation : residual / deviation
   // What was nothing so far has begun, not risen.
@@ -48,7 +55,7 @@ export function judge(metric: Metric, sample: Sample | undefined, memory: Memory
   const tested = !Number.isNaN(z)
   const direction = tested ? directionOf(metric, value, expected) : undefined
   const off = direction !== undefined && Math.abs(z) > significantZ ? direction : undefined
-  return { sample, value, expected, z, residual, off, tested, chance: off === undefined ? 1 : normalTail(Math.abs(z)) }
+  return { z, residual, off, tested, chance: off === undefined ? 1 : normalTail(Math.abs(z)) }
 }
 
 /** How far off, in a unit in which one bucket compares with another; memory.ts measures how much of it is usual. */

@@ -44,6 +44,7 @@ export function memory(cadence: Cadence, bounds: readonly [number, number] = lev
   const longest = Math.max(kept, cadence.level.before + cadence.level.of, cadence.scatter.of)
   let keptUntil = -Infinity
   let known = 0
+  let sharesDelayed = 0
 
   const slotOf = (index: number) => ((index % kept) + kept) % kept
 
@@ -117,9 +118,12 @@ export function memory(cadence: Cadence, bounds: readonly [number, number] = lev
     values[slot] = value
     keptUntil = index
     if (delayed.length === 0) shares.push(share)
+    else if (sharesDelayed === 0 && Number.isNaN(share)) shares.push(NaN)
     else {
       const place = ((index % delayed.length) + delayed.length) % delayed.length
-      shares.push(delayed[place]!)
+      const leaving = delayed[place]!
+      sharesDelayed += Number(!Number.isNaN(share)) - Number(!Number.isNaN(leaving))
+      shares.push(leaving)
       delayed[place] = share
     }
     residuals.push(season === 'recent' ? NaN : residual)

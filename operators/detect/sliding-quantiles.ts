@@ -30,6 +30,8 @@ export function slidingQuantiles(buckets: number): SlidingQuantiles {
 
   return {
     push(figure) {
+      // Nothing comes and nothing leaves: where the next one goes to does not matter. Most of a start's history is so.
+      if (count === 0 && Number.isNaN(figure)) return
       const oldest = ring[next]!
       if (!Number.isNaN(oldest)) {
         const place = placeOf(oldest)

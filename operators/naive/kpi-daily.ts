@@ -23,9 +23,7 @@ export function naiveDaily(events: readonly EventRow[], zone: Zone): Record<'coh
       {
         day,
         registrants: cohort.length,
-        retained_d1: retained(1),
-        retained_d7: retained(7),
-        retained_d30: retained(30),
+        ...Object.fromEntries([1, 2, 3, 4, 5, 6, 7, 14, 21, 30].map((after) => [`retained_d${after}`, retained(after)])),
         converted_30d: known(day + 29, bought.length),
         spend_minor: cohort.flatMap((user) => user.purchases).reduce((sum, { amount }) => sum + amount, 0),
       },
@@ -39,6 +37,7 @@ export function naiveDaily(events: readonly EventRow[], zone: Zone): Record<'coh
     const count = (is: (user: Life) => boolean) => users.filter(is).length
     const row = {
       day,
+      daily_active_users: count((user) => user.activeDays.includes(day)),
       monthly_active_users: count((user) => user.activeDays.some(inMonth)),
       monthly_buyers: count((user) => user.purchases.some((one) => inMonth(one.day))),
       returning_buyers: count((user) => user.purchases.slice(1).some((one) => inMonth(one.day))),

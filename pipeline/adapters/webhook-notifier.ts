@@ -50,6 +50,7 @@ export function webhookBody(notification: Notification, boardLink?: BoardLink): 
     reason: notification.reason,
     causes: notification.causes ?? [],
     causes_verdict: notification.attribution?.verdict ?? null,
+    holds_back: notification.holdsBack ?? [],
     board_url: boardLink?.(notification) ?? null,
   }
 }

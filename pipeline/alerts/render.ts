@@ -24,6 +24,7 @@ export function renderAlert(alert: AlertDetail): string {
     `  id          ${alert.alert_id}`,
     `  state       ${alert.state}; fired ${at(alert.fired_at)}${alert.resolved_at === 0 ? '' : `, resolved ${at(alert.resolved_at)}`}`,
     `  at firing   ${figureText(alert.actual_at_firing)}, baseline ${figureText(alert.baseline)}`,
+    ...(alert.holds_back.length === 0 ? [] : [`  holds back  ${alert.holds_back.join(', ')}`]),
     `  review      ${alert.review}; due ${at(alert.due_at)}`,
     ...(alert.cause === '' ? [] : [`  cause       ${alert.cause}`]),
     ...(alert.strategy === '' ? [] : [`  strategy    ${alert.strategy} (from ${at(alert.strategy_at)} on)`]),

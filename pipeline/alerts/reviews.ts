@@ -6,6 +6,7 @@ import { alertReviewsTable, type AlertReviewRow, type ReviewAction } from '../..
 import type { AlertKind, AlertState } from '../../schemas/tables/alerts.ts'
 import type { Grain } from '../../schemas/tables/kpi-deltas.ts'
 import type { Store } from '../ports/store.ts'
+import { readHeld } from '../roles/detect/alert-rows.ts'
 import { readRevisions, type StoredCause } from '../roles/detect/cause-rows.ts'
 import { uuidBytes } from '../uuid.ts'
 
@@ -53,6 +54,8 @@ export type AlertDetail = AlertSummary & {
     strategy_at: number
     text: string
   }[]
+  /** Cells whose alerts it explains. */
+  holds_back: string[]
   /** All that was found, earliest revision first. */
   causes: StoredCause[]
   deliveries: { receiver: string; sequence: number; outcome: string; delivered_at: number; tries: number; error: string }[]
@@ -128,7 +131,8 @@ export async function showAlert(store: Store, alert: AlertSummary): Promise<Aler
      FROM alert_deliveries AS t WHERE t.alert_id = {id:UUID} AND t.outcome != 'began' ORDER BY t.receiver, t.sequence, t.delivered_at`,
     id,
   )
-  return { ...alert, transitions, reviews, causes: await readRevisions(store, alert.alert_id), deliveries }
+  const [causes, held] = [await readRevisions(store, alert.alert_id), await readHeld(store, [alert.alert_id])]
+  return { ...alert, transitions, reviews, holds_back: held.get(alert.alert_id) ?? [], causes, deliveries }
 }
 
 /** Why it cannot be written, in words; undefined: it is. */

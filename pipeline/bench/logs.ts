@@ -25,15 +25,17 @@ const eventsPerFlush = 4
 export async function prepareLogs(wish: {
   brokers: string | undefined
   flushes: number
+  /** A second log of twice as many, for slopes. */
+  two?: boolean
   rig: Rig | undefined
   note: (line: string) => void
   /** Of the simulated logs; four where it is not said. */
   partitions?: number
 }): Promise<BenchLogs> {
-  const { flushes, rig, note, partitions = 4 } = wish
+  const { flushes, two = true, rig, note, partitions = 4 } = wish
   const { brokers, close } = await brokersFor(wish.brokers)
   const kind = rig === undefined ? 'simulated' : 'rolling'
-  const names = [flushes, flushes * 2].map((count) => ({
+  const names = (two ? [flushes, flushes * 2] : [flushes]).map((count) => ({
     topic: `bench-${kind}-${count}${partitions === 4 ? '' : `-${partitions}`}`,
     count,
   }))
@@ -58,7 +60,7 @@ export async function prepareLogs(wish: {
   }
   return {
     brokers,
-    topics: [names[0]!.topic, names[1]!.topic],
+    topics: [names[0]!.topic, names.at(-1)!.topic],
     close,
   }
 }

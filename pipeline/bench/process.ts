@@ -37,11 +37,15 @@ const nullStore: Store = {
     taken.set(table, [...(taken.get(table) ?? []).slice(-1_000), partHead(rows)])
   },
   query<T>(sql: string, params: QueryParams = {}): Promise<T[]> {
-    const table = /FROM (\w+)/.exec(sql)?.[1] ?? ''
-    if (sql !== presentPartsSql(table)) throw new Error(`the null store does not know: ${sql}`)
+    const names = [...sql.matchAll(/FROM (\w+)/g)].map(([, name]) => name!)
+    if (sql !== presentPartsSql(names)) throw new Error(`the null store does not know: ${sql}`)
     const from = params['from'] as number
-    const present = (taken.get(table) ?? []).filter((part) => part.partition === params['partition'] && part.firstOffset >= from)
-    return Promise.resolve(present.map(({ firstOffset, part }) => ({ first_offset: firstOffset, part })) as T[])
+    const present = names.flatMap((name) =>
+      (taken.get(name) ?? [])
+        .filter((part) => part.partition === params['partition'] && part.firstOffset >= from)
+        .map(({ firstOffset, part }) => ({ name, first_offset: firstOffset, part })),
+    )
+    return Promise.resolve(present as T[])
   },
   command: () => Promise.resolve(),
   ping: () => Promise.resolve(true),

@@ -4,9 +4,9 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { changelogOf } from '../config/names.ts'
-import { measure, median, type Engine } from './bench.ts'
+import { median } from './bench.ts'
 import { brokersFor, eventsPerSecond, prepareLogs } from './logs.ts'
-import { runProcess, runRestore, type ChangelogFigures, type RestoreFigures } from './runs.ts'
+import { runProcess, runRestore, type ChangelogFigures, type Figures, type RestoreFigures } from './runs.ts'
 
 export type Wish = { brokers: string | undefined; rounds: number; note: (line: string) => void }
 
@@ -61,42 +61,40 @@ export async function measureRestore(users: number, { brokers: named, rounds, no
 }
 
 export type CheckpointsMeasured = {
-  /** CPU-seconds per million events, as the slope between two lengths. */
+  /** CPU-seconds of the whole process per million events: medians of all rounds. */
   on: number
   off: number
-  /** Of the longer log, in the last round. */
   checkpoints: number
   /** Users whom checkpoints wrote, for each event: what their cost goes by. */
   usersPerEvent: number
   eventsPerSecond: number
-  /** (on − off) ÷ off. */
+  /** (on − off) ÷ off of each round, in order. */
+  shares: number[]
+  /** Their median. */
   share: number
 }
 
 /**
  * At the rate of the simulated logs, a checkpoint every ten seconds of log time. One partition, for the role has one clock: of several that
- * are drained one is always ahead of the others, and the clock with it.
+ * are drained one is always ahead of the others, and the clock with it. The two runs of a round follow each other, in turn one and the other
+ * first: a shared machine is faster now and slower then, for both alike.
  */
 export async function measureCheckpoints(flushes: number, { brokers, rounds, note }: Wish): Promise<CheckpointsMeasured> {
-  const logs = await prepareLogs({ brokers, flushes, rig: undefined, note, partitions: 1 })
-  let checkpoints = 0
-  let usersPerEvent = 0
-  const engine = (steady: 'on' | 'off'): Engine => ({
-    name: `checkpoints ${steady}`,
-    says: '',
-    async run(topic) {
-      const figures = await runProcess(logs.brokers, topic, 'null', [steady, String(eventsPerSecond)])
-      if (steady === 'on') {
-        checkpoints = figures.checkpoints ?? 0
-        usersPerEvent = (figures.usersKept ?? 0) / figures.events
-      }
-      return figures
-    },
-  })
+  const logs = await prepareLogs({ brokers, flushes, two: false, rig: undefined, note, partitions: 1 })
   try {
-    const measured = await measure([engine('on'), engine('off')], logs.topics, rounds, note)
-    const [on, off] = measured.map((one) => one.cpuSecondsPerMillionEvents) as [number, number]
-    return { on, off, checkpoints, usersPerEvent, eventsPerSecond, share: on / off - 1 }
+    const runs: Record<'on' | 'off', Figures[]> = { on: [], off: [] }
+    for (let round = 1; round <= rounds; round++) {
+      for (const steady of round % 2 === 1 ? (['on', 'off'] as const) : (['off', 'on'] as const))
+        runs[steady].push(await runProcess(logs.brokers, logs.topics[0], 'null', [steady, String(eventsPerSecond)]))
+      const [on, off] = [runs.on.at(-1)!, runs.off.at(-1)!]
+      note(`round ${round} of ${rounds}: ${on.cpuSeconds.toFixed(2)} CPU s with checkpoints, ${off.cpuSeconds.toFixed(2)} without`)
+    }
+    const perMillion = (all: readonly Figures[]) => median(all.map(({ cpuSeconds, events }) => (cpuSeconds / events) * 1e6))
+    const shares = runs.on.map(({ cpuSeconds }, i) => cpuSeconds / runs.off[i]!.cpuSeconds - 1)
+    const { checkpoints = 0, usersKept = 0, events } = runs.on[0]!
+    return {
+      on: perMillion(runs.on), off: perMillion(runs.off), checkpoints, usersPerEvent: usersKept / events, eventsPerSecond, shares, share: median(shares),
+    } // prettier-ignore
   } finally {
     await logs.close()
   }

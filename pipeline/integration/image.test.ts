@@ -1,5 +1,6 @@
 // The image cannot be built without Docker: this does what its Dockerfile says in a folder, and runs the program there as someone who may write nothing.
-import { execFile, execFileSync } from 'node:child_process'
+import { execFile, execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { chmodSync, chownSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join, relative } from 'node:path'
@@ -62,8 +63,8 @@ afterAll(() => {
 
 const [, program = ''] = /^ENTRYPOINT \["node", "(.+)"\]$/m.exec(lines.join('\n')) ?? []
 
-/** As the image's user, with a folder of its own for what it is told to write, and nothing else. */
-async function inside(words: string[], writable?: string): Promise<string> {
+/** The image's user, with a folder of its own for what it is told to write, and nothing else. */
+function asUser(writable?: string) {
   const env = {
     PATH: process.env['PATH'],
     HOME: '/nonexistent',
@@ -71,7 +72,11 @@ async function inside(words: string[], writable?: string): Promise<string> {
     NODE_ENV: 'production',
     REELPULSE_PORT: '0',
   }
-  const { stdout } = await run(process.execPath, [program, ...words], { cwd: app, env, ...(isRoot ? nobody : {}) })
+  return { cwd: app, env, ...(isRoot ? nobody : {}) }
+}
+
+async function inside(words: string[], writable?: string): Promise<string> {
+  const { stdout } = await run(process.execPath, [program, ...words], asUser(writable))
   return stdout
 }
 
@@ -98,5 +103,21 @@ describe('the image', () => {
     const words = ['--data', join(data, 'state')]
     expect(await inside(['start', '--events', '2000', ...words], data)).toMatch(/^rows: events 1,9\d\d/m)
     expect(await inside(['verify', '--topic', 'simulation', ...words], data)).toMatch(/^[1-9]\d* rows compared, 0 differ$/m)
+  })
+
+  test('serves the live board, whose script it makes without a place to write it to', async () => {
+    const data = join(folder, 'data')
+    const words = [program, 'serve', '--data', join(data, 'state')]
+    const child = spawn(process.execPath, words, { ...asUser(data), stdio: ['ignore', 'pipe', 'inherit'] })
+    try {
+      let said = ''
+      while (!/^The board: \S+/m.test(said)) said += String((await once(child.stdout, 'data'))[0])
+      const url = /^The board: (\S+)/m.exec(said)![1]!
+      for (const path of ['', 'board/script.js']) expect((await fetch(url + path)).status, path).toBe(200)
+    } finally {
+      const ended = once(child, 'exit')
+      child.kill('SIGTERM')
+      await ended
+    }
   })
 })

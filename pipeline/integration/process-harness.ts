@@ -4,7 +4,8 @@ import { systemClock } from '../adapters/system-clock.ts'
 import type { PartitionOptions } from '../../operators/partition/partition.ts'
 import { defaultSettings, type OperatorSettings } from '../../operators/settings.ts'
 import { views } from '../../operators/views.ts'
-import { tables } from '../../schemas/tables/catalogue.ts'
+import { blockTables } from '../../schemas/tables/catalogue.ts'
+import { kpiCellsTable } from '../../schemas/tables/kpi-cells.ts'
 import type { Log } from '../ports/log.ts'
 import type { Store } from '../ports/store.ts'
 import type { PartitionLimits } from '../roles/process/partition-options.ts'
@@ -101,8 +102,11 @@ export async function dieBeyondCheckpoint({ topic, members, group = 'reelpulse',
   }
 }
 
-/** Tables and views; rows of `user_features` stay as they were inserted, so that all can be compared. */
+/** The tables that blocks go into, with their views; rows of `user_features` stay as they were inserted, so that all can be compared. */
 export async function prepareStore(store: Store): Promise<void> {
-  await store.migrate(tables, views)
+  await store.migrate(
+    [...blockTables, kpiCellsTable],
+    views.filter(({ name }) => name === 'users' || name.startsWith('kpi_')),
+  )
   await store.command('SYSTEM STOP MERGES user_features')
 }

@@ -10,7 +10,7 @@ export type Notification = {
   /** Transitions of one alert, from 0; with `alertId` it names the notification. */
   readonly sequence: number
   readonly kind: AlertKind
-  /** review_overdue: the alert whose review it is; else the same as `alertId`. */
+  /** review_overdue: the alert whose review it is; of one that is resolved because another explains it, that one; else the same as `alertId`. */
   readonly aboutId: string
   readonly topic: string
   readonly state: AlertState
@@ -27,6 +27,8 @@ export type Notification = {
   readonly baseline: number
   readonly denominator: number
   readonly reason: string
+  /** Cells whose alerts on the KPI it explains, and so holds back. */
+  readonly holdsBack?: readonly string[] | undefined
   /** Cells that explain it, strongest first; undefined: not looked for, or not found yet. `share`: of the KPI's change. */
   readonly causes?: readonly { readonly cell: string; readonly share: number }[] | undefined
   /** What the attribution comes to, and whether the KPI fell or rose; undefined as `causes`. */

@@ -1,7 +1,9 @@
 // `npm run simulate`: simulated runs, each from its seed; names the seeds that left something wrong, and says what.
 import { readFileSync } from 'node:fs'
 import { registerHooks } from 'node:module'
+import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { inProcesses, stretchSeeds, type Outcome } from './in-processes.ts'
 import { plants, type Plant } from './plants.ts'
 
 const usage = `npm run simulate -- [--seeds N] [--seed S] [--plant NAME] [--signals] [--json]
@@ -65,37 +67,48 @@ if (given.help === true) {
 const plant = given.plant === undefined ? undefined : plants[given.plant]
 if (given.plant !== undefined && plant === undefined) end(2, `--plant ${given.plant}: there are ${Object.keys(plants).join(', ')}`)
 if (plant !== undefined) plantIt(plant)
-const { simulate, signals, behavior } = await import('./run.ts')
-const subject = given.signals === true ? signals : behavior
 
 const only = given.seed === undefined ? undefined : whole('seed', given.seed, 0)
 const from = only ?? whole('from', given.from, 1)
 const count = only === undefined ? whole('seeds', given.seeds, plant?.seeds ?? 100) : 1
-const failed: { seed: number; findings: string[] }[] = []
+const failures: { seed: number; findings: string[] }[] = []
 const sums = { seeds: 0, flushes: 0, events: 0, kills: 0, pauses: 0, owners: 0, parts: 0 }
 let toldAt = performance.now()
-for (let seed = from; seed < from + count; seed++) {
-  const result = await simulate(seed, only === undefined ? undefined : (line) => process.stderr.write(`${line}\n`), subject)
-  sums.seeds++
-  for (const key of ['flushes', 'events', 'kills', 'pauses', 'owners', 'parts'] as const) sums[key] += result[key]
-  const { findings } = result
-  if (findings.length > 0) {
-    failed.push({ seed, findings })
-    process.stdout.write(
-      `seed ${seed}: ${findings.slice(0, 5).join('; ')}${findings.length > 5 ? `; and ${findings.length - 5} more` : ''}\n`,
-    )
-    if (plant !== undefined) break
-  }
-  if (performance.now() - toldAt > 10_000) {
-    toldAt = performance.now()
-    process.stderr.write(`${sums.seeds} of ${count} seeds, ${failed.length} failed\n`)
+
+function add(outcome: Omit<Outcome, 'failures'>): void {
+  for (const key of ['seeds', 'flushes', 'events', 'kills', 'pauses', 'owners', 'parts'] as const) sums[key] += outcome[key]
+  if (performance.now() - toldAt < 10_000) return
+  toldAt = performance.now()
+  process.stderr.write(`${sums.seeds} of ${count} seeds, ${failures.length} failed\n`)
+}
+
+function fail(seed: number, findings: string[]): void {
+  failures.push({ seed, findings })
+  const more = findings.length > 5 ? `; and ${findings.length - 5} more` : ''
+  process.stdout.write(`seed ${seed}: ${findings.slice(0, 5).join('; ')}${more}\n`)
+}
+
+if (plant === undefined && count > stretchSeeds)
+  await inProcesses(fileURLToPath(import.meta.url), { from, count, words: given.signals === true ? ['--signals'] : [] }, (outcome) => {
+    for (const { seed, findings } of outcome.failures) fail(seed, findings)
+    add(outcome)
+  })
+else {
+  const { simulate, signals, behavior } = await import('./run.ts')
+  const subject = given.signals === true ? signals : behavior
+  for (let seed = from; seed < from + count; seed++) {
+    const result = await simulate(seed, only === undefined ? undefined : (line) => process.stderr.write(`${line}\n`), subject)
+    if (result.findings.length > 0) fail(seed, result.findings)
+    add({ seeds: 1, ...result })
+    if (plant !== undefined && failures.length > 0) break
   }
 }
+failures.sort((a, b) => a.seed - b.seed)
 process.stdout.write(
   `${sums.kills} kills, ${sums.pauses} pauses, ${sums.owners} owners lost, ${sums.flushes} flushes, ${sums.parts} parts, ${sums.events} steps\n`,
 )
-if (failed.length > 0 && plant === undefined)
-  process.stdout.write(`again: npm run simulate --${given.signals === true ? ' --signals' : ''} --seed ${failed[0]!.seed}\n`)
-process.stdout.write(`${sums.seeds} seeds, ${failed.length} failed\n`)
-if (given.json === true) process.stdout.write(`${JSON.stringify({ ...sums, failed: failed.length, failures: failed })}\n`)
-process.exit(failed.length > 0 === (plant !== undefined) ? 0 : 1)
+if (failures.length > 0 && plant === undefined)
+  process.stdout.write(`again: npm run simulate --${given.signals === true ? ' --signals' : ''} --seed ${failures[0]!.seed}\n`)
+process.stdout.write(`${sums.seeds} seeds, ${failures.length} failed\n`)
+if (given.json === true) process.stdout.write(`${JSON.stringify({ ...sums, failed: failures.length, failures })}\n`)
+process.exit(failures.length > 0 === (plant !== undefined) ? 0 : 1)

@@ -13,17 +13,17 @@ const first = Number(process.env['SEED'] ?? Date.now() % 1_000_000_000)
 test('whatever goes wrong, the tables and topics are those of a run in which nothing did', async () => {
   const failures: string[] = []
   const sums = { kills: 0, pauses: 0, owners: 0, parts: 0 }
-  for (let seed = first; seed < first + 120; seed++) {
+  for (let seed = first; seed < first + 60; seed++) {
     const result = await simulate(seed)
     if (result.findings.length > 0) failures.push(`seed ${seed}: ${result.findings.slice(0, 3).join('; ')}`)
     for (const key of ['kills', 'pauses', 'owners', 'parts'] as const) sums[key] += result[key]
   }
   expect(failures).toEqual([])
   // Much did go wrong, and much was written.
-  expect(sums.kills).toBeGreaterThan(100)
-  expect(sums.pauses).toBeGreaterThan(20)
-  expect(sums.owners).toBeGreaterThan(20)
-  expect(sums.parts).toBeGreaterThan(10_000)
+  expect(sums.kills).toBeGreaterThan(50)
+  expect(sums.pauses).toBeGreaterThan(10)
+  expect(sums.owners).toBeGreaterThan(10)
+  expect(sums.parts).toBeGreaterThan(5_000)
 }, 600_000)
 
 test('the same holds for customer signals', async () => {

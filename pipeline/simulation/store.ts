@@ -71,10 +71,11 @@ export function simulatedStore(
       return network.call(host, faultOf('insert'), () => server.insert(sent), away)
     },
     async query<T>(sql: string, params: Readonly<Record<string, unknown>> = {}): Promise<T[]> {
-      const table = /FROM (\w+)/.exec(sql)?.[1] ?? ''
-      if (sql !== presentPartsSql(table)) throw new Error(`the simulated store does not know: ${sql}`)
+      const names = [...sql.matchAll(/FROM (\w+)/g)].map(([, name]) => name!)
+      if (sql !== presentPartsSql(names)) throw new Error(`the simulated store does not know: ${sql}`)
       const { partition, from } = params as { partition: number; from: number }
-      return network.call(host, faultOf('query'), () => server.presentParts(table, partition, from) as T[], away)
+      const rows = () => names.flatMap((name) => server.presentParts(name, partition, from).map((part) => ({ name, ...part })))
+      return network.call(host, faultOf('query'), () => rows() as T[], away)
     },
     async command(sql) {
       throw new Error(`the simulated store does not know: ${sql}`)

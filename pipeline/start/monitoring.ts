@@ -3,7 +3,7 @@ import { systemClock } from '../adapters/system-clock.ts'
 import { defaultPort, type ServeSettings } from '../config/groups.ts'
 import { probe, type Probe } from '../health/probe.ts'
 import { readiness, type Part, type PartState, type Readiness } from '../health/readiness.ts'
-import { CannotListen, json, openHttp, type HttpServer } from '../http/server.ts'
+import { CannotListen, json, openHttp, type HttpServer, type Routes } from '../http/server.ts'
 import type { Logger } from '../log/logger.ts'
 import { detectMetrics } from '../metrics/detect-metrics.ts'
 import { processMetrics, type ProcessMetrics } from '../metrics/process-metrics.ts'
@@ -20,12 +20,16 @@ export type MonitoringOptions = {
   logger: Pick<Logger, 'info' | 'warn'>
   /** Go on without HTTP where the address cannot be listened on, even where a port was asked for. */
   mayGoWithout?: boolean
+  /** Listen on any free port where none was asked for and the usual one is taken: people are told where. */
+  elsewhere?: boolean
   clock?: Clock
 }
 
 export type Monitoring = {
   /** Undefined: nothing listens. */
   url(): string | undefined
+  /** Answers to these too from now on. */
+  answer(routes: Routes): void
   /** The store is asked whether it answers from now on. */
   watchStore(store: Store): void
   /** A process role of the topic is about to start; it must use what comes back. */
@@ -65,14 +69,15 @@ export async function openMonitoring(options: MonitoringOptions): Promise<Monito
   }
 
   const { registry, answer } = metrics(async () => (await look()).ready)
-  const http = await listen(options, {
+  const routes: Record<string, Routes[string]> = {
     '/healthz': () => json(200, { alive: true }),
     '/readyz': async () => {
       const { ready, body } = await look()
       return json(ready ? 200 : 503, body)
     },
     '/metrics': answer,
-  })
+  }
+  const http = await listen(options, routes)
   if (http !== undefined) logger.info({ url: http.url }, 'listening: /healthz, /readyz, /metrics')
 
   function watchStore(store: Store): void {
@@ -84,6 +89,7 @@ export async function openMonitoring(options: MonitoringOptions): Promise<Monito
 
   return {
     url: () => http?.url,
+    answer: (more) => void Object.assign(routes, more),
     watchStore,
     beginProcess({ log, store, topic }) {
       let description: TopicDescription | undefined
@@ -137,15 +143,16 @@ export async function openMonitoring(options: MonitoringOptions): Promise<Monito
 }
 
 /** Without a port asked for, a taken one stops nothing: several processes on one machine are usual, and events matter more. */
-async function listen(
-  { serve, logger, mayGoWithout = false }: MonitoringOptions,
-  routes: Parameters<typeof openHttp>[0]['routes'],
-): Promise<HttpServer | undefined> {
+async function listen(options: MonitoringOptions, routes: Routes): Promise<HttpServer | undefined> {
+  const { serve, logger, mayGoWithout = false, elsewhere = false } = options
+  const warn = (error: unknown) => logger.warn({ err: error }, 'an HTTP request failed')
+  const open = (port: number) => openHttp({ host: serve.host, port, routes, warn })
   try {
-    const warn = (error: unknown) => logger.warn({ err: error }, 'an HTTP request failed')
-    return await openHttp({ host: serve.host, port: serve.port ?? defaultPort, routes, warn })
+    return await open(serve.port ?? defaultPort)
   } catch (error) {
-    if (!(error instanceof CannotListen) || (serve.port !== undefined && !mayGoWithout)) throw error
+    if (!(error instanceof CannotListen)) throw error
+    if (elsewhere && serve.port === undefined) return await open(0)
+    if (serve.port !== undefined && !mayGoWithout) throw error
     logger.warn({ reason: error.message }, 'going on without /healthz, /readyz and /metrics')
     return undefined
   }

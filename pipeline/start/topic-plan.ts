@@ -2,6 +2,7 @@
 import { customerSignal } from '../../schemas/customer-signal.ts'
 import type { Table } from '../../schemas/table.ts'
 import { blockTables, signalBlockTables, signalTables, tables } from '../../schemas/tables/catalogue.ts'
+import { signalViews } from '../../operators/board-views.ts'
 import { views, type View } from '../../operators/views.ts'
 import { flushResolver, type FlushResolver } from '../adapters/avro-resolver.ts'
 import { changelogOf, isSignalsTopic, rejectedTopicOf } from '../config/names.ts'
@@ -33,7 +34,7 @@ export function topicPlan(topic: string, group: string): TopicPlan {
     work: signalWork,
     resolve: knownSignals(),
     tables: signalTables,
-    views: [],
+    views: signalViews,
     blockTables: signalBlockTables,
   }
 }

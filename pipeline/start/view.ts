@@ -20,7 +20,7 @@ function state({ waiting, restoring }: Snapshot, separator: string): string {
   return waiting ? `${separator}WAITING FOR THE STORE` : ''
 }
 
-export type ViewFacts = { title: string; data: string; wallS: number }
+export type ViewFacts = { title: string; data: string; wallS: number; url?: string | undefined }
 
 /** Lines of the screen besides those of changes and alerts. */
 const fixedLines = 17
@@ -37,7 +37,7 @@ export function screen(snapshot: Snapshot, facts: ViewFacts, width: number, heig
   const most = Math.max(1, ...Object.values(usersByTier))
   const lines = [
     `Reelpulse · ${facts.title} · ${facts.wallS.toFixed(0)} s · state in ${facts.data} · Ctrl-C stops`,
-    '',
+    facts.url === undefined ? '' : `The board: ${facts.url}/`,
     `events     ${number(snapshot.events).padStart(12)}   ${number(snapshot.eventsPerSecond)}/s   lag ${number(snapshot.lag)} flushes`,
     `set aside  ${number(snapshot.duplicates).padStart(12)}   duplicates, ${number(snapshot.rejected)} rejected`,
     `log time   ${instant(snapshot.clock)} UTC${state(snapshot, '   ')}`,

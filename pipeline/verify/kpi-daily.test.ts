@@ -83,7 +83,8 @@ test('retention is known once the day is over, by the clock', async () => {
     { clock_at: morning + day, behavior: 'play' },
   ])
   const today = shanghai.dayOf(morning)
-  const cohort = { day: today, registrants: 2, retained_d7: null, retained_d30: null, converted_30d: null, spend_minor: 0 }
+  const notYet = Object.fromEntries([2, 3, 4, 5, 6, 7, 14, 21, 30].map((after) => [`retained_d${after}`, null]))
+  const cohort = { day: today, registrants: 2, ...notYet, converted_30d: null, spend_minor: 0 }
   expect((await asked(events, 'Asia/Shanghai'))['cohorts']).toEqual([{ ...cohort, retained_d1: null }])
   const later = madeEvents([{ clock_at: morning + 2 * day, behavior: 'play', user_id: 'eve' }]).map((event) => ({ ...event, offset: 9 }))
   expect((await asked([...events, ...later], 'Asia/Shanghai'))['cohorts']).toEqual([{ ...cohort, retained_d1: 1 }])

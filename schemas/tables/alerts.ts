@@ -29,7 +29,9 @@ export const alertsTable = table({
     denominator: float64(),
     reason: string('The rule and the figures that decided.'),
     kind: enumeration('AlertKind', alertKinds),
-    about_id: uuid('review_overdue: the alert whose review it is; else the alert itself.'),
+    about_id: uuid(
+      'review_overdue: the alert whose review it is. Of one held back, once it is: the alert that explains it. Else the alert itself.',
+    ),
   }),
   engine: { kind: 'append' },
   orderBy: ['kpi', 'dimension', 'value', 'decided_at', 'sequence'],

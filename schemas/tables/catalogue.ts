@@ -7,6 +7,7 @@ import { alertsTable } from './alerts.ts'
 import { customerSignalsTable } from './customer-signals.ts'
 import { eventsTable } from './events.ts'
 import { kpiCellsTable } from './kpi-cells.ts'
+import { kpiDailyTable } from './kpi-daily.ts'
 import { kpiDeltasTable } from './kpi-deltas.ts'
 import { ltvCohortsTable } from './ltv-cohorts.ts'
 import { ltvModelsTable } from './ltv-models.ts'
@@ -20,6 +21,7 @@ export const blockTables = [eventsTable, rejectedEventsTable, userFeaturesTable,
 export const tables: readonly Table[] = [
   ...blockTables,
   kpiCellsTable,
+  kpiDailyTable,
   alertsTable,
   alertCausesTable,
   alertDeliveriesTable,

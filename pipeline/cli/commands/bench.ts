@@ -111,7 +111,7 @@ With --topic it reads that topic once, appends nothing to it, and writes the che
           `${measured.on.toFixed(2)} CPU-s per million events with checkpoints, ${measured.off.toFixed(2)} without, at ${measured.eventsPerSecond} events/s`,
         )
         print(
-          `${measured.checkpoints} checkpoints, one every 10 s of log time, ${measured.usersPerEvent.toFixed(3)} users written for each event: ${(measured.share * 100).toFixed(1)} % of CPU (our process; null store)`,
+          `${measured.checkpoints} checkpoints, one every 10 s of log time, ${measured.usersPerEvent.toFixed(3)} users written for each event: ${(measured.share * 100).toFixed(1)} % of CPU, the median of ${measured.shares.map((share) => (share * 100).toFixed(1)).join(', ')} (our process; null store)`,
         )
         result(measured)
       }

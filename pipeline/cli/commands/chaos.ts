@@ -1,6 +1,6 @@
 // `reelpulse chaos`: kills, pauses and stops the parts of a running pipeline, then compares with what was produced.
 import { z } from 'zod'
-import { defineCommand, exitFailed, exitFinding, exitGood } from '../command.ts'
+import { defineCommand, exitFailed, exitFinding, exitGood, UsageError } from '../command.ts'
 
 export const command = defineCommand({
   name: 'chaos',
@@ -11,16 +11,21 @@ kill -9 of a process, of both, of the engine or the broker, a pause that costs a
 is processed and compared: events that the log acknowledged and the tables lack are lost, rows and messages that are there twice are
 doubled, and what verify --all finds, wrong rejections and KPI sums differ.
 
+With --detect it kills \`reelpulse detect\` instead, while incidents come and go in simulated traffic and a webhook refuses or loses some
+answers; then what it stored and told is compared with what a detector says that nobody kills: no transition lost, none twice, none other.
+
 The seed decides what is done and how long it waits, not the machine's own timing: a seed that failed need not fail again. A failed run keeps
 its directory. The last line is "N rounds, L lost, D doubled, V differ". Exits 1 where any is not 0 or a program told an error.`,
   examples: [
     ['chaos --rounds 20', 'Kafka, two processes.'],
     ['chaos --rounds 20 --embedded', 'The embedded log and engine.'],
+    ['chaos --rounds 20 --detect', 'Alerts: the detect role is killed.'],
     ['chaos --rounds 5 --seed 42 --json', 'The same deeds again; ends with the figures as JSON.'],
   ],
   flags: z.object({
     rounds: z.int('a whole number').min(0, 'at least 0').max(100_000, 'at most 100000').default(20).describe('How many deeds.'),
     embedded: z.boolean().default(false).describe('The embedded log and engine in place of Kafka and two processes.'),
+    detect: z.boolean().default(false).describe('Kill the detect role, and look at alerts.'),
     seed: z
       .int('a whole number')
       .min(0, 'at least 0')
@@ -38,6 +43,18 @@ its directory. The last line is "N rounds, L lost, D doubled, V differ". Exits 1
     const mode = flags.embedded ? 'embedded' : 'kafka'
     const seed = flags.seed ?? Math.floor(Math.random() * 2 ** 32)
     note(`seed ${seed}`)
+    if (flags.detect) {
+      if (flags.embedded) throw new UsageError('--detect runs on the embedded engine as it is: leave --embedded out')
+      const { isGood, planDetectRounds, runDetectChaos } = await import('../../chaos/detect/run.ts')
+      const figures = await runDetectChaos({ plan: planDetectRounds(seed, flags.rounds), seed, note, signal })
+      const { rounds, lost, doubled, differ, fired, transitions, repeats, complaints, kept } = figures
+      print(`${fired} alerts fired, ${transitions} transitions, ${repeats} of them told again; ${figures.seconds} s; seed ${seed}`)
+      for (const line of complaints) print(line)
+      if (kept !== undefined) print(`kept in ${kept}: messages of the role (detect.log), and the tables`)
+      print(`${rounds} rounds, ${lost} lost, ${doubled} doubled, ${differ} differ`)
+      result(figures)
+      return isGood(figures) ? exitGood : exitFinding
+    }
     try {
       const figures = await runChaos({
         mode,

@@ -72,6 +72,7 @@ one channel, on topic incident.`,
       { openMonitoring },
       { startSignals },
       { signalsTopicOf },
+      { startServing },
     ] = await Promise.all([
       import('../../adapters/open.ts'),
       import('../../log/logger.ts'),
@@ -86,6 +87,7 @@ one channel, on topic incident.`,
       import('../../start/monitoring.ts'),
       import('../../start/signals.ts'),
       import('../../config/names.ts'),
+      import('../../start/serving.ts'),
     ])
     const asked = settings.topic.topic
     behaviorOnly(asked, 'start')
@@ -99,7 +101,7 @@ one channel, on topic incident.`,
     // The view says what matters; the log's lines would tear it.
     const messages = logger('start', process.stdout.isTTY && settings.logger.level === 'info' ? { level: 'warn' } : settings.logger)
 
-    const monitoring = await openMonitoring({ serve: settings.serve, logger: messages, mayGoWithout: true })
+    const monitoring = await openMonitoring({ serve: settings.serve, logger: messages, mayGoWithout: true, elsewhere: true })
     signal.addEventListener('abort', monitoring.stopping, { once: true })
     const log = await openLog(settings, { logger: messages }).catch(async (error: unknown) => {
       await monitoring.close()
@@ -124,9 +126,12 @@ one channel, on topic incident.`,
         const startedAt = Date.now()
         const board = progressBoard(Date.now)
         print(`Reelpulse: ${traffic.title}; topic ${topic}, state in ${settings.data.dir}`)
+        const url = monitoring.url()
+        if (url !== undefined) print(`The board: ${url}/`)
+        const boardUrl = settings.detect.boardUrl ?? (url === undefined ? undefined : `${url}/?board=reelpulse-cells`)
         const view = terminal({
           out: process.stdout,
-          facts: () => ({ title: traffic.title, data: settings.data.dir, wallS: (Date.now() - startedAt) / 1000 }),
+          facts: () => ({ title: traffic.title, url, data: settings.data.dir, wallS: (Date.now() - startedAt) / 1000 }),
           barTo: flags.events,
           snapshot: board.snapshot,
         })
@@ -138,7 +143,7 @@ one channel, on topic incident.`,
           operators: operatorSettingsOf(settings.process),
           blockSpanS: settings.process.blockSpanS,
           checkpointS: settings.process.checkpointS,
-          detect: settings.detect,
+          detect: boardUrl === undefined ? settings.detect : { ...settings.detect, boardUrl },
           logger: messages,
           monitoring,
           board,
@@ -149,6 +154,7 @@ one channel, on topic incident.`,
           view.close()
           return exitGood
         }
+        const serving = startServing({ monitoring, store, topic, host: settings.serve.host, log: messages.child({ role: 'serve' }) })
         const signals =
           signalsStore === undefined
             ? undefined
@@ -174,6 +180,7 @@ one channel, on topic incident.`,
           await untilProcessed(() => endsOf(log, signalsTopic), signals.board, signals.role, signal)
         if (signal.aborted) view.say('stopping: what is in flight lands first (Ctrl-C again: at once, and the next start does it over)')
         await Promise.all([roles.stop(), signals?.role.stop()])
+        serving.close()
         view.close()
         view.show(board.snapshot())
         const summary = await summarize(store, board.snapshot(), {

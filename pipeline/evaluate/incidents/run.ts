@@ -1,6 +1,8 @@
 // Days of a simulated service through the product's own detection and attribution, and what came of them.
-import { detector, type CellSamples, type Transition } from '../../../operators/detect/detector.ts'
+import { detector, type CellSamples } from '../../../operators/detect/detector.ts'
+import type { Transition } from '../../../operators/detect/track.ts'
 import { cadenceOf } from '../../../operators/detect/cadence.ts'
+import { beforeMs, type Part, type Parts, type PartsQuestion } from '../../../operators/detect/explained.ts'
 import type { Metric, Sample } from '../../../operators/detect/metric.ts'
 import { zone } from '../../../operators/time/zone.ts'
 import { attribute } from '../../../operators/attribution/attribute.ts'
@@ -27,7 +29,8 @@ export type Explained = { readonly verdict: string; readonly causes: readonly Re
 /** A Monday. */
 const beginMs = Date.UTC(2026, 0, 5)
 export const laterMinutes = laterMsOf('minute') / minuteMs
-const ringMinutes = 96
+/** As far as an incident of three hours, and the hour before it. */
+const ringMinutes = 300
 
 export type RunOptions = WorldOptions & {
   readonly plan: Plan
@@ -56,6 +59,7 @@ export function run({ plan, metrics, latenessMs, historyDays, note, ...options }
       beginMs + at * minuteMs,
       cellsOf(made, minute, metrics),
       at >= historyDays * 1_440 ? 'decide' : 'compare',
+      judge.asks().flatMap((question) => partsOf(question, at, ring, made) ?? []),
     )
     for (const transition of transitions)
       if (transition.state === 'firing' && transition.firedAt === transition.decidedAt)
@@ -93,6 +97,36 @@ function cellsOf(made: World, minute: Record<LeafMeasure, Float64Array>, metrics
       made.values[d]!.map((value, v): CellSamples => ({ dimension, value, samples: samples((measure) => byDimension[d]![measure][v]!) })),
     ),
   ]
+}
+
+/** As the role reads them from events (pipeline/roles/detect/read-parts.ts). */
+function partsOf(question: PartsQuestion, at: number, ring: readonly Record<LeafMeasure, Float64Array>[], made: World): Parts | undefined {
+  const kpi = drawnKpiNames.find((name) => name === question.kpi)
+  if (kpi === undefined) return undefined
+  const begun = (question.begunAt - beginMs) / minuteMs
+  const cells = question.cells.map(({ dimension, value }) => {
+    const d = dimensionNames.findIndex((name) => name === dimension)
+    return { codes: made.codes[d]!, code: made.values[d]!.indexOf(value) }
+  })
+  const placesOf = Array.from({ length: made.leaves }, (_, leaf) =>
+    cells.flatMap(({ codes, code }, place) => (codes[leaf] === code ? [place] : [])),
+  )
+  const between = (from: number, to: number): Part[] => {
+    const parts = new Map<string, { in: number[]; numerator: number; denominator: number }>()
+    for (const [leaf, places] of placesOf.entries()) {
+      if (places.length === 0) continue
+      const key = places.join()
+      const part = parts.get(key) ?? { in: places, numerator: 0, denominator: 0 }
+      parts.set(key, part)
+      for (let i = Math.max(from, at - ringMinutes + 1); i < to; i++) {
+        part.numerator += ring[i % ringMinutes]![kpi][leaf]!
+        part.denominator += ring[i % ringMinutes]![drawnKpis[kpi].of][leaf]!
+      }
+    }
+    return [...parts.values()]
+  }
+  const before = beforeMs.minute / minuteMs
+  return { kpi, cells: question.cells, now: between(at, at + 1), before: between(Math.max(0, begun - before), begun) }
 }
 
 function explain(transition: Transition, revision: Revision, ring: readonly Record<LeafMeasure, Float64Array>[], made: World): Explained {

@@ -1,6 +1,6 @@
 // Transitions of alerts as rows of `alerts`, and back.
-import type { ToldCauses } from '../../../operators/alerts/tell.ts'
-import type { Transition } from '../../../operators/detect/detector.ts'
+import { cellText, type ToldCauses } from '../../../operators/alerts/tell.ts'
+import type { Transition } from '../../../operators/detect/track.ts'
 import { encodeRows } from '../../../schemas/row-binary.ts'
 import type { Grain } from '../../../schemas/tables/kpi-deltas.ts'
 import { alertsTable } from '../../../schemas/tables/alerts.ts'
@@ -11,8 +11,10 @@ import { uuidBytes, uuidOfName, uuidText } from '../../uuid.ts'
 
 const alerts = uuidBytes('0d3c5f64-6f0b-5e4f-9a51-6f0e8f5c2a77')
 
+type Named = Pick<Transition, 'kpi' | 'grain' | 'dimension' | 'value' | 'begunAt'>
+
 /** Follows from what the alert is about and the bucket it began in: whoever decides it gives it this id. */
-export const alertIdOf = (topic: string, { kpi, grain, dimension, value, begunAt }: Transition): string =>
+export const alertIdOf = (topic: string, { kpi, grain, dimension, value, begunAt }: Named): string =>
   uuidText(uuidOfName(alerts, JSON.stringify([topic, kpi, grain, dimension, value, begunAt])))
 
 /** One transition is one insert under a token of its own: decided twice, by two detectors or after a crash, it is there once. */
@@ -24,14 +26,19 @@ export const alertInsert = (notification: Notification): InsertBlock => ({
 })
 
 export function notificationOf(topic: string, transition: Transition, told?: ToldCauses): Notification {
-  const { begunAt: _, ...rest } = transition
+  const { begunAt: _, held, ...rest } = transition
   const alertId = alertIdOf(topic, transition)
-  return { ...rest, topic, alertId, aboutId: alertId, kind: 'kpi', ...causesIn(told) }
+  const aboutId = held?.by === undefined ? alertId : alertIdOf(topic, { ...transition, ...held.by })
+  return { ...rest, topic, alertId, aboutId, kind: 'kpi', ...causesIn(told) }
 }
 
 /** Nothing where they were not looked for. */
 export const causesIn = (told: ToldCauses | undefined): Pick<Notification, 'causes' | 'attribution'> =>
   told === undefined ? {} : { causes: told.causes, attribution: { verdict: told.verdict, change: told.change } }
+
+/** Nothing where it holds back none. */
+export const holdsIn = (held: readonly string[] | undefined): Pick<Notification, 'holdsBack'> =>
+  held === undefined ? {} : { holdsBack: held }
 
 /** Start of the bucket of the latest transition of one of these KPIs; undefined before the first. */
 export async function latestTransitionAt(store: Store, grain: Grain, kpis: readonly string[]): Promise<number | undefined> {
@@ -46,7 +53,7 @@ export async function latestTransitionAt(store: Store, grain: Grain, kpis: reado
 /** Every transition of the grain's alerts on these KPIs that are not resolved, or had one in a bucket from `sinceMs` on; by alert, in order. */
 export async function readTransitions(store: Store, grain: Grain, kpis: readonly string[], sinceMs: number): Promise<Transition[]> {
   const rows = await store.query<StoredAlert>(
-    `SELECT state, kpi, grain, dimension, value, sequence, actual, baseline, denominator, reason,
+    `SELECT state, kpi, grain, dimension, value, sequence, actual, baseline, denominator, reason, state = 'resolved' AND about_id NOT IN (alert_id, toUUID('00000000-0000-0000-0000-000000000000')) AS isHeld,
        toUnixTimestamp64Milli(bucket_at) AS bucketAt, toUnixTimestamp64Milli(decided_at) AS decidedAt,
        toUnixTimestamp64Milli(fired_at) AS firedAt, toUnixTimestamp64Milli(due_at) AS dueAt,
        toUnixTimestamp64Milli(min(bucket_at) OVER (PARTITION BY alert_id)) AS begunAt
@@ -60,11 +67,26 @@ export async function readTransitions(store: Store, grain: Grain, kpis: readonly
     { since: sinceMs, kpis },
   )
   // A KPI that the catalogue no longer has is nobody's to go on with.
-  return rows.map((row) => ({
+  return rows.map(({ isHeld, ...row }) => ({
     ...row,
+    ...(isHeld === 1 ? { held: { by: undefined } } : {}),
     firedAt: row.firedAt === 0 ? undefined : row.firedAt,
     dueAt: row.dueAt === 0 ? undefined : row.dueAt,
   }))
 }
 
-type StoredAlert = Omit<Transition, 'firedAt' | 'dueAt'> & { firedAt: number; dueAt: number }
+/** By alert: the cells whose alerts it holds back. Of one that holds back none there is nothing. */
+export async function readHeld(store: Store, alertIds: readonly string[]): Promise<Map<string, string[]>> {
+  if (alertIds.length === 0) return new Map()
+  const rows = await store.query<{ id: string; dimension: string; value: string }>(
+    `SELECT DISTINCT toString(about_id) AS id, toString(dimension) AS dimension, value FROM alerts
+     WHERE kind = 'kpi' AND state = 'resolved' AND about_id IN {ids:Array(UUID)} AND about_id != alert_id
+     ORDER BY id, dimension, value`,
+    { ids: alertIds },
+  )
+  const held = new Map<string, string[]>()
+  for (const { id, ...cell } of rows) held.set(id, [...(held.get(id) ?? []), cellText(cell)])
+  return held
+}
+
+type StoredAlert = Omit<Transition, 'firedAt' | 'dueAt'> & { firedAt: number; dueAt: number; isHeld: number }

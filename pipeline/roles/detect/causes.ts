@@ -2,7 +2,7 @@
 // to see, and when it is over. No alert is lost, or held for long, because its causes are not to be had.
 import { laterMsOf, revisions, windowsOf, type Revision } from '../../../operators/attribution/windows.ts'
 import type { ToldCauses } from '../../../operators/alerts/tell.ts'
-import type { Transition } from '../../../operators/detect/detector.ts'
+import type { Transition } from '../../../operators/detect/track.ts'
 import { kpiOfEvents, type KpiOfEvents } from '../../../operators/kpi/event-sql.ts'
 import type { Logger } from '../../log/logger.ts'
 import type { Store } from '../../ports/store.ts'
@@ -65,6 +65,8 @@ export function causes({ store, settings, log, patienceMs = usualPatienceMs, now
   const tries = new Map<string, number>()
   let budget = { leftMs: budgetMs, sinceMs: -Infinity }
   let lookedAt = -Infinity
+  /** Log time before which nothing is due, unless an alert fires or ends: that this process decides too, whoever stores it. */
+  let dueAt = -Infinity
   let restsUntilMs = -Infinity
   let isLooking = false
   let isClosed = false
@@ -123,10 +125,15 @@ export function causes({ store, settings, log, patienceMs = usualPatienceMs, now
 
   /** False where something is left for the next time. */
   async function lookAt(knownMs: number): Promise<boolean> {
+    let next = Infinity
+    dueAt = Infinity
     for (const about of await readFired(store, knownMs - furthestBackMs)) {
       const kpi = kpiOfEvents(about.kpi)
       const revision = dueRevision(about, knownMs)
-      if (kpi === undefined || revision === undefined) continue
+      if (kpi === undefined) continue
+      const laterAt = about.firedAt + laterMsOf(about.grain)
+      if (about.resolvedAt === 0 && laterAt > knownMs) next = Math.min(next, laterAt)
+      if (revision === undefined) continue
       const key = `${about.alertId}/${revision}`
       const before = tries.get(key) ?? 0
       if (before >= mostTries) continue
@@ -137,6 +144,7 @@ export function causes({ store, settings, log, patienceMs = usualPatienceMs, now
       if (!made) return false
       tries.delete(key)
     }
+    dueAt = Math.min(dueAt, next)
     return true
   }
 
@@ -145,6 +153,7 @@ export function causes({ store, settings, log, patienceMs = usualPatienceMs, now
       const { firedAt, state, decidedAt } = transition
       const kpi = kpiOfEvents(transition.kpi)
       if (firedAt === undefined || kpi === undefined) return undefined
+      dueAt = -Infinity
       const about = { ...transition, alertId: alertIdOf(topic, transition) }
       const revision = state === 'resolved' ? 'resolved' : state === 'firing' && firedAt === decidedAt ? 'firing' : undefined
       const begunAt = now()
@@ -159,13 +168,15 @@ export function causes({ store, settings, log, patienceMs = usualPatienceMs, now
     },
 
     look(closedMs) {
-      if (closedMs <= lookedAt || isLooking || isClosed || now() < restsUntilMs) return
+      if (closedMs <= lookedAt || closedMs + latenessMs < dueAt || isLooking || isClosed || now() < restsUntilMs) return
       isLooking = true
       lookAt(closedMs + latenessMs)
         .then((all) => {
           if (all) lookedAt = closedMs
+          else dueAt = -Infinity
         })
         .catch((error: unknown) => {
+          dueAt = -Infinity
           if (!isClosed) log.warn({ err: error }, 'which alerts still want their causes could not be read; trying again')
         })
         .finally(() => (isLooking = false))

@@ -30,16 +30,13 @@ export async function earliestBucketAt(
   sinceMs: number,
   tables = ['kpi_cells', 'kpi_deltas'],
 ): Promise<number | undefined> {
-  const found = []
-  for (const table of tables) {
-    const [row] = await store.query<{ buckets: number; at: number }>(
-      `SELECT count() AS buckets, toUnixTimestamp64Milli(min(bucket_at)) AS at FROM ${table}
-       WHERE dimension != 'clock' AND grain = '${grain}' AND bucket_at >= fromUnixTimestamp64Milli({since:Int64}, 'UTC')`,
-      { since: sinceMs },
-    )
-    if (row !== undefined && row.buckets > 0) found.push(row.at)
-  }
-  return found.length === 0 ? undefined : Math.min(...found)
+  const inTable = (table: string) => `SELECT min(bucket_at) AS earliest_at, count() AS buckets FROM ${table}
+     WHERE dimension != 'clock' AND grain = '${grain}' AND bucket_at >= fromUnixTimestamp64Milli({since:Int64}, 'UTC')`
+  const [row] = await store.query<{ at: number; found: number }>(
+    `SELECT toUnixTimestamp64Milli(minIf(earliest_at, buckets > 0)) AS at, sum(buckets) AS found FROM (${tables.map(inTable).join(' UNION ALL ')})`,
+    { since: sinceMs },
+  )
+  return row === undefined || row.found === 0 ? undefined : row.at
 }
 
 export type BucketsWanted = {

@@ -1,5 +1,5 @@
 // For tests: transitions of alerts, as the detector would have stored them.
-import type { Transition } from '../../../operators/detect/detector.ts'
+import type { Transition } from '../../../operators/detect/track.ts'
 import type { AlertState } from '../../../schemas/tables/alerts.ts'
 import type { Store } from '../../ports/store.ts'
 import { alertInsert, notificationOf } from './alert-rows.ts'

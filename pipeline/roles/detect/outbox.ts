@@ -6,7 +6,7 @@ import type { Notification } from '../../ports/notifier.ts'
 import type { ToldCauses } from '../../../operators/alerts/tell.ts'
 import type { Store } from '../../ports/store.ts'
 import { uuidBytes } from '../../uuid.ts'
-import { causesIn } from './alert-rows.ts'
+import { causesIn, holdsIn, readHeld } from './alert-rows.ts'
 import { readCauses } from './cause-rows.ts'
 
 /** A receiver that is new is told of what is open, and of the last hour. */
@@ -68,7 +68,7 @@ export function outbox(store: Store, topic: string, receiver: string): Outbox {
          LIMIT 1 BY alerts.alert_id, sequence`,
         { receiver, since: sinceMs, again, kept: parkedKeptMs },
       )
-      return withCauses(store, topic, rows)
+      return withFound(store, topic, rows)
     },
 
     record: (delivered) => insert(store, receiver, `${delivered.alertId}/${delivered.sequence}/${delivered.outcome}`, delivered),
@@ -82,16 +82,23 @@ export function outbox(store: Store, topic: string, receiver: string): Outbox {
          LIMIT 1 BY alert_id`,
         { since: resolvedSinceMs, named },
       )
-      return withCauses(store, topic, rows)
+      return withFound(store, topic, rows)
     },
   }
 }
 
-/** With the latest that was found of each alert that fired. What is owed does not wait for it. */
-async function withCauses(store: Store, topic: string, rows: readonly NotificationRow[]): Promise<Notification[]> {
+/** With the latest that was found of each alert that fired, and what it holds back. What is owed does not wait for it. */
+async function withFound(store: Store, topic: string, rows: readonly NotificationRow[]): Promise<Notification[]> {
   const ids = rows.filter(({ kind, firedAt }) => kind === 'kpi' && firedAt !== 0).map(({ alertId }) => alertId)
-  const found = await readCauses(store, [...new Set(ids)]).catch(() => new Map<string, ToldCauses>())
-  return rows.map((row) => notificationOfRow(topic, row, row.firedAt === 0 ? undefined : found.get(row.alertId)))
+  const fired = [...new Set(ids)]
+  const [found, held] = await Promise.all([
+    readCauses(store, fired).catch(() => new Map<string, ToldCauses>()),
+    readHeld(store, fired).catch(() => new Map<string, string[]>()),
+  ])
+  return rows.map((row) => ({
+    ...notificationOfRow(topic, row, row.firedAt === 0 ? undefined : found.get(row.alertId)),
+    ...holdsIn(held.get(row.alertId)),
+  }))
 }
 
 /** `what` makes the token: the same delivery recorded by two processes is there once. */
@@ -119,7 +126,7 @@ export type NotificationRow = Omit<Notification, 'topic' | 'firedAt' | 'dueAt' |
 
 /** Of table `alerts`, which has that name in the query. */
 export const notificationColumns = `toString(alerts.alert_id) AS alertId, alerts.sequence AS sequence, toString(alerts.kind) AS kind,
-  toString(if(alerts.kind = 'kpi', alerts.alert_id, alerts.about_id)) AS aboutId, toString(alerts.state) AS state, alerts.kpi AS kpi,
+  toString(if(alerts.about_id = toUUID('00000000-0000-0000-0000-000000000000'), alerts.alert_id, alerts.about_id)) AS aboutId, toString(alerts.state) AS state, alerts.kpi AS kpi,
   toString(alerts.grain) AS grain, toString(alerts.dimension) AS dimension, alerts.value AS value,
   toUnixTimestamp64Milli(alerts.bucket_at) AS bucketAt, toUnixTimestamp64Milli(alerts.decided_at) AS decidedAt,
   toUnixTimestamp64Milli(alerts.fired_at) AS firedAt, toUnixTimestamp64Milli(alerts.due_at) AS dueAt,

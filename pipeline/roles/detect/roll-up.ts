@@ -6,19 +6,28 @@ import { kpiMeasures, type Grain } from '../../../schemas/tables/kpi-deltas.ts'
 import type { Store } from '../../ports/store.ts'
 import { blocksSince } from './clocks.ts'
 import { closedUntil, closesSql, earliestBucketAt, type Closing } from './closed-buckets.ts'
+import { oneBlock } from './one-block.ts'
 
 /** Buckets before `untilMs` are rolled up, of blocks whose partition had, before them, a clock earlier than `knownMs`. */
 export type RolledUp = { readonly untilMs: number; readonly knownMs: number }
 
 export type RollUp = {
-  /** One insert's worth, up to log time `clockMs`, which every partition has reached. Returns whether there is more. */
-  advance(clockMs: number): Promise<boolean>
+  /**
+   * One insert's worth, up to log time `clockMs`, which every partition has reached. Returns whether there is more. `there`: how far the grain
+   * is rolled up, where that has been read already.
+   */
+  advance(clockMs: number, there?: RolledUps): Promise<boolean>
+  /** Whether `advance` has anything to look at. */
+  isDue(clockMs: number): boolean
 }
+
+/** By grain; one that is not among them has never been rolled up. */
+export type RolledUps = ReadonlyMap<Grain, RolledUp>
 
 const hourMs = 3_600_000
 const dayMs = 24 * hourMs
-/** Log time between two inserts. Late events are in the views after as long, and as long again at most. */
-const everyMs: Record<Grain, number> = { minute: 60_000, hour: 600_000, day: 600_000 }
+/** Log time between two inserts: each costs the engine as much as ten small queries. What is not rolled up yet the views take from deltas. */
+const everyMs: Record<Grain, number> = { minute: 300_000, hour: 600_000, day: 600_000 }
 /** Log time that one insert takes on, where there is much to make up for: some hundred thousand rows. */
 const chunkMs: Record<Grain, number> = { minute: dayMs, hour: 40 * dayMs, day: 800 * dayMs }
 
@@ -30,9 +39,19 @@ export async function readRolledUp(store: Store, grain: Grain): Promise<RolledUp
   return row
 }
 
+/** Of all grains at once. */
+export async function readRolledUps(store: Store): Promise<RolledUps> {
+  const rows = await store.query<RolledUp & { grain: Grain }>(
+    `SELECT toString(grain) AS grain, toUnixTimestamp64Milli(bucket_at) AS untilMs, toUnixTimestamp64Milli(known_at) AS knownMs FROM kpi_cells
+     WHERE dimension = 'clock' AND value = '' ORDER BY bucket_at DESC, known_at DESC LIMIT 1 BY kpi_cells.grain`,
+  )
+  return new Map(rows.map(({ grain, ...rolled }) => [grain, rolled]))
+}
+
 export function rollUp(store: Store, closing: Closing): RollUp {
   const { grain, cadence, latenessMs } = closing
   let knownMs = -Infinity
+  const limitOf = (clockMs: number) => Math.floor(clockMs / everyMs[grain]) * everyMs[grain]
 
   async function begin(): Promise<RolledUp | undefined> {
     const earliestAt = await earliestBucketAt(store, grain, 0, ['kpi_deltas'])
@@ -40,12 +59,17 @@ export function rollUp(store: Store, closing: Closing): RollUp {
   }
 
   return {
-    async advance(clockMs) {
-      const limitMs = Math.floor(clockMs / everyMs[grain]) * everyMs[grain]
+    isDue: (clockMs) => limitOf(clockMs) > knownMs,
+    async advance(clockMs, there) {
+      const limitMs = limitOf(clockMs)
       if (limitMs <= knownMs) return false
       // Another detector may have come further.
-      const before = (await readRolledUp(store, grain)) ?? (await begin())
-      if (before === undefined || limitMs <= before.knownMs) return false
+      const before = (there === undefined ? await readRolledUp(store, grain) : there.get(grain)) ?? (await begin())
+      if (before === undefined || limitMs <= before.knownMs) {
+        // Nor is there anything before log time has gone on.
+        knownMs = limitMs
+        return false
+      }
       const toMs = Math.min(limitMs, before.knownMs + chunkMs[grain])
       const after = { untilMs: Math.max(before.untilMs, closedUntil({ grain, cadence, latenessMs }, toMs)), knownMs: toMs }
       await store.command(insertSql(closing, before, after))
@@ -59,15 +83,6 @@ const at = (ms: number | string) => `fromUnixTimestamp64Milli(toInt64(${ms}), 'U
 const { fields } = kpiCellsTable.record
 const columns = Object.keys(fields)
 const each = (of: (measure: string) => string) => kpiMeasures.map(of).join(', ')
-
-/** One block, and so one part: it is there whole or not at all. */
-const oneBlock = {
-  max_insert_threads: 1,
-  min_insert_block_size_rows: 100_000_000,
-  min_insert_block_size_bytes: 2 ** 33,
-  optimize_on_insert: 0,
-  async_insert: 0,
-}
 
 function insertSql(closing: Closing, before: RolledUp, after: RolledUp): string {
   const { grain } = closing

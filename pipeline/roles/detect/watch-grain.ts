@@ -1,7 +1,9 @@
 // Looks at the closed buckets of one grain, in order: history first, from which it learns what is usual, then what it decides on.
 import { setImmediate as yieldToOthers } from 'node:timers/promises'
 import { cadenceOf, lookbackBuckets } from '../../../operators/detect/cadence.ts'
-import { detector, type CellSamples, type Detector, type Transition } from '../../../operators/detect/detector.ts'
+import { detector, type CellSamples, type Detector } from '../../../operators/detect/detector.ts'
+import type { Transition } from '../../../operators/detect/track.ts'
+import type { Parts, PartsQuestion } from '../../../operators/detect/explained.ts'
 import type { Metric } from '../../../operators/detect/metric.ts'
 import { metricsOf } from '../../../operators/detect/watched.ts'
 import type { Zone } from '../../../operators/time/zone.ts'
@@ -9,7 +11,8 @@ import type { Grain } from '../../../schemas/tables/kpi-deltas.ts'
 import type { Store } from '../../ports/store.ts'
 import { latestTransitionAt, readTransitions } from './alert-rows.ts'
 import { closedUntil, earliestBucketAt, readBuckets, type BucketsWanted, type Closing } from './closed-buckets.ts'
-import { readRolledUp, rollUp, type RollUp } from './roll-up.ts'
+import { readParts } from './read-parts.ts'
+import { rollUp, type RolledUps, type RollUp } from './roll-up.ts'
 
 /** Where samples come from. */
 export type Figures = {
@@ -18,6 +21,8 @@ export type Figures = {
   earliestAt(sinceMs: number): Promise<number | undefined>
   /** Of closed buckets, as known at their close; samples in the order of `metrics`. */
   read(closing: Closing, wanted: BucketsWanted): Promise<Map<number, CellSamples[]>>
+  /** What the detector asks before it decides a bucket; without it cells hold back no others. */
+  parts?(closing: Closing, bucketAt: number, questions: readonly PartsQuestion[]): Promise<Parts[]>
 }
 
 /** The KPIs that cells count. */
@@ -25,6 +30,7 @@ export const cellFigures = (store: Store, grain: Grain): Figures => ({
   metrics: metricsOf(grain),
   earliestAt: (sinceMs) => earliestBucketAt(store, grain, sinceMs),
   read: (closing, wanted) => readBuckets(store, closing, wanted),
+  parts: (closing, bucketAt, questions) => readParts(store, closing, bucketAt, questions),
 })
 
 export type WatchGrainOptions = {
@@ -42,8 +48,11 @@ export type WatchGrainOptions = {
 }
 
 export type GrainWatch = {
-  /** Looks at all buckets that are closed at log time `clockMs`, which every partition has reached. Returns how many. Throws StoreAway; the next call goes on. */
-  advance(clockMs: number): Promise<number>
+  /**
+   * Looks at all buckets that are closed at log time `clockMs`, which every partition has reached. Returns how many. Throws StoreAway; the
+   * next call goes on. `rolled`: how far grains are rolled up, or were a moment ago.
+   */
+  advance(clockMs: number, rolled: () => Promise<RolledUps>): Promise<number>
   readonly rollUp: RollUp
 }
 
@@ -70,7 +79,7 @@ export function watchGrain({ store, figures, grain, zone, latenessMs, signal, fo
     const latestAt = await latestTransitionAt(store, grain, names)
     // Another transition of the latest one's bucket may be missing: that bucket is looked at again.
     const decidesFrom = Math.max(decidesFromAt(closedMs), latestAt ?? 0)
-    const stored = await readTransitions(store, grain, names, historyFrom(decidesFrom))
+    const stored = latestAt === undefined ? [] : await readTransitions(store, grain, names, historyFrom(decidesFrom))
     found(stored, closedMs)
     const earliestAt = await figures.earliestAt(historyFrom(decidesFrom))
     return {
@@ -82,7 +91,7 @@ export function watchGrain({ store, figures, grain, zone, latenessMs, signal, fo
 
   return {
     rollUp: rollUp(store, closing),
-    async advance(clockMs) {
+    async advance(clockMs, rolled) {
       const closedMs = closedUntil(closing, clockMs)
       running ??= await begin(closedMs)
       if (running.nextAt >= closedMs) return 0
@@ -90,7 +99,7 @@ export function watchGrain({ store, figures, grain, zone, latenessMs, signal, fo
       running.nextAt = Math.max(running.nextAt, historyFrom(running.decidesFrom))
       // Of the history the last part is compared with what was before it; the rest is only remembered.
       const comparesFrom = cadence.back(running.decidesFrom, history - cadence.kept)
-      const rolledMs = (await readRolledUp(store, grain))?.untilMs ?? -Infinity
+      const rolledMs = (await rolled()).get(grain)?.untilMs ?? -Infinity
       let steps = 0
       while (running.nextAt < closedMs) {
         const ms = running.nextAt < comparesFrom ? historyChunkMs[grain] : chunkMs[grain]
@@ -100,7 +109,9 @@ export function watchGrain({ store, figures, grain, zone, latenessMs, signal, fo
           if (signal.aborted) return steps
           const at = running.nextAt
           const how = at >= running.decidesFrom ? 'decide' : at >= comparesFrom ? 'compare' : 'remember'
-          const transitions = running.detector.step(at, buckets.get(at) ?? [], how)
+          const asked = how === 'decide' && figures.parts !== undefined ? running.detector.asks() : []
+          const parts = asked.length === 0 ? [] : await figures.parts!(closing, at, asked)
+          const transitions = running.detector.step(at, buckets.get(at) ?? [], how, parts)
           running.nextAt = cadence.endOf(at)
           steps++
           await decided(transitions, how === 'decide' ? running.nextAt : undefined)

@@ -6,16 +6,17 @@ import { databaseOf, signalsTopicOf } from '../../config/names.ts'
 import type { Logger } from '../../log/logger.ts'
 import { StoreRefused } from '../../ports/store.ts'
 import { leastClock, readClocks, type Clocks } from './clocks.ts'
+import type { RolledUps } from './roll-up.ts'
 import { hasSignals, signalClocks, signalFigures } from './signal-figures.ts'
 import { watchGrain, type WatchGrainOptions } from './watch-grain.ts'
 
 export type SignalsWatch = {
   /** As a grain's, up to log time `clockMs` of behaviour. */
-  advance(clockMs: number): Promise<number>
+  advance(clockMs: number, rolled: () => Promise<RolledUps>): Promise<number>
 }
 
 /** Log time between two looks whether there is a database. */
-const lookEveryMs = 60_000
+const lookEveryMs = 5 * 60_000
 
 export function watchSignals(options: Omit<WatchGrainOptions, 'figures' | 'grain'> & { topic: string; log: Logger }): SignalsWatch {
   const { store, log } = options
@@ -38,7 +39,7 @@ export function watchSignals(options: Omit<WatchGrainOptions, 'figures' | 'grain
   }
 
   return {
-    async advance(clockMs) {
+    async advance(clockMs, rolled) {
       if (state !== 'there') {
         if (clockMs < lookedAt + lookEveryMs) return 0
         lookedAt = clockMs
@@ -49,7 +50,7 @@ export function watchSignals(options: Omit<WatchGrainOptions, 'figures' | 'grain
         await readClocks(store, clocks, signalClocks(database))
         const signalsMs = leastClock(clocks)
         if (signalsMs === undefined) return 0
-        for (const one of watches) steps += await one.advance(Math.min(clockMs, signalsMs))
+        for (const one of watches) steps += await one.advance(Math.min(clockMs, signalsMs), rolled)
       } catch (error) {
         // Dropped meanwhile: no reason for the other KPIs to be watched no more.
         if (!(error instanceof StoreRefused) || (await look())) throw error

@@ -15,10 +15,17 @@ export type AskHooks = RetryHooks & {
   onAnswered(): void
 }
 
-/** On a cluster, whichever replica answers. */
-export const presentPartsSql = (table: string) =>
-  `SELECT DISTINCT first_offset, part FROM ${table} WHERE partition = {partition:UInt16} AND first_offset >= {from:Int64} ` +
-  'AND block_at >= fromUnixTimestamp64Milli({clock:Int64}) SETTINGS select_sequential_consistency = 1'
+/** All tables in one question. On a cluster, whichever replica answers. */
+export const presentPartsSql = (tables: readonly string[]): string =>
+  tables
+    .map(
+      (table) =>
+        `SELECT DISTINCT '${table}' AS name, first_offset, part FROM ${table} WHERE partition = {partition:UInt16} AND ` +
+        'first_offset >= {from:Int64} AND block_at >= fromUnixTimestamp64Milli({clock:Int64}) SETTINGS select_sequential_consistency = 1',
+    )
+    .join('\nUNION ALL\n')
+
+export type PartRow = { name: string; first_offset: number; part: number }
 
 /**
  * Parts at or after an offset that are there, asked for as long as it takes; throws where the store refuses, or when aborted. A part is
@@ -31,15 +38,13 @@ export async function presentParts(
   signal: AbortSignal,
   hooks: AskHooks,
 ): Promise<PresentParts> {
-  const present = new Map<string, Set<string>>()
+  const present = new Map(tables.map((table) => [table, new Set<string>()]))
   const params = { partition: since.partition, from: since.fromOffset, clock: Math.max(0, since.clock) }
   const ask = async (): Promise<void> => {
-    for (const table of tables) {
-      const rows = await store.query<{ first_offset: number; part: number }>(presentPartsSql(table), params)
-      present.set(table, new Set(rows.map((row) => partKey(row.first_offset, row.part))))
-    }
+    const rows = await store.query<PartRow>(presentPartsSql(tables), params)
+    for (const row of rows) present.get(row.name)!.add(partKey(row.first_offset, row.part))
   }
-  await untilAcknowledged(ask, signal, hooks)
+  if (tables.length > 0) await untilAcknowledged(ask, signal, hooks)
   hooks.onAnswered()
   return present
 }

@@ -1,0 +1,284 @@
+// The board in the browser: what its address asks for is streamed to it, and drawn.
+import type { Language } from '../board.ts'
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
+import { connect, type Connection } from './connect.ts'
+import { Filters } from './filters.tsx'
+import { clock, duration } from './format.ts'
+import { Panel, type PanelState } from './panel.tsx'
+import { drillQuery } from './figures.ts'
+import type { BoardInfo, BoardsAnswer, Option, PanelInfo, Refusal, RefusalCode, Status, StreamEvent } from './protocol.ts'
+import { ReviewButton } from './review.tsx'
+import { placeOf, queryOf } from './state.ts'
+import { words } from './words.ts'
+
+export type Looks = { language: Language; theme: 'auto' | 'light' | 'dark' }
+
+/** Panels whose rows are alerts that can be reviewed. */
+const reviewed: ReadonlySet<string> = new Set(['open_alerts', 'alert_history', 'reviews_overdue'])
+/** A hidden page lets go of its stream after so long: nothing is asked for what nobody sees. */
+const hiddenMs = 30_000
+const quietMs = 20_000
+const behindMs = 30_000
+
+type Seen = {
+  board: BoardInfo | undefined
+  panels: Readonly<Record<string, PanelState>>
+  options: Readonly<Record<string, readonly Option[]>>
+}
+const nothingSeen: Seen = { board: undefined, panels: {}, options: {} }
+
+function seenAfter(seen: Seen, event: StreamEvent): Seen {
+  switch (event.event) {
+    case 'hello':
+      return { ...seen, board: event.board, panels: seen.board?.uid === event.board.uid ? seen.panels : {} }
+    case 'panel':
+      return { ...seen, panels: { ...seen.panels, [event.id]: { data: event.data } } }
+    case 'fault':
+      return { ...seen, panels: { ...seen.panels, [event.id]: { ...seen.panels[event.id], fault: event } } }
+    case 'options':
+      return { ...seen, options: { ...seen.options, [event.variable]: event.options } }
+    case 'status':
+      return seen
+  }
+}
+
+export function App() {
+  const [query, setQuery] = useState(location.search)
+  const [looks, setLooks] = useState(readLooks)
+  const [seen, setSeen] = useState(nothingSeen)
+  const [connection, setConnection] = useState<Connection>('connecting')
+  const [refusal, setRefusal] = useState<Refusal>()
+  const [status, setStatus] = useState<Status>()
+  const [{ boards, kpis }, setBoards] = useState<BoardsAnswer>({ boards: [], kpis: {} })
+  const [isHidden, setHidden] = useState(false)
+  const [isDark, setDark] = useState(() => matchMedia('(prefers-color-scheme: dark)').matches)
+  const main = useRef<HTMLElement>(null)
+  const place = useMemo(() => placeOf(query), [query])
+  const { language, theme } = looks
+  const w = words[language]
+
+  useEffect(() => {
+    document.documentElement.lang = language === 'zh' ? 'zh-CN' : 'en'
+    document.documentElement.dataset['theme'] = theme
+    keepLooks(looks)
+  }, [looks])
+
+  useEffect(() => {
+    const dark = matchMedia('(prefers-color-scheme: dark)')
+    const themed = () => setDark(dark.matches)
+    const moved = () => setQuery(location.search)
+    let timer: ReturnType<typeof setTimeout>
+    const shown = () => {
+      clearTimeout(timer)
+      if (document.hidden) timer = setTimeout(() => setHidden(true), hiddenMs)
+      else setHidden(false)
+    }
+    dark.addEventListener('change', themed)
+    addEventListener('popstate', moved)
+    document.addEventListener('visibilitychange', shown)
+    void fetch('/api/boards').then(async (answer) => answer.ok && setBoards((await answer.json()) as BoardsAnswer))
+    return () => {
+      dark.removeEventListener('change', themed)
+      removeEventListener('popstate', moved)
+      document.removeEventListener('visibilitychange', shown)
+    }
+  }, [])
+
+  const asked = queryOf(place)
+  useEffect(() => {
+    setSeen((before) => ({ ...nothingSeen, board: before.board, options: before.options }))
+    setRefusal(undefined)
+  }, [asked])
+  useEffect(() => {
+    if (isHidden) return undefined
+    // Many events come at once: one drawing for all of them.
+    let came: StreamEvent[] = []
+    const take = () => {
+      const events = came
+      came = []
+      setSeen((before) => events.reduce(seenAfter, before))
+      for (const event of events) if (event.event === 'status') setStatus(event)
+    }
+    return connect(asked, {
+      event(event) {
+        if (came.push(event) === 1) requestAnimationFrame(take)
+      },
+      connection: setConnection,
+      refused: setRefusal,
+    })
+  }, [asked, isHidden])
+
+  const board = boards.find(({ uid }) => uid === place.board) ?? (place.board === undefined ? boards[0] : undefined) ?? seen.board
+  const title = board?.title[language] ?? 'Reelpulse'
+  useEffect(() => void (document.title = `${title} · Reelpulse`), [title])
+
+  function go(href: string): void {
+    history.pushState(null, '', href)
+    setQuery(new URL(href, location.href).search)
+  }
+  /** Links within the board are followed without loading the page again. */
+  function follow(event: MouseEvent): void {
+    const link = event.target instanceof Element ? event.target.closest('a') : null
+    const href = link?.getAttribute('href')
+    if (href?.startsWith('?') !== true || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return
+    event.preventDefault()
+    go(href)
+    main.current?.focus({ preventScroll: true })
+    scrollTo({ top: 0 })
+  }
+
+  const isOld = connection === 'lost' || status?.store === 'away'
+  const missing = board?.needs.find((name) => (place.choice[name] ?? '') === '')
+  const user = place.choice['user_id']
+  const emptyOf = (panel: PanelInfo) => {
+    const said = (first: string, then?: string) => <><p>{first}</p>{then === undefined ? null : <p>{then}</p>}</> // prettier-ignore
+    if (status?.clockAt === 0) return said(w.starting)
+    if (panel.shows === 'user_now' && user !== undefined) return said(w.unknownUser(user), w.unknownUserHint)
+    if (panel.shows === 'open_alerts') return said(w.noAlerts)
+    return panel.shows.startsWith('user_') || board?.uid === 'reelpulse-pipeline' ? said(w.noTime) : said(w.empty, w.emptyHint)
+  }
+  const drawPanel = (panel: PanelInfo) => (
+    <Panel key={`${board?.uid}/${panel.id}`} panel={panel} state={seen.panels[panel.id]} isOld={isOld} language={language} look={`${theme}|${isDark}`} kpis={kpis}
+      hrefOf={(row) => drillQuery(panel.drill, row, place)} go={go} empty={emptyOf(panel)} extra={reviewed.has(panel.shows) ? (row) => <ReviewButton row={row} language={language} kpis={kpis} /> : undefined} />
+  ) // prettier-ignore
+
+  return (
+    <div onClick={follow}>
+      <a class="skip" href="#board">{w.skip}</a>
+      <header class="top">
+        <a class="brand" href={queryOf({ board: undefined, range: place.range, choice: {} })}>
+          <svg viewBox="0 0 32 32" aria-hidden="true">
+            <path d="M3 17h7l3-9 5 16 4-11 2 4h5" />
+          </svg>
+          Reelpulse
+        </a>
+        <div class="looks">
+          <button type="button" lang={language === 'zh' ? 'en' : 'zh-CN'} onClick={() => setLooks({ ...looks, language: otherLanguage(language) })}>
+            {w.language}
+          </button>
+          <label>
+            <span class="hidden">{w.theme}</span>
+            <select value={theme} onChange={(event) => setLooks({ ...looks, theme: event.currentTarget.value as Looks['theme'] })}>
+              {(['auto', 'light', 'dark'] as const).map((name) => (
+                <option key={name} value={name}>
+                  {w[name]}
+                </option>
+              ))}
+            </select>
+          </label>
+        </div>
+      </header>
+      <div class="bar">
+        <nav class="tabs" aria-label={w.boards}>
+          {boards
+            .filter(({ needs, uid }) => needs.length === 0 || uid === board?.uid)
+            .map((one) => (
+              <a
+                key={one.uid}
+                href={queryOf({ board: one.uid, range: place.range, choice: {} })}
+                aria-current={one.uid === board?.uid ? 'page' : undefined}
+              >
+                {one.title[language]}
+              </a>
+            ))}
+        </nav>
+        <Pill connection={connection} status={status} language={language} />
+      </div>
+      <main id="board" tabIndex={-1} ref={main}>
+        <h1 class="hidden">{title}</h1>
+        {board === undefined ? null : <Filters board={board} place={place} language={language} options={seen.options} hrefOf={queryOf} go={go} />}
+        {board === undefined ? null : <CellShown board={board} seen={seen} language={language} />}
+        {connection === 'lost' && refusal === undefined ? <p class="banner" role="alert">{w.lost}</p> : null}
+        {connection !== 'lost' && status?.store === 'away' ? <p class="banner" role="alert">{w.away}</p> : null}
+        {refusal === undefined ? null : (
+          <div class="refusal" role="alert">
+            <h2>{refusedWords(refusal.code, language)}</h2>
+            <p>{refusal.error}</p>
+            <p><a class="button" href={queryOf({ board: refusal.code === 'unknown_board' ? undefined : place.board, range: { last: '1h' }, choice: {} })}>{w.toLastHour}</a></p>
+          </div>
+        )}
+        {refusal === undefined && missing !== undefined ? <div class="refusal"><h2>{w.needsUser}</h2></div> : null}
+        {refusal !== undefined || missing !== undefined || board === undefined ? null : (
+          <div class="grid">
+            {rowsOf(board.panels).map((row) =>
+              row[0]!.draws === 'stat' ? <div class="stats" key={row[0]!.id}>{row.map(drawPanel)}</div> : row.map(drawPanel),
+            )}
+          </div>
+        )}
+      </main>
+      <footer>{w.footer(Intl.DateTimeFormat().resolvedOptions().timeZone)}</footer>
+    </div>
+  ) // prettier-ignore
+}
+
+/** Figures that follow each other stand in a row of their own. */
+function rowsOf(panels: readonly PanelInfo[]): PanelInfo[][] {
+  const rows: PanelInfo[][] = []
+  for (const panel of panels) {
+    if (panel.draws === 'cell') continue
+    const last = rows.at(-1)
+    if (panel.draws === 'stat' && last?.[0]?.draws === 'stat') last.push(panel)
+    else rows.push([panel])
+  }
+  return rows
+}
+
+/** Which cell is shown where one was chosen, and what was chosen in vain. */
+function CellShown({ board, seen, language }: { board: BoardInfo; seen: Seen; language: Language }) {
+  const w = words[language]
+  const panel = board.panels.find(({ draws }) => draws === 'cell')
+  const data = panel === undefined ? undefined : seen.panels[panel.id]?.data
+  const row = data?.kind === 'rows' ? data.rows[0] : undefined
+  if (row === undefined || row[0] === 'all') return null
+  return (
+    <p class="shown" role="status">
+      {w.shown}: <b>{row[0]}</b>
+      {row[1] === '' ? null : <span> · {w.notApplied(String(row[1]))}</span>}
+    </p>
+  )
+}
+
+/** Whether what is shown is current, in a few words. */
+function Pill({ connection, status, language }: { connection: Connection; status: Status | undefined; language: Language }) {
+  const w = words[language]
+  const said = (kind: string, text: string, more = '') => (
+    <p class={`pill ${kind}`} role="status"><i aria-hidden="true" />{text}{more === '' ? null : <span>{more}</span>}</p>
+  ) // prettier-ignore
+  if (connection === 'lost') return said('bad', w.lostShort)
+  if (status === undefined) return said('waiting', w.connecting)
+  if (status.store === 'away') return said('bad', w.awayShort)
+  if (status.clockAt === 0) return said('waiting', w.starting)
+  const upTo = w.upTo(clock(status.clockAt))
+  const behind = status.at - status.leastClockAt
+  if (status.quietMs > quietMs) return said('bad', w.quiet(duration(status.quietMs, language)), upTo)
+  if (behind > behindMs) return said('late', w.behind(duration(behind, language)), upTo)
+  return said('good', w.live, upTo)
+}
+
+function refusedWords(code: RefusalCode, language: Language): string {
+  const w = words[language]
+  const said: Partial<Record<RefusalCode, string>> = {
+    bad_range: w.badRange, bad_variable: w.badVariable, unknown_board: w.unknownBoard, too_many_streams: w.tooMany, not_this_host: w.notThisHost,
+  } // prettier-ignore
+  return said[code] ?? w.notSaved
+}
+
+const otherLanguage = (language: Language): Language => (language === 'zh' ? 'en' : 'zh')
+
+const key = 'reelpulse-looks'
+function readLooks(): Looks {
+  let kept: Partial<Looks> = {}
+  try {
+    kept = JSON.parse(localStorage.getItem(key) ?? '{}') as Partial<Looks>
+  } catch {
+    // A browser that keeps nothing shows the board all the same.
+  }
+  return { language: kept.language ?? (navigator.language.startsWith('zh') ? 'zh' : 'en'), theme: kept.theme ?? 'auto' }
+}
+function keepLooks(looks: Looks): void {
+  try {
+    localStorage.setItem(key, JSON.stringify(looks))
+  } catch {
+    // As above.
+  }
+}

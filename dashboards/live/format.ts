@@ -1,0 +1,76 @@
+// Figures and instants in the words of a language: percent, counts, money, seconds; times in the zone of whoever looks.
+import type { Language } from '../board.ts'
+
+const locales: Record<Language, string> = { en: 'en-GB', zh: 'zh-CN' }
+const formats = new Map<string, Intl.NumberFormat>()
+
+function number(language: Language, options: Intl.NumberFormatOptions): Intl.NumberFormat {
+  const key = `${language}${JSON.stringify(options)}`
+  let format = formats.get(key)
+  if (format === undefined) formats.set(key, (format = new Intl.NumberFormat(locales[language], options)))
+  return format
+}
+
+export const nothing = '–'
+
+/** `unit`: of the KPI catalogue, or '' for a plain count. */
+export function figure(value: number | null | undefined, unit: string, language: Language): string {
+  if (value === null || value === undefined || !Number.isFinite(value)) return nothing
+  const size = Math.abs(value)
+  switch (unit) {
+    case 'ratio':
+      return number(language, {
+        style: 'percent',
+        minimumFractionDigits: size < 0.1 ? 2 : 1,
+        maximumFractionDigits: size < 0.1 ? 2 : 1,
+      }).format(value)
+    case 's':
+      return size > 0 && size < 1
+        ? `${number(language, { maximumFractionDigits: 0 }).format(value * 1_000)} ms`
+        : `${number(language, { maximumFractionDigits: size < 10 ? 1 : 0 }).format(value)} s`
+    case 'ms':
+      return figure(value / 1_000, 's', language)
+    case 'fen':
+      return figure(value / 100, 'CNY', language)
+    case 'CNY':
+      return number(language, {
+        style: 'currency',
+        currency: 'CNY',
+        currencyDisplay: 'narrowSymbol',
+        maximumFractionDigits: size < 100 ? 2 : 0,
+        minimumFractionDigits: 0,
+      }).format(value)
+    default:
+      return count(value, language)
+  }
+}
+
+function count(value: number, language: Language): string {
+  const size = Math.abs(value)
+  if (size >= 100_000) return number(language, { notation: 'compact', maximumSignificantDigits: 3 }).format(value)
+  return number(language, { maximumFractionDigits: Number.isInteger(value) ? 0 : size < 10 ? 2 : 1 }).format(value)
+}
+
+const two = (value: number) => String(value).padStart(2, '0')
+const day = (at: Date) => `${two(at.getMonth() + 1)}-${two(at.getDate())}`
+const minute = (at: Date) => `${two(at.getHours())}:${two(at.getMinutes())}`
+
+/** `12-31 23:59`, in the reader's zone and in the same order in every language; the year only where it is another. */
+export function instant(ms: number, withSeconds = false): string {
+  const at = new Date(ms)
+  if (Number.isNaN(at.getTime())) return nothing
+  const year = at.getFullYear() === new Date().getFullYear() ? '' : `${at.getFullYear()}-`
+  return `${year}${day(at)} ${minute(at)}${withSeconds ? `:${two(at.getSeconds())}` : ''}`
+}
+export const date = (ms: number) => instant(ms).split(' ')[0]!
+export const clock = (ms: number) => instant(ms, true).split(' ')[1]!
+/** For an axis of such a length. */
+export const tick = (ms: number, lengthMs: number) => (lengthMs > 2 * 86_400_000 ? day(new Date(ms)) : minute(new Date(ms)))
+
+/** `3 s`, `5 min`, `2 h`, `4 d`. */
+export function duration(ms: number, language: Language): string {
+  const units = language === 'zh' ? [' 秒', ' 分钟', ' 小时', ' 天'] : [' s', ' min', ' h', ' d']
+  const s = Math.max(0, ms / 1_000)
+  const [value, unit] = s < 120 ? [s, 0] : s < 7_200 ? [s / 60, 1] : s < 172_800 ? [s / 3_600, 2] : [s / 86_400, 3]
+  return `${Math.round(value)}${units[unit]}`
+}

@@ -1,0 +1,7 @@
+// Where the browser begins.
+import { render } from 'preact'
+import 'uplot/dist/uPlot.min.css'
+import './style.css'
+import { App } from './app.tsx'
+
+render(<App />, document.getElementById('app')!)

@@ -1,0 +1,46 @@
+// The browser's part, from its sources: bundled in memory at the first request, so that a fresh clone needs no build.
+import { createHash } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { gzip } from 'node:zlib'
+
+export type Asset = { readonly type: string; readonly body: Uint8Array; readonly gzipped: Uint8Array; readonly tag: string }
+export type Bundle = { readonly script: Asset; readonly style: Asset }
+
+const live = (name: string) => fileURLToPath(new URL(`../../../dashboards/live/${name}`, import.meta.url))
+
+export async function bundleBoard(): Promise<Bundle> {
+  const { build } = await import('esbuild')
+  const { outputFiles } = await build({
+    entryPoints: [live('main.tsx')],
+    bundle: true,
+    minify: true,
+    write: false,
+    outdir: '/',
+    format: 'esm',
+    target: 'es2022',
+    jsx: 'automatic',
+    jsxImportSource: 'preact',
+    charset: 'utf8',
+    legalComments: 'none',
+    logLevel: 'silent',
+  })
+  const contents = (end: string) => outputFiles.find(({ path }) => path.endsWith(end))!.contents
+  return {
+    script: await asset('text/javascript; charset=utf-8', contents('.js')),
+    style: await asset('text/css; charset=utf-8', contents('.css')),
+  }
+}
+
+export const pageAsset = async () => asset('text/html; charset=utf-8', await readFile(live('page.html')))
+export const iconAsset = async () => asset('image/svg+xml', await readFile(live('icon.svg')))
+
+async function asset(type: string, body: Uint8Array): Promise<Asset> {
+  return {
+    type,
+    body,
+    gzipped: await promisify(gzip)(body, { level: 9 }),
+    tag: `"${createHash('sha256').update(body).digest('base64url').slice(0, 22)}"`,
+  }
+}

@@ -1,0 +1,146 @@
+// Who watches what: each thing that anyone watches is asked for once, however many watch it, and told to all of them when it has changed.
+import type { Clock } from '../../ports/clock.ts'
+import type { Pulse } from './pulse.ts'
+
+export type Answer = { ok: true; text: string } | { ok: false; error: unknown }
+export type Ask = (pulse: Pulse) => Promise<string>
+export type Listener = (answer: Answer) => void
+
+export type HubOptions = {
+  clock: Pick<Clock, 'now'>
+  /** Asked at every turn. Throws where the store does not answer. */
+  pulse(): Promise<Pulse>
+  onPulse(pulse: Pulse | undefined): void
+  /** Between two turns. Default 1 s. */
+  everyMs?: number
+  /** Questions under way at a time. Default 2: the pipeline's own work comes first. */
+  atOnce?: number
+  /** Nothing new: it is asked again all the same after so long. Default 10 s. */
+  againMs?: number
+  /** An answer is kept for so long after the last watcher has left. Default 30 s. */
+  keepMs?: number
+}
+
+export type Hub = {
+  /** `key` stands for all that the answer depends on. The listener is told what is known at once, then of every change. Returns: watch no more. */
+  watch(key: string, ask: Ask, listener: Listener): () => void
+  /** Things watched now. */
+  watched(): number
+  close(): void
+}
+
+type Topic = {
+  ask: Ask
+  listeners: Set<Listener>
+  answer: Answer | undefined
+  /** Of the pulse at its last question. */
+  version: string | undefined
+  /** Rows of one block come into several tables one after another: what has changed is asked once more. */
+  onceMore: boolean
+  askedAt: number
+  notBefore: number
+  isWaiting: boolean
+  leftAt: number
+}
+
+export function openHub(options: HubOptions): Hub {
+  const { clock, everyMs = 1_000, atOnce = 2, againMs = 10_000, keepMs = 30_000 } = options
+  const topics = new Map<string, Topic>()
+  const waiting: Topic[] = []
+  let underWay = 0
+  let timer: NodeJS.Timeout | undefined
+  let isTurning = false
+  let isClosed = false
+  let pulse: Pulse | undefined
+
+  const isWatched = () => [...topics.values()].some(({ listeners }) => listeners.size > 0)
+
+  async function turn(): Promise<void> {
+    if (isTurning || isClosed) return
+    isTurning = true
+    try {
+      pulse = await options.pulse()
+      options.onPulse(pulse)
+    } catch {
+      options.onPulse(undefined)
+    }
+    isTurning = false
+    const now = clock.now()
+    for (const [key, topic] of topics) {
+      if (topic.listeners.size > 0) queue(topic, now)
+      else if (now - topic.leftAt >= keepMs) topics.delete(key)
+    }
+    if (isClosed) return
+    if (isWatched()) timer = setTimeout(() => void turn(), everyMs)
+    else timer = undefined
+  }
+
+  function queue(topic: Topic, now: number): void {
+    if (pulse === undefined || topic.isWaiting || now < topic.notBefore) return
+    const hasChanged = topic.version !== pulse.version
+    if (!hasChanged && !topic.onceMore && topic.answer?.ok === true && now - topic.askedAt < againMs) return
+    topic.onceMore = hasChanged && topic.version !== undefined
+    topic.isWaiting = true
+    waiting.push(topic)
+    drain()
+  }
+
+  function drain(): void {
+    while (underWay < atOnce) {
+      const topic = waiting.shift()
+      if (topic === undefined) return
+      if (topic.listeners.size === 0) topic.isWaiting = false
+      else void put(topic)
+    }
+  }
+
+  async function put(topic: Topic): Promise<void> {
+    underWay++
+    const askedWith = pulse!
+    const askedAt = clock.now()
+    let answer: Answer
+    try {
+      answer = { ok: true, text: await topic.ask(askedWith) }
+    } catch (error) {
+      answer = { ok: false, error }
+    }
+    underWay--
+    topic.isWaiting = false
+    topic.version = askedWith.version
+    topic.askedAt = askedAt
+    // What is slow is asked for less often: at most half the time.
+    topic.notBefore = clock.now() + (clock.now() - askedAt)
+    const isSame = answer.ok && topic.answer?.ok === true && answer.text === topic.answer.text
+    topic.answer = answer
+    if (!isSame) for (const listener of topic.listeners) listener(answer)
+    if (!isClosed) drain()
+  }
+
+  return {
+    watch(key, ask, listener) {
+      let topic = topics.get(key)
+      if (topic === undefined) {
+        topic = {
+          ask, listeners: new Set(), answer: undefined, version: undefined, onceMore: false, askedAt: -Infinity, notBefore: 0,
+          isWaiting: false, leftAt: 0,
+        } // prettier-ignore
+        topics.set(key, topic)
+      }
+      const watched = topic
+      watched.listeners.add(listener)
+      if (watched.answer !== undefined) listener(watched.answer)
+      // Who comes while others watch need not wait for the next turn.
+      if (timer === undefined) void turn()
+      else if (watched.answer === undefined) queue(watched, clock.now())
+      return () => {
+        watched.listeners.delete(listener)
+        if (watched.listeners.size === 0) watched.leftAt = clock.now()
+      }
+    },
+    watched: () => [...topics.values()].filter(({ listeners }) => listeners.size > 0).length,
+    close() {
+      isClosed = true
+      clearTimeout(timer)
+    },
+  }
+}

@@ -1,0 +1,79 @@
+// The boards as the live board has them: what the browser is told of each panel, and the statement that fills it.
+import { anyValue, cellVariables, type Board, type Panel, type PanelKind, type VariableName } from '../../../dashboards/board.ts'
+import { boards } from '../../../dashboards/all-boards.ts'
+import { parameters } from '../../../dashboards/dialect.ts'
+import type { BoardInfo, BoardsAnswer, Drawing, Option, PanelInfo } from '../../../dashboards/live/protocol.ts'
+import { panelQuery, panelReadsSignals, variableKpis } from '../../../dashboards/panel-sql.ts'
+import type { PanelQuery } from '../../../dashboards/sql/query.ts'
+import { kpiWords, variableWords, wordsOf } from '../../../dashboards/words.ts'
+import { catalogue, catalogueNames } from '../../../operators/kpi/catalogue.ts'
+import type { Store } from '../../ports/store.ts'
+
+export type Statement = PanelQuery & { readonly readsSignals: boolean }
+
+const half = { draws: 'lines', width: 6 } as const
+const table = (width: number) => ({ draws: 'table', width }) as const
+const map = (width: number) => ({ draws: 'map', width }) as const
+
+/** How each kind of panel is drawn, and how much of twelve columns it takes. */
+const drawn: Record<PanelKind, { readonly draws: Drawing; readonly width: number }> = {
+  cell_shown: { draws: 'cell', width: 12 }, kpi_now: { draws: 'stat', width: 2 }, open_minutes: table(4), users_by_tier: { draws: 'bars', width: 3 },
+  kpi_trend: half, kpi_split: half, counts: half, kpi_cells: table(12), tier_flow: table(4), tier_moves_by_day: { draws: 'lines', width: 5 },
+  retention_map: map(6), rfm_grid: map(6), ltv_cohorts: table(12), users_list: table(12), user_now: { draws: 'record', width: 12 },
+  user_features: table(6), user_tiers: table(6), user_events: table(12), open_alerts: table(5), alert_history: table(12), alert_causes: table(12),
+  reviews_overdue: table(12), partition_clocks: table(6), roll_up_reach: table(6), clock_lag: half, lateness: half, block_sizes: half,
+  rejects_by_reason: half, rejects_latest: table(12),
+} // prettier-ignore
+
+export const allBoards: readonly Board[] = boards
+export const boardOf = (uid: string): Board | undefined => boards.find((board) => board.uid === uid)
+
+export const statementOf = (panel: Panel): Statement => ({ ...panelQuery(panel, parameters), readsSignals: panelReadsSignals(panel) })
+
+export const infoOf = (board: Board): BoardInfo => ({
+  uid: board.uid,
+  title: board.title,
+  variables: board.variables.map((name) => ({ name, words: variableWords[name] })),
+  needs: board.variables.includes('user_id') ? ['user_id'] : [],
+  panels: board.panels.map((panel, i) => infoOfPanel(panel, i, board)),
+})
+
+function infoOfPanel(panel: Panel, i: number, board: Board): PanelInfo {
+  const kpi = 'kpi' in panel ? catalogue[panel.kpi] : undefined
+  const { drill } = panel
+  const { draws, width } = drawn[panel.shows]
+  return {
+    id: String(i),
+    shows: panel.shows,
+    title: panel.title,
+    draws,
+    columns: panelQuery(panel, parameters).columns.map((column) => ({ ...column, words: wordsOf(column.name) })),
+    better: kpi?.better ?? 'neither',
+    target: kpi?.target ?? null,
+    meaning: kpi?.meaning ?? '',
+    // Where alerts are what a board is about they have all of its width.
+    width: panel.shows === 'open_alerts' && board.uid === 'reelpulse-alerts' ? 12 : width,
+    drill:
+      drill === undefined
+        ? null
+        : { board: drill.to, variable: drill.variable ?? null, value: drill.value ?? null, sets: drill.sets ?? {} },
+  }
+}
+
+export const boardsAnswer = (): BoardsAnswer => ({
+  boards: boards.map(infoOf),
+  kpis: Object.fromEntries(catalogueNames.map((name) => [name, { unit: catalogue[name].unit, words: kpiWords[name] }])),
+})
+
+export const optionsOfKpi: readonly Option[] = variableKpis.map((value) => ({ value, words: kpiWords[value] }))
+export const isKpiOption = (name: string) => (variableKpis as readonly string[]).includes(name)
+
+/** The values that each dimension has had, in one question. */
+export async function readOptions(store: Store): Promise<ReadonlyMap<VariableName, readonly Option[]>> {
+  const rows = await store.query<{ dimension: VariableName; value: string }>(
+    `SELECT DISTINCT toString(dimension) AS dimension, value FROM kpi_day WHERE dimension IN (${cellVariables.map((name) => `'${name}'`).join(', ')}) ORDER BY dimension, value LIMIT 5000`,
+  )
+  const options = new Map<VariableName, Option[]>(cellVariables.map((name) => [name, []]))
+  for (const { dimension, value } of rows) if (value !== '' && value !== anyValue) options.get(dimension)?.push({ value })
+  return options
+}

@@ -1,0 +1,160 @@
+// The role serve: the live board over HTTP. One question to the store for each panel and turn, whatever the number of browsers.
+import type { Table } from '../../../schemas/table.ts'
+import type { Option, Refusal, Status, StreamEvent } from '../../../dashboards/live/protocol.ts'
+import { json, maxStreams, type HttpAnswer, type HttpRequest, type Route, type Routes } from '../../http/server.ts'
+import type { Logger } from '../../log/logger.ts'
+import type { Clock } from '../../ports/clock.ts'
+import type { Store } from '../../ports/store.ts'
+import { bundleBoard, iconAsset, pageAsset, type Asset, type Bundle } from './bundle.ts'
+import { refusalOf } from './guard.ts'
+import { openHub } from './hub.ts'
+import { boardsAnswer, optionsOfKpi, readOptions } from './panels.ts'
+import { pulseSql, readPulse, type Pulse } from './pulse.ts'
+import { readWish } from './wish.ts'
+import type { Wish } from './watch-board.ts'
+import { cellVariables, type VariableName } from '../../../dashboards/board.ts'
+import { openStream, type Stream } from './stream.ts'
+import { watchBoard } from './watch-board.ts'
+import { reviewRoute } from './reviews-api.ts'
+
+export type ServeOptions = {
+  store: Store
+  tables: readonly Table[]
+  /** Of the topic's customer signals. */
+  signalsDatabase: string
+  /** The address that is listened on. */
+  host: string
+  clock: Clock
+  log: Pick<Logger, 'info' | 'warn'>
+  /** Streams at once. */
+  maxStreams?: number
+  /** Of a browser that does not read. */
+  mostBufferedBytes?: number
+  everyMs?: number
+}
+
+export type Serving = { routes: Routes; streams(): number; close(): void }
+
+const optionsKeptMs = 30_000
+const pageHeaders = {
+  'Content-Security-Policy':
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+  'Referrer-Policy': 'no-referrer',
+  'Cross-Origin-Opener-Policy': 'same-origin',
+  'Cross-Origin-Resource-Policy': 'same-origin',
+} as const
+
+export function serve(options: ServeOptions): Serving {
+  const { store, clock, log, host } = options
+  const streams = new Set<Stream>()
+  let status: Status = { at: clock.now(), clockAt: 0, leastClockAt: 0, quietMs: 0, store: 'answers' }
+  let version: string | undefined
+  let changedAt = clock.now()
+  const sql = pulseSql(options.tables)
+  const hub = openHub({
+    clock,
+    ...(options.everyMs === undefined ? {} : { everyMs: options.everyMs }),
+    pulse: () => readPulse(store, sql),
+    onPulse(pulse) {
+      status = statusAfter(pulse)
+      const text = JSON.stringify({ event: 'status', ...status } satisfies StreamEvent)
+      for (const stream of streams) stream.send(text)
+    },
+  })
+
+  function statusAfter(pulse: Pulse | undefined): Status {
+    const at = clock.now()
+    if (pulse === undefined) return { ...status, at, quietMs: at - changedAt, store: 'away' }
+    if (pulse.version !== version) [version, changedAt] = [pulse.version, at]
+    return { at, clockAt: pulse.clockAt, leastClockAt: pulse.leastClockAt, quietMs: at - changedAt, store: 'answers' }
+  }
+
+  const warn = (error: unknown, panel: string) => log.warn({ err: error, panel }, 'a panel could not be filled')
+
+  const guarded =
+    (route: Route, writes = false): Route =>
+    (query, request) => {
+      const refused = refusalOf(request.headers, host, writes)
+      return refused === undefined ? route(query, request) : refuse(403, { code: 'not_this_host', error: refused })
+    }
+
+  const stream: Route = (query) => {
+    const wish = readWish(query)
+    if ('code' in wish) return refuse(400, wish)
+    if (streams.size >= (options.maxStreams ?? maxStreams))
+      return refuse(
+        503,
+        { code: 'too_many_streams', error: 'as many boards are open as this server can keep up to date' },
+        { 'Retry-After': '5' },
+      )
+    return {
+      stream(response) {
+        let leave = () => {}
+        const one = openStream(response, {
+          now: () => clock.now(),
+          ...(options.mostBufferedBytes === undefined ? {} : { mostBufferedBytes: options.mostBufferedBytes }),
+          onClose() {
+            streams.delete(one)
+            leave()
+          },
+        })
+        streams.add(one)
+        leave = watchBoard(one, wish, { hub, store, signalsDatabase: options.signalsDatabase, warn })
+        if (version !== undefined) one.send({ event: 'status', ...status, at: clock.now() })
+        void sendOptions(one, wish)
+      },
+    }
+  }
+
+  let known: { at: number; options: ReturnType<typeof readOptions> } | undefined
+  /** What can be chosen changes seldom, and a board is there without it. */
+  async function sendOptions(stream: Stream, { info }: Wish): Promise<void> {
+    const send = (variable: VariableName, options: readonly Option[]) => stream.send({ event: 'options', variable, options })
+    for (const { name } of info.variables) if (name === 'kpi') send(name, optionsOfKpi)
+    if (!info.variables.some(({ name }) => (cellVariables as readonly string[]).includes(name))) return
+    try {
+      if (known === undefined || clock.now() - known.at > optionsKeptMs) known = { at: clock.now(), options: readOptions(store) }
+      const options = await known.options
+      for (const { name } of info.variables) if (options.has(name)) send(name, options.get(name)!)
+    } catch {
+      known = undefined
+    }
+  }
+
+  let bundle: Promise<Bundle> | undefined
+  const bundled = (part: keyof Bundle): Route => guarded(async (_, request) => sendAsset((await (bundle ??= bundleBoard()))[part], request))
+
+  return {
+    routes: {
+      '/': guarded(async (_, request) => sendAsset(await pageAsset(), request)),
+      '/board/script.js': bundled('script'),
+      '/board/style.css': bundled('style'),
+      '/board/icon.svg': guarded(async (_, request) => sendAsset(await iconAsset(), request)),
+      '/api/boards': guarded(() => json(200, boardsAnswer())),
+      '/api/review': {
+        post: guarded(
+          reviewRoute(store, () => clock.now()),
+          true,
+        ),
+      },
+      '/api/stream': guarded(stream),
+    },
+    streams: () => streams.size,
+    close() {
+      hub.close()
+      for (const one of streams) one.close()
+    },
+  }
+}
+
+const refuse = (status: number, refusal: Refusal, headers: Record<string, string> = {}): HttpAnswer => ({
+  ...json(status, refusal),
+  headers,
+})
+
+function sendAsset({ type, body, gzipped, tag }: Asset, { headers }: HttpRequest): HttpAnswer {
+  const shared = { ...pageHeaders, ETag: tag, 'Cache-Control': 'no-cache', Vary: 'Accept-Encoding' }
+  if (headers['if-none-match'] === tag) return { status: 304, type, body: '', headers: shared }
+  const takesGzip = /\bgzip\b/.test(headers['accept-encoding'] ?? '')
+  return { status: 200, type, body: takesGzip ? gzipped : body, headers: takesGzip ? { ...shared, 'Content-Encoding': 'gzip' } : shared }
+}
