@@ -83,3 +83,11 @@ test('no data is told as that, not as a drop of 100 %', () => {
   expect(descriptionOf(silent)).not.toMatch(/100 %|baseline/)
   expect(alertNameOf(alert)).toBe('KpiAlert')
 })
+
+test.each([
+  ['service_score', 'the KPI is made of customer signals'],
+  ['retention_d7', "the KPI looks at a user's other days"],
+])('that causes are not looked for, of %s, is said with why', (kpi, why) => {
+  expect(descriptionOf({ ...alert, kpi })).toContain(`Likely cause: not looked for, for ${why}.`)
+  expect(descriptionOf(alert)).not.toContain('not looked for')
+})

@@ -9,24 +9,21 @@ import { exitUsage } from './command.ts'
 const bin = fileURLToPath(new URL('bin.js', import.meta.url))
 
 test.each([
-  ['replay'],
-  ['repartition'],
-  ['skip'],
-  ['peek', 'ann'],
-  ['doctor'],
-  ['detect'],
-  ['refit'],
-  ['start'],
-  ['simulate', '--events', '10'],
-  ['import', bin, '--mapping', bin],
-])('%s of a topic of customer signals is refused, and nothing is touched', async (...words) => {
+  ['of signals only ids are', 'repartition'],
+  ['name that one', 'detect'],
+  ['made of purchases', 'refit'],
+  ['name that one', 'start'],
+  ['come with npm start', 'simulate', '--events', '10'],
+  ['events of behaviour', 'import', bin, '--mapping', bin],
+])('“%s”: with a topic of customer signals %s is refused, and nothing is touched', async (why, ...words) => {
   const data = mkdtempSync(join(tmpdir(), 'reelpulse-signals-'))
   const outcome = await new Promise<{ code: unknown; err: string }>((resolve) => {
     execFile(process.execPath, [bin, ...words, '--data', data, '--topic', 'customer-signals'], (error, _, err) =>
       resolve({ code: error?.code ?? 0, err }),
     )
   })
-  expect(outcome).toEqual({ code: exitUsage, err: expect.stringContaining(`customer signals, and ${words[0]} is for behaviour`) })
+  expect(outcome).toEqual({ code: exitUsage, err: expect.stringContaining(`customer signals, and ${words[0]} is for behaviour: `) })
+  expect(outcome.err).toContain(why)
   expect(readdirSync(data)).toEqual([])
   rmSync(data, { recursive: true })
 })

@@ -1,5 +1,5 @@
 // Checks of the store itself: its version and clock, what the user may, and whether it has room and keeps up with merging.
-import { blockTables } from '../../schemas/tables/catalogue.ts'
+import { blockTablesOf } from './check-tables.ts'
 import { settingOf } from './check-tables.ts'
 import { freeProblem, freeWarning } from './check-machine.ts'
 import type { Place, StoreFacts } from './facts.ts'
@@ -72,11 +72,11 @@ export function isGranted(grants: readonly string[], right: 'SELECT' | 'INSERT',
   return throughRoles ? undefined : false
 }
 
-function checkGrants({ grants, database }: StoreFacts): Finding {
+function checkGrants({ grants, database, of }: StoreFacts): Finding {
   const say = findingsOf('store', 'rights', 'an insert that is refused stops its partition')
   if ('unknown' in grants) return say.unchecked(grants.unknown)
   const missing: string[] = []
-  for (const { name } of blockTables)
+  for (const { name } of blockTablesOf({ of }))
     for (const right of ['SELECT', 'INSERT'] as const) {
       const granted = isGranted(grants.value, right, database, name)
       if (granted === undefined) return say.unchecked('they come through roles')
@@ -93,7 +93,7 @@ function checkFsync(facts: StoreFacts): Finding {
   const names = ['fsync_after_insert', 'fsync_part_directory']
   const ours = facts.tables.value.filter(
     ({ database, name, engine }) =>
-      database === facts.database && engine.endsWith('MergeTree') && blockTables.some((table) => table.name === name),
+      database === facts.database && engine.endsWith('MergeTree') && blockTablesOf(facts).some((table) => table.name === name),
   )
   if (ours.length === 0) return say.ok('no table that it is about')
   if (ours.every(({ engine }) => engine.startsWith('Replicated') || engine.startsWith('Shared')))

@@ -1,7 +1,7 @@
 // Checks of the topic's tables and views: are they there and of the program's form, and do they remember tokens.
 import { columnsOf } from '../../schemas/ddl.ts'
 import type { Table } from '../../schemas/table.ts'
-import { blockTables, tables } from '../../schemas/tables/catalogue.ts'
+import { blockTables, signalBlockTables, signalTables, tables } from '../../schemas/tables/catalogue.ts'
 import { columnDiffers, engineOf, schemaVersion, sortedBy } from '../adapters/clickhouse-form.ts'
 import type { StoreFacts, TableFacts } from './facts.ts'
 import { findingsOf, type Finding } from './finding.ts'
@@ -9,18 +9,24 @@ import { findingsOf, type Finding } from './finding.ts'
 /** Fewer blocks than this, and a retry, or an owner that wakes up late, can come after its token is forgotten. */
 export const leastWindow = 1_000
 
+/** Those that the topic's blocks go to. */
+export const blockTablesOf = ({ of }: Pick<StoreFacts, 'of'>): readonly Table[] => (of === 'signals' ? signalBlockTables : blockTables)
+
 export function checkTables(facts: StoreFacts): Finding[] {
   const say = findingsOf('store', 'table', 'an insert into another form stops its partition')
   if ('unknown' in facts.tables) return [say.unchecked(facts.tables.unknown)]
   const all = facts.tables.value
   const ours = new Map(all.filter(({ database }) => database === facts.database).map((table) => [table.name, table]))
   if (ours.size === 0) return [say.warning('there is none yet', migrate(facts), facts.database)]
-  const found = tables.map((wanted) => checkForm(facts, wanted, ours.get(wanted.name)))
-  const base = tables.flatMap((wanted) => {
+  const wantedTables = facts.of === 'signals' ? signalTables : tables
+  const found = wantedTables.map((wanted) => checkForm(facts, wanted, ours.get(wanted.name)))
+  const base = wantedTables.flatMap((wanted) => {
     const table = ours.get(wanted.name)
     return table === undefined ? [] : [baseOf(table, all)]
   })
-  const baseOfBlocks = base.filter((table) => blockTables.some(({ name }) => table.name === name || table.name === `${name}_local`))
+  const baseOfBlocks = base.filter((table) =>
+    blockTablesOf(facts).some(({ name }) => table.name === name || table.name === `${name}_local`),
+  )
   return [
     ...found,
     ...checkSchemaVersion(facts),

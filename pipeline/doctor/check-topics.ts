@@ -78,7 +78,7 @@ export function checkTimestamps(facts: LogFacts, input: TopicDescription): Findi
   return roles.flatMap((role): Finding[] => {
     const topic = facts.topics[role]
     const name = facts.names[role]
-    if (topic === undefined) return []
+    if (topic === undefined || name === undefined) return []
     const typeName = topic.timestamps === 'append' ? 'LogAppendTime' : 'CreateTime'
     const fix = (type: string) => configure(facts, name, `message.timestamp.type=${type}`)
     if (role === 'input') {
@@ -100,12 +100,13 @@ export function checkTimestamps(facts: LogFacts, input: TopicDescription): Findi
 
 function checkDerivedThere(facts: LogFacts): Finding[] {
   const say = findingsOf('log', 'topic', 'process writes it')
-  return roles.slice(1).map((role) => {
+  return roles.slice(1).flatMap((role) => {
     const name = facts.names[role]
     const topic = facts.topics[role]
-    if (topic !== undefined) return say.ok('is there', name)
-    if (!isBegun(facts)) return say.ok('not there yet: process makes it', name)
-    return say.problem('is missing, though the topic is being processed', 'start reelpulse process anew: it makes it', name)
+    if (name === undefined) return []
+    if (topic !== undefined) return [say.ok('is there', name)]
+    if (!isBegun(facts)) return [say.ok('not there yet: process makes it', name)]
+    return [say.problem('is missing, though the topic is being processed', 'start reelpulse process anew: it makes it', name)]
   })
 }
 
@@ -139,8 +140,8 @@ function checkMessageSize(facts: LogFacts): Finding[] {
   const say = findingsOf('log', 'message size', 'a record that is refused stops its partition')
   return roles.slice(1).flatMap((role) => {
     const found = facts.topics[role]?.maxMessageBytes
-    if (found === undefined) return []
     const name = facts.names[role]
+    if (found === undefined || name === undefined) return []
     if (found >= maxMessageBytes) return [say.ok(`up to ${count(found)} bytes`, name)]
     const config = `max.message.bytes=${maxMessageBytes + 512}`
     return [say.problem(`up to ${count(found)} bytes, want ${count(maxMessageBytes)}`, configure(facts, name, config), name)]
@@ -200,8 +201,8 @@ function checkReplication(facts: LogFacts): Finding[] {
   const brokers = 'value' in facts.cluster ? facts.cluster.value?.brokers : undefined
   return roles.flatMap((role): Finding[] => {
     const kept = facts.topics[role]?.replication
-    if (kept === undefined) return []
     const name = facts.names[role]
+    if (kept === undefined || name === undefined) return []
     const { replicas, inSync, minInSync } = kept
     const found = `${replicas} replicas, ${inSync} in sync, at least ${minInSync} to acknowledge`
     if (kept.uncleanElection)

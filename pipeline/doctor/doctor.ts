@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { openLog, openStore, type LogPlace, type StorePlace } from '../adapters/open.ts'
 import type { ProcessSettings, TopicSettings } from '../config/groups.ts'
-import { databaseOf } from '../config/names.ts'
+import { databaseOf, isSignalsTopic } from '../config/names.ts'
 import { WrongSetting } from '../config/value.ts'
 import { checkMachine } from './check-machine.ts'
 import { checkPartitions } from './check-partitions.ts'
@@ -70,7 +70,17 @@ async function lookAtStore(settings: DoctorSettings, now: () => number): Promise
     try {
       const store = await openStore(settings, { create: false })
       try {
-        return await gatherStore(server, store, { kind: url === undefined ? 'embedded' : 'server', where, database }, now)
+        return await gatherStore(
+          server,
+          store,
+          {
+            kind: url === undefined ? 'embedded' : 'server',
+            where,
+            database,
+            of: isSignalsTopic(settings.topic.topic) ? 'signals' : 'behavior',
+          },
+          now,
+        )
       } finally {
         await store.close()
       }

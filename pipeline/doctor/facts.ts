@@ -35,7 +35,8 @@ export type LogFacts = {
   kind: 'embedded' | 'kafka'
   /** A directory, or brokers. */
   where: string
-  names: Readonly<Record<TopicRole, string>>
+  /** A topic of customer signals has no `tierChanges`. */
+  names: Readonly<Record<Exclude<TopicRole, 'tierChanges'>, string>> & { readonly tierChanges?: string }
   topics: Readonly<Record<TopicRole, TopicDescription | undefined>>
   cluster: Known<ClusterDescription | undefined>
   /** Of the input topic. */
@@ -74,6 +75,8 @@ export type StoreFacts = {
   kind: 'embedded' | 'server'
   where: string
   database: string
+  /** What the topic holds, and with that its tables. */
+  of: 'behavior' | 'signals'
   version: string
   /** The store's clock minus ours is in [atLeastMs, atMostMs]. */
   clock: { atLeastMs: number; atMostMs: number }
@@ -99,7 +102,7 @@ export type RowFacts = {
   copies: readonly { table: string; found: Known<readonly CopyFacts[]> }[]
 }
 
-/** What a partition's clock rows in `kpi_deltas` say of its blocks: those young enough not to expire, and at most so many. */
+/** What a partition's clock rows in `kpi_deltas`, or in `signal_clocks`, say of its blocks: those young enough not to expire, and at most so many. */
 export type ClockRowFacts = {
   partition: number
   blocks: number

@@ -1,7 +1,7 @@
 // What the log says of the topic and of what is made of it. Only reads: nothing is claimed, joined or appended.
-import { changelogOf, rejectedTopicOf, tierChangesTopicOf } from '../config/names.ts'
+import { changelogOf, isSignalsTopic, rejectedTopicOf, tierChangesTopicOf } from '../config/names.ts'
 import type { Log, TopicDescription } from '../ports/log.ts'
-import type { LogFacts, PartitionFacts, TopicRole } from './facts.ts'
+import type { LogFacts, PartitionFacts } from './facts.ts'
 import { known } from './finding.ts'
 import { readCheckpoint } from './read-checkpoint.ts'
 
@@ -12,17 +12,17 @@ const newestWithin = 100
 const waitMs = 1_000
 
 export async function gatherLog(log: Log, place: Pick<LogFacts, 'kind' | 'where'>, topic: string, group: string): Promise<LogFacts> {
-  const names: Record<TopicRole, string> = {
+  const names: LogFacts['names'] = {
     input: topic,
     changelog: changelogOf(topic, group),
-    tierChanges: tierChangesTopicOf(topic),
+    ...(isSignalsTopic(topic) ? {} : { tierChanges: tierChangesTopicOf(topic) }),
     rejected: rejectedTopicOf(topic),
   }
   // In turn: the first that does not answer is enough.
   const topics = {
     input: await log.describeTopic(names.input),
     changelog: await log.describeTopic(names.changelog),
-    tierChanges: await log.describeTopic(names.tierChanges),
+    tierChanges: names.tierChanges === undefined ? undefined : await log.describeTopic(names.tierChanges),
     rejected: await log.describeTopic(names.rejected),
   }
   return {

@@ -22,7 +22,7 @@ const createChars = 2_000
 export async function gatherStore(
   server: Store,
   store: Store,
-  place: Pick<StoreFacts, 'kind' | 'where' | 'database'>,
+  place: Pick<StoreFacts, 'kind' | 'where' | 'database' | 'of'>,
   now: () => number,
 ): Promise<StoreFacts> {
   const { database } = place
@@ -52,7 +52,7 @@ export async function gatherStore(
       const [found] = await store.query<{ version: number }>(`SELECT max(version) AS version FROM schema_version ${bounded}`)
       return found!.version
     }),
-    views: await gatherViews(store),
+    views: place.of === 'signals' ? [] : await gatherViews(store),
     defaults: await known(async () => {
       const rows = await server.query<{ name: string; value: string }>(
         `SELECT name, value FROM system.merge_tree_settings WHERE name IN {names:Array(String)}`,
@@ -92,7 +92,7 @@ export async function gatherStore(
       ),
     ),
     grants: await known(async () => (await server.query<Record<string, string>>('SHOW GRANTS')).flatMap((row) => Object.values(row))),
-    rows: await gatherRows(store),
+    rows: await gatherRows(store, place.of),
   }
 }
 

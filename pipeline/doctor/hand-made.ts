@@ -74,6 +74,7 @@ export function madeStore(): StoreFacts {
     kind: 'server',
     where: 'http://clickhouse:8123',
     database: 'reelpulse',
+    of: 'behavior',
     version: '26.7.2.1',
     clock: { atLeastMs: -20, atMostMs: 15 },
     tables: {

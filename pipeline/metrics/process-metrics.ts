@@ -17,6 +17,8 @@ export type ProcessMetricsOptions = {
   ends(): readonly number[]
   /** Whether the topic's time is the brokers', so that the wall clock can be compared with it. */
   isLive(): boolean
+  /** Of every name: a program that has two such roles tells them apart by it. */
+  prefix?: string
 }
 
 export type ProcessMetrics = {
@@ -48,7 +50,7 @@ type Totals = {
 
 const zeros = (): Record<Counted, number> => ({ records: 0, events: 0, duplicates: 0, rejected: 0, blocks: 0, storeWaitMs: 0 })
 
-export function processMetrics({ registry, now, status, ends, isLive }: ProcessMetricsOptions): ProcessMetrics {
+export function processMetrics({ registry, now, status, ends, isLive, prefix = 'reelpulse_' }: ProcessMetricsOptions): ProcessMetrics {
   const partitions = new Map<number, Totals>()
   const registers = [registry]
 
@@ -63,7 +65,7 @@ export function processMetrics({ registry, now, status, ends, isLive }: ProcessM
     const isTime = key === 'storeWaitMs'
     registry.registerMetric(
       new Counter({
-        name: isTime ? 'reelpulse_store_wait_seconds_total' : `reelpulse_${key}_total`,
+        name: isTime ? `${prefix}store_wait_seconds_total` : `${prefix}${key}_total`,
         help,
         labelNames: ['partition'],
         registers: [],
@@ -76,7 +78,7 @@ export function processMetrics({ registry, now, status, ends, isLive }: ProcessM
   }
   registry.registerMetric(
     new Counter({
-      name: 'reelpulse_inserted_rows_total',
+      name: `${prefix}inserted_rows_total`,
       help: 'Rows that the store acknowledged.',
       labelNames: ['table'],
       registers: [],
@@ -89,50 +91,50 @@ export function processMetrics({ registry, now, status, ends, isLive }: ProcessM
   )
 
   const insertSeconds = new Histogram({
-    name: 'reelpulse_insert_seconds',
+    name: `${prefix}insert_seconds`,
     help: 'Time until the store acknowledged an insert, by table.',
     labelNames: ['table'],
     buckets: [0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 120],
     registers,
   })
   const insertRetries = new Counter({
-    name: 'reelpulse_insert_retries_total',
+    name: `${prefix}insert_retries_total`,
     help: "Inserts that the store did not take and that are sent again, by ClickHouse's name of the error, or CONNECTION_REFUSED, CONNECTION_BROKEN, NO_ANSWER, NOT_CLICKHOUSE.",
     labelNames: ['table', 'reason'],
     registers,
   })
   const insertedBytes = new Counter({
-    name: 'reelpulse_inserted_bytes_total',
+    name: `${prefix}inserted_bytes_total`,
     help: 'Bytes of the inserts that the store acknowledged.',
     labelNames: ['table'],
     registers,
   })
   const freshnessSeconds = new Histogram({
-    name: 'reelpulse_freshness_seconds',
+    name: `${prefix}freshness_seconds`,
     help: "From an event's corrected time to its row being readable in the store, over a sample of flushes. Only of topics that the brokers stamp.",
     buckets: [1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 900, 3_600, 86_400],
     registers,
   })
   const blockEvents = new Histogram({
-    name: 'reelpulse_block_events',
+    name: `${prefix}block_events`,
     help: 'Accepted events in a block that the store has.',
     buckets: [0, 1, 10, 100, 1_000, 5_000, 10_000, 25_000, 50_000],
     registers,
   })
   const blockBytes = new Histogram({
-    name: 'reelpulse_block_bytes',
+    name: `${prefix}block_bytes`,
     help: "A block's rows, of all tables (RowBinary).",
     buckets: [1e3, 1e4, 1e5, 1e6, 1e7, 3e7, 1e8],
     registers,
   })
   const blockInsertSeconds = new Histogram({
-    name: 'reelpulse_block_insert_seconds',
+    name: `${prefix}block_insert_seconds`,
     help: 'From the beginning of the first insert of a block to the acknowledgement of its last, waiting for the store included.',
     buckets: [0.03, 0.1, 0.3, 1, 3, 10, 30, 120, 600],
     registers,
   })
   const rejectedByReason = new Counter({
-    name: 'reelpulse_rejected_by_reason_total',
+    name: `${prefix}rejected_by_reason_total`,
     help: 'Records and events set aside, by reason (docs/guide/replay.md), in blocks that the store has.',
     labelNames: ['reason'],
     registers,
@@ -140,13 +142,13 @@ export function processMetrics({ registry, now, status, ends, isLive }: ProcessM
   for (const reason of rejectReasons) rejectedByReason.inc({ reason }, 0)
 
   const checkpointSeconds = new Histogram({
-    name: 'reelpulse_checkpoint_seconds',
+    name: `${prefix}checkpoint_seconds`,
     help: "Time that a checkpoint's transaction took.",
     buckets: [0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30],
     registers,
   })
   const checkpointBytes = new Counter({
-    name: 'reelpulse_checkpoint_bytes_total',
+    name: `${prefix}checkpoint_bytes_total`,
     help: 'Keys and values that checkpoints wrote: state to the changelog, messages to other topics.',
     labelNames: ['partition'],
     registers,
@@ -156,7 +158,7 @@ export function processMetrics({ registry, now, status, ends, isLive }: ProcessM
   function gauge(name: string, help: string, read: (partition: number, totals: Totals | undefined) => number | undefined): void {
     registry.registerMetric(
       new Gauge({
-        name: `reelpulse_${name}`,
+        name: `${prefix}${name}`,
         help,
         labelNames: ['partition'],
         registers: [],
@@ -199,7 +201,7 @@ export function processMetrics({ registry, now, status, ends, isLive }: ProcessM
   gauge('restore_records', 'Changelog records that the present owner had to read at its start.', (_, of) => of?.toRestore)
   registry.registerMetric(
     new Gauge({
-      name: 'reelpulse_partition_state',
+      name: `${prefix}partition_state`,
       help: `1 for the state that the partition is in: ${partitionStates.join(', ')}.`,
       labelNames: ['partition', 'state'],
       registers: [],

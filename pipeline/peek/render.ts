@@ -1,10 +1,24 @@
 // A user's record in readable form, instants in the zone that the program counts days in.
 import { measures, windows } from '../../schemas/measures.ts'
+import type { SignalsRecord } from './look-up-signals.ts'
 import type { StoredRow, UserRecord } from './look-up.ts'
 
 export type RenderOptions = { zone: string; currency: string }
 
-export function renderUser(user: UserRecord, { zone, currency }: RenderOptions): string {
+export function renderSignals({ user_id: user, signals }: SignalsRecord, { zone, currency }: RenderOptions): string {
+  const instant = instantIn(zone)
+  const rows = signals.map((row) => [instant(row['event_at']), text(row['kind']), signalDetail(row, currency)])
+  return [`key ${user}   (times in ${zone})`, rows.length === 0 ? 'signals: none asked for' : table('last signals', rows)].join('\n\n')
+}
+
+function signalDetail(row: StoredRow, currency: string): string {
+  const said = ['score', 'seconds', 'severity', 'content_id', 'channel'].filter((name) => row[name] !== null && row[name] !== undefined)
+  const parts = said.map((name) => (name === 'score' || name === 'seconds' ? `${name} ${text(row[name])}` : text(row[name])))
+  if (row['amount_minor'] !== null) parts.unshift(amount(row['amount_minor'], text(row['currency'] ?? currency)))
+  return parts.join(' · ')
+}
+
+function instantIn(zone: string): (value: unknown) => string {
   const format = new Intl.DateTimeFormat('sv-SE', {
     timeZone: zone,
     year: 'numeric',
@@ -14,8 +28,12 @@ export function renderUser(user: UserRecord, { zone, currency }: RenderOptions):
     minute: '2-digit',
     second: '2-digit',
   })
-  const instant = (value: unknown) =>
+  return (value) =>
     typeof value === 'string' && value !== '' ? format.format(new Date(`${value.replace(' ', 'T').replace(/Z$/, '')}Z`)) : '–'
+}
+
+export function renderUser(user: UserRecord, { zone, currency }: RenderOptions): string {
+  const instant = instantIn(zone)
   const sections = [`user ${user.user_id}   (times in ${zone})`]
   if (user.features === null) sections.push('No features row yet: one is written at the end of the interval of the first flush.')
   else sections.push(...featureSections(user.features, instant, currency))

@@ -3,11 +3,13 @@
 import type { PartitionOptions } from '../../operators/partition/partition.ts'
 import type { OperatorSettings } from '../../operators/settings.ts'
 import type { RejectReason } from '../../schemas/rejects.ts'
+import { isSignalsTopic } from '../config/names.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Log, OutRecord, RecordBatch } from '../ports/log.ts'
 import type { Store } from '../ports/store.ts'
 import { moveClock } from '../ticks.ts'
 import { decide, eventKey, recentKeys } from './decide.ts'
+import { judgeSignals } from './judge-signals.ts'
 import { judgeCandidates, type Judged } from './judge.ts'
 import { knownEvents } from './known-events.ts'
 import { clocksWhenProcessed } from './processed.ts'
@@ -65,6 +67,7 @@ export async function replay(options: ReplayOptions): Promise<ReplayOutcome> {
   const input = await log.describeTopic(topic)
   if (input === undefined) throw new ReplayRefused(`topic ${topic} does not exist`)
   const isLive = input.timestamps === 'append'
+  const isOfSignals = isSignalsTopic(topic)
   const figures: ReplayFigures = {
     records: 0, flushesAppended: 0, eventsAppended: 0, flushesShortened: 0, eventsAlreadyThere: 0, eventsRepeated: 0, stillRejected: {}, notReplayable: {},
   } // prettier-ignore
@@ -88,6 +91,7 @@ export async function replay(options: ReplayOptions): Promise<ReplayOutcome> {
     const known = await knownEvents(
       store,
       judged.flatMap(({ key, accepted }) => accepted.map(({ id }) => ({ user: key, id }))),
+      isOfSignals ? 'customer_signals' : 'events',
     )
     const records: OutRecord[] = []
     for (const one of judged) {
@@ -130,7 +134,8 @@ export async function replay(options: ReplayOptions): Promise<ReplayOutcome> {
     }
     // Under LogAppendTime the clock will be the brokers' when the record is appended, which may be long after the last checkpoint.
     const present = isLive ? clocks.map((at) => Math.max(at, clock.now())) : clocks
-    if (candidates.length > 0) await append(judgeCandidates(candidates, { settings, resolve, clocks: present }))
+    if (candidates.length > 0)
+      await append((isOfSignals ? judgeSignals : judgeCandidates)(candidates, { settings, resolve, clocks: present }))
     options.onProgress?.(figures)
   }
   if (!isLive && !dryRun)

@@ -8,15 +8,15 @@ import { grains } from '../../schemas/tables/kpi-deltas.ts'
 import type { Logger } from '../log/logger.ts'
 import type { Notifier } from '../ports/notifier.ts'
 import { StoreAway, type Store } from '../ports/store.ts'
-import { alertInsert, holdsIn, notificationOf, readHeld } from './detect/alert-rows.ts'
+import { alertInsert, holdsIn, notificationOf, readHeld, readLatestTransitions } from './detect/alert-rows.ts'
 import { leastClock, readClocks, type Clocks } from './detect/clocks.ts'
 import { causes } from './detect/causes.ts'
 import { dailyFigures, dailyInBackground } from './detect/daily-figures.ts'
 import { delivery, type Delivery } from './detect/delivery.ts'
 import { overdueReviews } from './detect/overdue.ts'
-import { readRolledUps, type RolledUps } from './detect/roll-up.ts'
+import { readRolledUps } from './detect/roll-up.ts'
 import type { DetectWatch } from './detect/watch.ts'
-import { cellFigures, watchGrain } from './detect/watch-grain.ts'
+import { cellFigures, watchGrain, type PollReads } from './detect/watch-grain.ts'
 import { watchDaily } from './detect/watch-daily.ts'
 import { watchSignals } from './detect/watch-signals.ts'
 
@@ -132,22 +132,28 @@ export function newDetection(
       await readClocks(store, clocks)
       const clockMs = leastClock(clocks)
       if (clockMs === undefined) return 0
-      // Read where somebody asks, and once: what is rolled up meanwhile is in the deltas too.
-      let reading: Promise<RolledUps> | undefined
-      const rolled = () => (reading ??= readRolledUps(store))
+      const reads = pollReads(store)
       let steps = 0
-      for (const one of watches) steps += await one.advance(clockMs, rolled)
-      steps += await signals.advance(clockMs, rolled)
+      for (const one of watches) steps += await one.advance(clockMs, reads)
+      steps += await signals.advance(clockMs, reads)
       attribution.look(Math.floor((clockMs - latenessMs) / lookMs) * lookMs)
       for (const notification of await reviews.look(clockMs - latenessMs)) {
         log.info({ alert: notification.aboutId, state: notification.state }, notification.reason)
         deliveries.send(notification)
       }
       if (!signal.aborted) daily.look(clockMs)
-      steps += await days.advance(clockMs, daily.reached(), rolled)
-      for (const { rollUp } of watches) if (!signal.aborted && rollUp.isDue(clockMs)) await rollUp.advance(clockMs, await rolled())
+      steps += await days.advance(clockMs, daily.reached(), reads)
+      for (const { rollUp } of watches) if (!signal.aborted && rollUp.isDue(clockMs)) await rollUp.advance(clockMs, await reads.rolled())
       return steps
     },
     settled: daily.settled,
+  }
+}
+
+function pollReads(store: Store): PollReads {
+  const reading: { rolled?: ReturnType<PollReads['rolled']>; latest?: ReturnType<PollReads['latest']> } = {}
+  return {
+    rolled: () => (reading.rolled ??= readRolledUps(store)),
+    latest: () => (reading.latest ??= readLatestTransitions(store)),
   }
 }

@@ -1,18 +1,25 @@
 // Rows that an owner inserted beyond its partition's last checkpoint: the state that made them went with it.
-import { blockTables } from '../../schemas/tables/catalogue.ts'
+import { blockTables, signalBlockTables } from '../../schemas/tables/catalogue.ts'
 import type { Store } from '../ports/store.ts'
 
-/** `kpi_deltas` first: its clock row says that a block is whole, and from the first deletion on it is not. */
-const tableNames = blockTables.map(({ name }) => name).toSorted((a, b) => Number(b === 'kpi_deltas') - Number(a === 'kpi_deltas'))
+/** That of the clocks first: its row says that a block is whole, and from the first deletion on it is not. */
+const clocksFirst = (tables: readonly { name: string }[], clocks: string): readonly string[] =>
+  tables.map(({ name }) => name).toSorted((a, b) => Number(b === clocks) - Number(a === clocks))
+/** What blocks of behaviour, and of signals, go to. */
+const tableNames = {
+  behavior: clocksFirst(blockTables, 'kpi_deltas'),
+  signals: clocksFirst(signalBlockTables, 'signal_clocks'),
+} as const
+export type TopicKind = keyof typeof tableNames
 
 const beyond = 'partition = {partition:UInt16} AND first_offset >= {from:Int64}'
 
 export type Orphans = Readonly<Record<string, number>>
 
 /** Rows by table of the partition's blocks that begin at or beyond an offset. */
-export async function countOrphans(store: Store, partition: number, from: number): Promise<Orphans> {
+export async function countOrphans(store: Store, partition: number, from: number, of: TopicKind = 'behavior'): Promise<Orphans> {
   const orphans: Record<string, number> = {}
-  for (const table of tableNames) {
+  for (const table of tableNames[of]) {
     const [found] = await store.query<{ rows: number }>(`SELECT count() AS rows FROM ${table} WHERE ${beyond}`, { partition, from })
     orphans[table] = found!.rows
   }
@@ -20,9 +27,9 @@ export async function countOrphans(store: Store, partition: number, from: number
 }
 
 /** Where the partition's first block begins; undefined: it has none. */
-export async function firstBlock(store: Store, partition: number): Promise<number | undefined> {
+export async function firstBlock(store: Store, partition: number, of: TopicKind = 'behavior'): Promise<number | undefined> {
   const least: number[] = []
-  for (const table of tableNames) {
+  for (const table of tableNames[of]) {
     const [found] = await store.query<{ rows: number; least: number }>(
       `SELECT count() AS rows, min(first_offset) AS least FROM ${table} WHERE partition = {partition:UInt16}`,
       { partition },
@@ -62,15 +69,19 @@ async function forgetCells(store: Store, earliest: readonly { grain: string; at:
 }
 
 /** Returns once they are gone. */
-export async function deleteOrphans(store: Store, partition: number, from: number): Promise<void> {
-  const orphans = await countOrphans(store, partition, from)
-  const earliest = await store.query<{ grain: string; at: number }>(
-    `SELECT toString(grain) AS grain, toUnixTimestamp64Milli(min(bucket_at)) AS at FROM kpi_deltas
+export async function deleteOrphans(store: Store, partition: number, from: number, of: TopicKind = 'behavior'): Promise<void> {
+  const orphans = await countOrphans(store, partition, from, of)
+  // Nothing is rolled up of signals.
+  const earliest =
+    of === 'signals'
+      ? []
+      : await store.query<{ grain: string; at: number }>(
+          `SELECT toString(grain) AS grain, toUnixTimestamp64Milli(min(bucket_at)) AS at FROM kpi_deltas
      WHERE dimension != 'clock' AND ${beyond} GROUP BY grain`,
-    { partition, from },
-  )
+          { partition, from },
+        )
   await forgetCells(store, earliest)
-  for (const table of tableNames)
+  for (const table of tableNames[of])
     if (orphans[table]! > 0)
       await store.command(`ALTER TABLE ${table} DELETE WHERE ${beyond} SETTINGS mutations_sync = 2`, { partition, from })
   await forgetCells(store, earliest)

@@ -1,17 +1,19 @@
 // Goes on past a hole in the log: looks for what is lost, and, told to, lets a partition begin again behind it
 // (docs/decisions/holes-in-the-log.md).
-import { keptState } from '../../operators/partition/kept-state.ts'
+import { keptState, type KeptState } from '../../operators/partition/kept-state.ts'
 import { partitionOperator } from '../../operators/partition/partition.ts'
 import { murmur2 } from '../../operators/hash.ts'
 import { userStateWriter } from '../../operators/partition/state.ts'
 import type { OperatorSettings } from '../../operators/settings.ts'
+import { signalOperator } from '../../operators/signals/partition.ts'
+import { isSignalsTopic } from '../config/names.ts'
 import type { Log, OutRecord, PartitionOwner } from '../ports/log.ts'
 import type { Store } from '../ports/store.ts'
 import { checkpointRecord, logRecord, mostHoles, userRecord, type CheckpointRecord } from '../roles/process/checkpoint.ts'
 import { lastCheckpoint } from '../doctor/read-checkpoint.ts'
-import { restorer, type Restored } from '../roles/process/restore.ts'
+import { restorer } from '../roles/process/restore.ts'
 import { rowSink } from '../roles/process/rows.ts'
-import { countOrphans, deleteOrphans, firstBlock, usersOfOrphans, type Orphans } from './orphans.ts'
+import { countOrphans, deleteOrphans, firstBlock, usersOfOrphans, type Orphans, type TopicKind } from './orphans.ts'
 
 export type SkipPlace = { log: Log; store: Store; topic: string; group: string; changelog: string }
 
@@ -43,7 +45,8 @@ export async function findGap(place: SkipPlace, partition: number, to?: number):
   if (range === undefined) throw new SkipRefused(`topic ${topic} has no partition ${partition}`)
   const { begin, end } = range
   const checkpoint = await lastCheckpoint(log, place.changelog, partition)
-  const from = checkpoint?.nextOffset ?? (await firstBlock(store, partition))
+  const kind = kindOf(topic)
+  const from = checkpoint?.nextOffset ?? (await firstBlock(store, partition, kind))
   if (from === undefined) {
     if (to !== undefined) throw new SkipRefused(`${where}: nothing of it was processed yet, so there is no place to skip from`)
     return undefined
@@ -60,7 +63,7 @@ export async function findGap(place: SkipPlace, partition: number, to?: number):
   if (target === from) return undefined
   if (checkpoint === undefined && target !== begin)
     throw new SkipRefused(`${where}: it has no checkpoint yet, and begins where its log begins, at ${begin}: leave --to out`)
-  return { partition, from, to: target, orphans: await countOrphans(store, partition, from), checkpoint }
+  return { partition, from, to: target, orphans: await countOrphans(store, partition, from, kind), checkpoint }
 }
 
 export type SkipOptions = {
@@ -79,13 +82,14 @@ export async function skip(place: SkipPlace, gap: Gap, options: SkipOptions): Pr
   const { partition, from, to } = gap
   const owner = await log.claim({ group, topic, partition, changelogTopic: changelog })
   try {
-    const { operator, restored } = await restoredOperator(
-      owner,
-      partition,
-      gap.checkpoint?.partitionCount ?? 1,
-      gap.checkpoint?.settings ?? options.settings,
-    )
-    const checkpoint = restored.checkpoint
+    const kind = kindOf(topic)
+    const count = gap.checkpoint?.partitionCount ?? 1
+    const settings = gap.checkpoint?.settings ?? options.settings
+    const restored =
+      kind === 'signals'
+        ? await restoredSignals(owner, partition, count, settings)
+        : await restoredOperator(owner, partition, count, settings)
+    const { checkpoint } = restored
     if (checkpoint?.nextOffset !== gap.checkpoint?.nextOffset)
       throw new SkipRefused(
         `${topic}/${partition}: its owner made another checkpoint meanwhile. Stop every process of the group, and look again`,
@@ -93,7 +97,8 @@ export async function skip(place: SkipPlace, gap: Gap, options: SkipOptions): Pr
 
     // The newest row of a user may have taken the place of an older one, and goes now. So each of them gets a row, at the end
     // of the present interval. This comes first: once the rows are deleted, nobody knows whose they were.
-    if (checkpoint !== undefined) {
+    if (checkpoint !== undefined && restored.operator !== undefined) {
+      const { operator } = restored
       const writeUser = userStateWriter(operator.state)
       const records: OutRecord[] = []
       for (const userId of await usersOfOrphans(store, partition, from)) {
@@ -106,7 +111,7 @@ export async function skip(place: SkipPlace, gap: Gap, options: SkipOptions): Pr
       if (records.length > 0) await owner.commit({ changelog: records, outbox: [] })
     }
 
-    await deleteOrphans(store, partition, from)
+    await deleteOrphans(store, partition, from, kind)
 
     // A block behind the hole may have the bounds of one that was deleted, and not its rows: under the old log_id its token
     // would be known, and the block dropped without a word.
@@ -126,8 +131,20 @@ async function restoredOperator(owner: PartitionOwner, partition: number, partit
   const operator = partitionOperator({
     settings, partition, partitionCount, operators: 'all', sink: rowSink(partitionCount).sink, resolve: () => 'unknown_schema',
   }) // prettier-ignore
-  const into = restorer(keptState(operator.state))
-  for await (const batch of owner.restore()) into.take(batch)
-  const restored: Restored = into.done()
-  return { operator, restored }
+  return { operator, checkpoint: await checkpointIn(owner, keptState(operator.state)) }
 }
+
+/** Of signals nothing is kept of anybody but the ids, and no row takes another's place. */
+async function restoredSignals(owner: PartitionOwner, partition: number, partitionCount: number, settings: OperatorSettings) {
+  const nobody = { accepted() {}, rejectedSignal() {}, rejectedRecord() {} }
+  const { kept } = signalOperator({ settings, partition, partitionCount, sink: nobody, resolve: () => 'unknown_schema' })
+  return { operator: undefined, checkpoint: await checkpointIn(owner, kept) }
+}
+
+async function checkpointIn(owner: PartitionOwner, state: KeptState): Promise<CheckpointRecord | undefined> {
+  const into = restorer(state)
+  for await (const batch of owner.restore()) into.take(batch)
+  return into.done().checkpoint
+}
+
+const kindOf = (topic: string): TopicKind => (isSignalsTopic(topic) ? 'signals' : 'behavior')

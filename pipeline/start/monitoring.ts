@@ -34,6 +34,8 @@ export type Monitoring = {
   watchStore(store: Store): void
   /** A process role of the topic is about to start; it must use what comes back. */
   beginProcess(neighbours: { log: Log; store: Store; topic: string }): MonitoredProcess
+  /** The same for customer signals beside it, whose state the caller tells itself (`role`); their metrics begin with `reelpulse_signals_`. */
+  beginSignals(neighbours: { log: Log; store: Store; topic: string }): MonitoredProcess
   /** A detect role is about to start; it must tell what comes back. */
   beginDetect(): DetectWatch
   /** The state of a role without partitions. */
@@ -58,10 +60,12 @@ export async function openMonitoring(options: MonitoringOptions): Promise<Monito
   const startedAt = now()
   const roles = new Map<string, () => readonly Part[]>()
   const probes: Probe<unknown>[] = []
+  /** Looked at as often, but nothing that readiness hangs on. */
+  const aside: Probe<unknown>[] = []
   let stoppingAt: number | undefined
 
   async function look(): Promise<Readiness> {
-    const neighbours = await Promise.all(probes.map((one) => one.look()))
+    const [neighbours] = await Promise.all([Promise.all(probes.map((one) => one.look())), Promise.all(aside.map((one) => one.look()))])
     const parts = [...roles.values()].flatMap((read) => read())
     if (stoppingAt !== undefined) parts.push({ role: 'program', state: 'stopping', since: stoppingAt })
     else if (parts.length === 0) parts.push({ role: 'program', state: 'starting', since: startedAt })
@@ -87,43 +91,58 @@ export async function openMonitoring(options: MonitoringOptions): Promise<Monito
     probes.push(probe({ name: 'store', ask, now }))
   }
 
+  function measure(
+    { log, store, topic }: { log: Log; store: Store; topic: string },
+    { name, among, ...more }: { name: string; among: Probe<unknown>[]; prefix?: string },
+  ): { role(): Pick<ProcessRole, 'status'> | undefined; monitored: MonitoredProcess } {
+    let description: TopicDescription | undefined
+    const ask = async (): Promise<void> => {
+      description = await log.describeTopic(topic)
+      if (description === undefined) throw new Error(`topic ${topic} is not there`)
+    }
+    among.push(probe({ name, ask, now }))
+    let role: Pick<ProcessRole, 'status'> | undefined
+    const measured: ProcessMetrics = processMetrics({
+      registry,
+      now,
+      status: () => role?.status() ?? [],
+      ends: () => description?.partitions.map(({ end }) => end) ?? [],
+      isLive: () => description?.timestamps === 'append',
+      ...more,
+    })
+    const started = (of: Pick<ProcessRole, 'status'>) => {
+      role = of
+    }
+    return {
+      role: () => role,
+      monitored: { log: measured.log(log), store: measured.store(store), report: measured.report, started },
+    }
+  }
+
   return {
     url: () => http?.url,
     answer: (more) => void Object.assign(routes, more),
     watchStore,
-    beginProcess({ log, store, topic }) {
-      let description: TopicDescription | undefined
-      const ask = async (): Promise<void> => {
-        description = await log.describeTopic(topic)
-        if (description === undefined) throw new Error(`topic ${topic} is not there`)
-      }
-      probes.push(probe({ name: 'log', ask, now }))
-      watchStore(store)
-      let role: Pick<ProcessRole, 'status'> | undefined
-      const status = () => role?.status() ?? []
-      const measured: ProcessMetrics = processMetrics({
-        registry,
-        now,
-        status,
-        ends: () => description?.partitions.map(({ end }) => end) ?? [],
-        isLive: () => description?.timestamps === 'append',
-      })
-      let since = startedAt
+    beginProcess(neighbours) {
+      watchStore(neighbours.store)
+      const { role, monitored } = measure(neighbours, { name: 'log', among: probes })
+      const since = { at: startedAt }
       roles.set('process', () => {
-        if (role === undefined) return [{ role: 'process', state: 'starting', since }]
-        const parts = status().map((one) => ({ role: 'process', ...one }))
-        return parts.length === 0 ? [{ role: 'process', state: 'standby', since }] : parts
+        if (role() === undefined) return [{ role: 'process', state: 'starting', since: since.at }]
+        const parts = role()!
+          .status()
+          .map((one) => ({ role: 'process', ...one }))
+        return parts.length === 0 ? [{ role: 'process', state: 'standby', since: since.at }] : parts
       })
       return {
-        log: measured.log(log),
-        store: measured.store(store),
-        report: measured.report,
+        ...monitored,
         started(of) {
-          role = of
-          since = now()
+          monitored.started(of)
+          since.at = now()
         },
       }
     },
+    beginSignals: (neighbours) => measure(neighbours, { name: 'log of signals', among: aside, prefix: 'reelpulse_signals_' }).monitored,
     beginDetect: () => detectMetrics({ registry, now }),
     role(name) {
       let part: Part = { role: name, state: 'starting', since: now() }

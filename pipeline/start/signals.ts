@@ -22,7 +22,7 @@ export type SignalsOptions = {
   blockSpanS: number
   checkpointS: number
   logger: Logger
-  monitoring: Pick<Monitoring, 'role'>
+  monitoring: Pick<Monitoring, 'role' | 'beginSignals'>
   /** Aborted: wait no longer for a store that is away. */
   signal: AbortSignal
 }
@@ -33,6 +33,7 @@ export async function startSignals(options: SignalsOptions): Promise<{ role: Pro
   const plan = topicPlan(topic, group)
   const logger = options.logger.child({ role: 'signals' })
   const tellState = options.monitoring.role('signals')
+  const monitored = options.monitoring.beginSignals({ log, store, topic })
   if (!(await migrateWhenThere(store, signal, logger, plan))) return undefined
   if (!(await whenThere(() => beWriter(store, topic, group), signal, logger))) return undefined
   const board = progressBoard(Date.now)
@@ -43,8 +44,8 @@ export async function startSignals(options: SignalsOptions): Promise<{ role: Pro
   }
   const role = await startProcess({
     clock: systemClock,
-    log,
-    store,
+    log: monitored.log,
+    store: monitored.store,
     topic,
     names: plan.names,
     work: plan.work,
@@ -54,6 +55,7 @@ export async function startSignals(options: SignalsOptions): Promise<{ role: Pro
     resolve: plan.resolve,
     onProgress(progress) {
       board.report(progress)
+      monitored.report(progress)
       look()
     },
     tell(level, message, facts) {
@@ -62,6 +64,7 @@ export async function startSignals(options: SignalsOptions): Promise<{ role: Pro
     },
   })
   started.role = role
+  monitored.started(role)
   look()
   return { role, board }
 }

@@ -217,9 +217,9 @@ export function compareAlerts(
     seen.push(row.sequence)
     const cell = JSON.stringify([row.kpi, row.dimension, row.value])
     const open = openIn.get(cell)
-    if (open !== undefined && open !== row.alert_id) doubled++
-    if (row.state === 'resolved') openIn.delete(cell)
-    else openIn.set(cell, row.alert_id)
+    if (row.sequence === 0 && open !== undefined && open !== row.alert_id) doubled++
+    if (row.state !== 'resolved') openIn.set(cell, row.alert_id)
+    else if (open === row.alert_id) openIn.delete(cell)
   }
   let lost = 0
   for (const [name, row] of should) {

@@ -18,19 +18,20 @@ type Leaf = { readonly [D in keyof typeof values]: (typeof values)[D][number] }
 const leaves: readonly Leaf[] = values.channel.flatMap((channel) =>
   values.region.flatMap((region) => values.surface.map((surface) => ({ channel, region, surface }))),
 )
-const playsPerLeaf = 150
+/** Most of channel ad is in one region, so what the one loses the other shows. */
+const playsOf = ({ channel, region }: Leaf) => (channel === 'ad' ? (region === 'CN-12' ? 300 : 60) : region === 'CN-12' ? 240 : 420)
 const cycleMinutes = 18
 const incidentMinutes = 9
 
-/** What is left of a leaf's completions. One cell in the one incident, another in the next, then everything. */
+/** What is left of a leaf's completions. One cell in the one incident, another in the next, then everything: of the first two all lose less than what alerts. */
 function left(leaf: Leaf, minute: number): number {
   const since = minute - calmMinutes
   if (since < 0 || since % cycleMinutes >= incidentMinutes) return 1
   switch (Math.floor(since / cycleMinutes) % 3) {
     case 0:
-      return leaf.channel === 'ad' ? 0.45 : 1
+      return leaf.channel === 'ad' ? 0.65 : 1
     case 1:
-      return leaf.region === 'CN-12' ? 0.45 : 1
+      return leaf.region === 'CN-12' ? 0.75 : 1
     default:
       return 0.5
   }
@@ -51,17 +52,18 @@ export function trafficWriter(store: Store, topicStart: number, seed: number): T
       const blockAt = bucketAt + minuteMs + 10_000
       const sums = new Map<string, MadeCell & { sums: { plays: number; completes: number; events: number } }>()
       for (const leaf of leaves) {
-        const completes = Math.round(playsPerLeaf * (0.48 + 0.04 * chance.unit()) * left(leaf, minute))
+        const plays = playsOf(leaf)
+        const completes = Math.round(plays * (0.48 + 0.04 * chance.unit()) * left(leaf, minute))
         for (const [dimension, value] of [['all', ''], ...Object.entries(leaf)] as ['all', string][]) {
           const key = `${dimension} ${value}`
           const cell = sums.get(key) ?? { dimension, value, bucketAt, sums: { plays: 0, completes: 0, events: 0 } }
           sums.set(key, cell)
-          cell.sums.plays += playsPerLeaf
-          cell.sums.events += playsPerLeaf
+          cell.sums.plays += plays
+          cell.sums.events += plays
           cell.sums.completes += completes
         }
         if (minute < calmMinutes - minutesWithEvents) continue
-        const made = Array.from({ length: playsPerLeaf }, (_, i) => ({
+        const made = Array.from({ length: plays }, (_, i) => ({
           ...leaf, t: bucketAt + i, clock_at: bucketAt + i, behavior: 'play' as const, watch_ms: i < completes ? 10_000 : 1_000, duration_ms: 10_000, user_id: `u${i}`,
         })) // prettier-ignore
         events.push(...madeEvents(made).map((event) => ({ ...event, block_at: blockAt, first_offset: minute })))

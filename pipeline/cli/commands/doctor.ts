@@ -1,7 +1,6 @@
 // `reelpulse doctor`: looks at log, store and machine, and says what is wrong and how to cure it.
 import { pipelineSettings, processSettings } from '../../config/groups.ts'
 import { pick } from '../../config/group.ts'
-import { behaviorOnly } from '../behavior-only.ts'
 import { defineCommand, exitFailed, exitFinding, exitGood } from '../command.ts'
 
 export const command = defineCommand({
@@ -20,7 +19,6 @@ neither log nor store could be looked at.`,
   settings: { ...pipelineSettings, process: pick(processSettings, ['blockSpanS', 'checkpointS']) },
   json: true,
   async run({ settings, json, print, result }) {
-    behaviorOnly(settings.topic.topic, 'doctor')
     const [{ gather, judge }, { lastLine, renderFindings, tallyOf }] = await Promise.all([
       import('../../doctor/doctor.ts'),
       import('../../doctor/render.ts'),

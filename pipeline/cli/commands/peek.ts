@@ -2,15 +2,14 @@
 import { z } from 'zod'
 import { anyTopicSettings, dataSettings, processSettings, storeSettings } from '../../config/groups.ts'
 import { pick } from '../../config/group.ts'
-import { defaultTopic } from '../../config/names.ts'
-import { behaviorOnly } from '../behavior-only.ts'
+import { defaultTopic, isSignalsTopic } from '../../config/names.ts'
 import { defineCommand, exitFinding, exitGood } from '../command.ts'
 
 export const command = defineCommand({
   name: 'peek',
   summary: 'what is known of one user',
   help: `Prints the user's latest features row, every change of tier, and the last events, as they are in the store: of every topic that has
-the user, or of the one that is given. Exits 1 where nothing is known of that user.`,
+the user, or of the one that is given. Of customer signals, the last ones (user_id may be a channel, of those that name no user). Exits 1 where nothing is known of that user.`,
   examples: [
     ['peek u10000042', 'Features, tiers and the last 10 events of that user.'],
     ['peek u10000042 --topic simulation --events 50 --json', 'The same as JSON, of one topic, with the last 50 events.'],
@@ -27,23 +26,31 @@ the user, or of the one that is given. Exits 1 where nothing is known of that us
   },
   json: true,
   async run({ flags, settings, positionals, json, print, note, result }) {
-    const [{ openStore }, { topicsIn }, { lookUpUser }, { renderUser }] = await Promise.all([
+    const [{ openStore }, { topicsIn }, { lookUpUser }, { lookUpSignals }, { renderSignals, renderUser }] = await Promise.all([
       import('../../adapters/open.ts'),
       import('../../verify/topics.ts'),
       import('../../peek/look-up.ts'),
+      import('../../peek/look-up-signals.ts'),
       import('../../peek/render.ts'),
     ])
     const userId = positionals[0]!
     const wanted = settings.topic.topic
-    if (wanted !== undefined) behaviorOnly(wanted, 'peek')
     // Held open till the end: with the last store of a directory its engine would stop.
     const first = await openStore({ ...settings, topic: { topic: wanted ?? defaultTopic } }, { create: false })
     try {
-      const topics = wanted === undefined ? await topicsIn(first) : [wanted]
+      const ofSignals = wanted === undefined ? await topicsIn(first, 'customer_signals') : [wanted].filter(isSignalsTopic)
+      const topics = wanted === undefined ? [...(await topicsIn(first)), ...ofSignals] : [wanted]
       const found = []
       for (const topic of topics) {
         const store = await openStore({ ...settings, topic: { topic } })
         try {
+          if (ofSignals.includes(topic)) {
+            const record = await lookUpSignals(store, userId, flags.events)
+            if (record === undefined) continue
+            found.push({ topic, ...record })
+            if (!json) print(`topic ${topic}\n${renderSignals(record, settings.process)}\n`)
+            continue
+          }
           const user = await lookUpUser(store, userId, flags.events)
           if (user === undefined) continue
           found.push({ topic, ...user })

@@ -5,7 +5,6 @@ import { pick } from '../../config/group.ts'
 import { pipelineSettings, processSettings } from '../../config/groups.ts'
 import { changelogOf, rejectedTopicOf } from '../../config/names.ts'
 import { WrongSetting } from '../../config/value.ts'
-import { behaviorOnly } from '../behavior-only.ts'
 import { defineCommand, exitFailed, exitGood, UsageError } from '../command.ts'
 
 const notReplayableShown = 20
@@ -54,7 +53,6 @@ the pipeline runs with (currency, emit interval). docs/guide/replay.md has more.
   async run({ flags, settings, print, note, result, signal }) {
     const { partition, from, to } = flags
     const { topic, group } = settings.topic
-    behaviorOnly(topic, 'replay')
     const isRange = partition !== undefined
     if (!isRange && (from !== undefined || to !== undefined))
       throw new UsageError('--from and --to are offsets of one partition: add --partition')
@@ -62,15 +60,14 @@ the pipeline runs with (currency, emit interval). docs/guide/replay.md has more.
     if (isRange && (flags.reason ?? flags.since ?? flags.until) !== undefined)
       throw new UsageError('--reason, --since and --until choose among rejected records, and do not go with --partition')
     if (to !== undefined && to < from!) throw new UsageError(`--to ${to} is before --from ${from}`)
-    const [{ openLog, openStore }, { systemClock }, { defaultSettings }, { instantReader }, { knownFlushes }, { replay }] =
-      await Promise.all([
-        import('../../adapters/open.ts'),
-        import('../../adapters/system-clock.ts'),
-        import('../../../operators/settings.ts'),
-        import('../../import/instant.ts'),
-        import('../../start/roles.ts'),
-        import('../../replay/replay.ts'),
-      ])
+    const [{ openLog, openStore }, { systemClock }, { defaultSettings }, { instantReader }, { topicPlan }, { replay }] = await Promise.all([
+      import('../../adapters/open.ts'),
+      import('../../adapters/system-clock.ts'),
+      import('../../../operators/settings.ts'),
+      import('../../import/instant.ts'),
+      import('../../start/topic-plan.ts'),
+      import('../../replay/replay.ts'),
+    ])
     const { emitS, zone, currency } = settings.process
     // Lists of dimensions reject nothing.
     const operators = { ...defaultSettings, emitMs: emitS * 1000, zone, currency }
@@ -99,7 +96,7 @@ the pipeline runs with (currency, emit interval). docs/guide/replay.md has more.
           topic,
           names: { changelog: changelogOf(topic, group), rejected: rejectedTopicOf(topic) },
           settings: operators,
-          resolve: knownFlushes(),
+          resolve: topicPlan(topic, group).resolve,
           clock: systemClock,
           source: isRange ? { kind: 'range', partition, from: from!, to } : { kind: 'rejected', filter },
           dryRun: flags.dryRun,

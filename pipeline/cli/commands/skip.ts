@@ -2,7 +2,6 @@
 import { z } from 'zod'
 import { pipelineSettings } from '../../config/groups.ts'
 import { changelogOf } from '../../config/names.ts'
-import { behaviorOnly } from '../behavior-only.ts'
 import { defineCommand, exitFinding, exitGood, UsageError } from '../command.ts'
 
 const offset = z.int('a whole number').min(0, 'at least 0')
@@ -34,7 +33,6 @@ the settings that the pipeline runs with. Killed, it can be run again.`,
   json: true,
   async run({ flags, settings, print, result, signal }) {
     const { topic, group } = settings.topic
-    behaviorOnly(topic, 'skip')
     if (flags.to !== undefined && flags.partition === undefined) throw new UsageError('--to is an offset of one partition: add --partition')
     const [{ openLog, openStore }, { operatorSettingsOf }, { findGap, skip, SkipRefused }] = await Promise.all([
       import('../../adapters/open.ts'),

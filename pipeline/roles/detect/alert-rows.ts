@@ -40,14 +40,19 @@ export const causesIn = (told: ToldCauses | undefined): Pick<Notification, 'caus
 export const holdsIn = (held: readonly string[] | undefined): Pick<Notification, 'holdsBack'> =>
   held === undefined ? {} : { holdsBack: held }
 
-/** Start of the bucket of the latest transition of one of these KPIs; undefined before the first. */
-export async function latestTransitionAt(store: Store, grain: Grain, kpis: readonly string[]): Promise<number | undefined> {
-  const [row] = await store.query<{ transitions: number; at: number }>(
-    `SELECT count() AS transitions, toUnixTimestamp64Milli(max(bucket_at)) AS at FROM alerts
-     WHERE kind = 'kpi' AND grain = '${grain}' AND kpi IN {kpis:Array(String)}`,
-    { kpis },
+/** Of each grain and KPI, start of the bucket of its latest transition. */
+export type LatestTransitions = readonly { readonly grain: Grain; readonly kpi: string; readonly at: number }[]
+
+export function readLatestTransitions(store: Store): Promise<LatestTransitions> {
+  return store.query(
+    `SELECT toString(grain) AS grain, kpi, toUnixTimestamp64Milli(max(bucket_at)) AS at FROM alerts WHERE kind = 'kpi' GROUP BY alerts.grain, kpi`,
   )
-  return row === undefined || row.transitions === 0 ? undefined : row.at
+}
+
+/** Of these KPIs; undefined before the first. */
+export function latestAtOf(latest: LatestTransitions, grain: Grain, kpis: readonly string[]): number | undefined {
+  const found = latest.filter((one) => one.grain === grain && kpis.includes(one.kpi)).map(({ at }) => at)
+  return found.length === 0 ? undefined : Math.max(...found)
 }
 
 /** Every transition of the grain's alerts on these KPIs that are not resolved, or had one in a bucket from `sinceMs` on; by alert, in order. */

@@ -4,12 +4,11 @@ import type { CellSamples } from '../../../operators/detect/detector.ts'
 import type { Sample } from '../../../operators/detect/metric.ts'
 import { dailyWatches, type DailyWatch } from '../../../operators/detect/watched-daily.ts'
 import type { Store } from '../../ports/store.ts'
-import type { RolledUps } from './roll-up.ts'
-import { watchGrain, type Figures, type WatchGrainOptions } from './watch-grain.ts'
+import { watchGrain, type Figures, type PollReads, type WatchGrainOptions } from './watch-grain.ts'
 
 export type DailyKpiWatch = {
   /** As a grain's. `reachedMs`: end of the last day that is in kpi_daily. */
-  advance(clockMs: number, reachedMs: number, rolled: () => Promise<RolledUps>): Promise<number>
+  advance(clockMs: number, reachedMs: number, reads: PollReads): Promise<number>
 }
 
 const dayMs = 86_400_000
@@ -22,10 +21,10 @@ export function watchDaily(options: Omit<WatchGrainOptions, 'figures' | 'grain'>
     return watchGrain({ ...options, grain: 'day', latenessMs: laterMs, figures: dailyFigures(store, one) })
   })
   return {
-    async advance(clockMs, reachedMs, rolled) {
+    async advance(clockMs, reachedMs, reads) {
       let steps = 0
       if (reachedMs === -Infinity) return 0
-      for (const one of watches) steps += await one.advance(Math.min(clockMs, reachedMs + latenessMs), rolled)
+      for (const one of watches) steps += await one.advance(Math.min(clockMs, reachedMs + latenessMs), reads)
       return steps
     },
   }

@@ -9,7 +9,7 @@ import { metricsOf } from '../../../operators/detect/watched.ts'
 import type { Zone } from '../../../operators/time/zone.ts'
 import type { Grain } from '../../../schemas/tables/kpi-deltas.ts'
 import type { Store } from '../../ports/store.ts'
-import { latestTransitionAt, readTransitions } from './alert-rows.ts'
+import { latestAtOf, readTransitions, type LatestTransitions } from './alert-rows.ts'
 import { closedUntil, earliestBucketAt, readBuckets, type BucketsWanted, type Closing } from './closed-buckets.ts'
 import { readParts } from './read-parts.ts'
 import { rollUp, type RolledUps, type RollUp } from './roll-up.ts'
@@ -47,12 +47,19 @@ export type WatchGrainOptions = {
   decided(transitions: readonly Transition[], closedMs: number | undefined): Promise<void>
 }
 
+/** What several ask in one poll is read where the first asks, and once. */
+export type PollReads = {
+  /** How far grains are rolled up: what is rolled up meanwhile is in the deltas too. */
+  rolled(): Promise<RolledUps>
+  latest(): Promise<LatestTransitions>
+}
+
 export type GrainWatch = {
   /**
    * Looks at all buckets that are closed at log time `clockMs`, which every partition has reached. Returns how many. Throws StoreAway; the
-   * next call goes on. `rolled`: how far grains are rolled up, or were a moment ago.
+   * next call goes on.
    */
-  advance(clockMs: number, rolled: () => Promise<RolledUps>): Promise<number>
+  advance(clockMs: number, reads: PollReads): Promise<number>
   readonly rollUp: RollUp
 }
 
@@ -75,8 +82,8 @@ export function watchGrain({ store, figures, grain, zone, latenessMs, signal, fo
   const decidesFromAt = (closedMs: number) => cadence.startOf(closedMs - furthestBackMs[grain])
   const historyFrom = (decidesFrom: number) => cadence.back(decidesFrom, history)
 
-  async function begin(closedMs: number) {
-    const latestAt = await latestTransitionAt(store, grain, names)
+  async function begin(closedMs: number, reads: PollReads) {
+    const latestAt = latestAtOf(await reads.latest(), grain, names)
     // Another transition of the latest one's bucket may be missing: that bucket is looked at again.
     const decidesFrom = Math.max(decidesFromAt(closedMs), latestAt ?? 0)
     const stored = latestAt === undefined ? [] : await readTransitions(store, grain, names, historyFrom(decidesFrom))
@@ -91,15 +98,15 @@ export function watchGrain({ store, figures, grain, zone, latenessMs, signal, fo
 
   return {
     rollUp: rollUp(store, closing),
-    async advance(clockMs, rolled) {
+    async advance(clockMs, reads) {
       const closedMs = closedUntil(closing, clockMs)
-      running ??= await begin(closedMs)
+      running ??= await begin(closedMs, reads)
       if (running.nextAt >= closedMs) return 0
       running.decidesFrom = Math.max(running.decidesFrom, decidesFromAt(closedMs))
       running.nextAt = Math.max(running.nextAt, historyFrom(running.decidesFrom))
       // Of the history the last part is compared with what was before it; the rest is only remembered.
       const comparesFrom = cadence.back(running.decidesFrom, history - cadence.kept)
-      const rolledMs = (await rolled()).get(grain)?.untilMs ?? -Infinity
+      const rolledMs = (await reads.rolled()).get(grain)?.untilMs ?? -Infinity
       let steps = 0
       while (running.nextAt < closedMs) {
         const ms = running.nextAt < comparesFrom ? historyChunkMs[grain] : chunkMs[grain]

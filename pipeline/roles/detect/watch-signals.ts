@@ -6,13 +6,12 @@ import { databaseOf, signalsTopicOf } from '../../config/names.ts'
 import type { Logger } from '../../log/logger.ts'
 import { StoreRefused } from '../../ports/store.ts'
 import { leastClock, readClocks, type Clocks } from './clocks.ts'
-import type { RolledUps } from './roll-up.ts'
 import { hasSignals, signalClocks, signalFigures } from './signal-figures.ts'
-import { watchGrain, type WatchGrainOptions } from './watch-grain.ts'
+import { watchGrain, type PollReads, type WatchGrainOptions } from './watch-grain.ts'
 
 export type SignalsWatch = {
   /** As a grain's, up to log time `clockMs` of behaviour. */
-  advance(clockMs: number, rolled: () => Promise<RolledUps>): Promise<number>
+  advance(clockMs: number, reads: PollReads): Promise<number>
 }
 
 /** Log time between two looks whether there is a database. */
@@ -39,7 +38,7 @@ export function watchSignals(options: Omit<WatchGrainOptions, 'figures' | 'grain
   }
 
   return {
-    async advance(clockMs, rolled) {
+    async advance(clockMs, reads) {
       if (state !== 'there') {
         if (clockMs < lookedAt + lookEveryMs) return 0
         lookedAt = clockMs
@@ -50,7 +49,7 @@ export function watchSignals(options: Omit<WatchGrainOptions, 'figures' | 'grain
         await readClocks(store, clocks, signalClocks(database))
         const signalsMs = leastClock(clocks)
         if (signalsMs === undefined) return 0
-        for (const one of watches) steps += await one.advance(Math.min(clockMs, signalsMs), rolled)
+        for (const one of watches) steps += await one.advance(Math.min(clockMs, signalsMs), reads)
       } catch (error) {
         // Dropped meanwhile: no reason for the other KPIs to be watched no more.
         if (!(error instanceof StoreRefused) || (await look())) throw error

@@ -1,0 +1,58 @@
+// What the rules say of rejected signals now: the process role's own operator judges them, on an empty state of its own.
+import { partitionOf } from '../../operators/hash.ts'
+import { signalOperator } from '../../operators/signals/partition.ts'
+import { readSignal } from '../../operators/signals/reader.ts'
+import type { Judged, JudgeOptions } from './judge.ts'
+import type { Candidate } from './sources.ts'
+
+/** In the order in which they are to be appended. A signal is a record, so each has one event, at place 0. */
+export function judgeSignals(candidates: readonly Candidate[], { settings, resolve, clocks }: JudgeOptions): Judged[] {
+  const judged = candidates
+    .map((candidate): Judged => {
+      const key = candidate.key ?? keyOf(candidate.value, resolve) ?? nobody
+      const partition = partitionOf(key, clocks.length)
+      const timestampMs = Math.max(clocks[partition]!, candidate.arrivedAt, 0)
+      return { candidate, key, partition, timestampMs, flushEvents: 1, accepted: [], rejected: [], repeated: 0 }
+    })
+    .toSorted((a, b) => a.timestampMs - b.timestampMs)
+  let current: Judged
+  const operator = signalOperator({
+    settings,
+    partition: 0,
+    partitionCount: 1,
+    resolve,
+    sink: {
+      accepted(_record, value, { signalId }) {
+        current.accepted.push({ ordinal: 0, id: Buffer.from(value.subarray(signalId, signalId + 16)).toString('hex') })
+      },
+      rejectedSignal(_record, _value, _signal, reason) {
+        current.rejected.push(reason)
+      },
+      rejectedRecord(_record, reason) {
+        current.rejected.push(reason)
+      },
+    },
+  })
+  const encoder = new TextEncoder()
+  judged.forEach((one, i) => {
+    current = one
+    const { candidate, key, timestampMs } = one
+    operator.apply(i, timestampMs, key, candidate.value, { received_at: encoder.encode(String(candidate.arrivedAt)) })
+    // Neither accepted nor rejected: it came before, among these.
+    one.repeated = 1 - one.accepted.length - one.rejected.length
+  })
+  return judged
+}
+
+const nobody = new Uint8Array(0)
+
+/** The user that a signal names, else its channel; undefined where it cannot be read. */
+function keyOf(value: Uint8Array, resolve: JudgeOptions['resolve']): Uint8Array | undefined {
+  const resolved = readSignal(value).kind === 'other_schema' ? resolve(value) : value
+  if (typeof resolved === 'string') return undefined
+  const written = resolved
+  const outcome = readSignal(written)
+  if (outcome.kind !== 'signal') return undefined
+  const named = outcome.signal.userId ?? outcome.signal.channel
+  return named === null ? undefined : written.slice(named.from, named.from + named.length)
+}
