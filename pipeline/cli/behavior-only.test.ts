@@ -13,6 +13,7 @@ test.each([
   ['name that one', 'detect'],
   ['made of purchases', 'refit'],
   ['name that one', 'start'],
+  ['name that one', 'serve'],
   ['come with npm start', 'simulate', '--events', '10'],
   ['events of behaviour', 'import', bin, '--mapping', bin],
 ])('“%s”: with a topic of customer signals %s is refused, and nothing is touched', async (why, ...words) => {

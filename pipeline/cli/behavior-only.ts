@@ -7,6 +7,7 @@ const reasons = {
     'it moves what is kept of users, and of signals only ids are: their topic keeps the partitions that it began with, or begins anew under another name',
   detect: 'it watches the KPIs of signals beside those of their topic of behaviour: name that one',
   refit: 'its models are made of purchases, which are behaviour',
+  serve: 'its boards show signals beside their topic of behaviour: name that one',
   start: 'it runs signals beside its topic of behaviour by itself: name that one',
   simulate: 'it writes flushes of behaviour; simulated signals come with npm start',
   import: 'its mapping makes events of behaviour',
