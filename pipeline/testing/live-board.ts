@@ -23,7 +23,7 @@ export type LiveBoard = {
   faults: Faults
   /** Every question asked, in order. */
   asked: string[]
-  open(options?: Partial<ServeOptions>): Promise<{ http: HttpServer; serving: Serving; warned: unknown[] }>
+  open(options?: Partial<ServeOptions> & { port?: number }): Promise<{ http: HttpServer; serving: Serving; warned: unknown[] }>
   /** So much more log time passes, with so many events a second. */
   goOn(spanMs: number, eventsPerSecond?: number): Promise<void>
 }
@@ -57,7 +57,7 @@ export async function liveBoard(name: string): Promise<LiveBoard> {
     faults,
     asked,
     goOn,
-    async open(options = {}) {
+    async open({ port = 0, ...options } = {}) {
       const warned: unknown[] = []
       const serving = serve({
         store: faulty,
@@ -69,7 +69,7 @@ export async function liveBoard(name: string): Promise<LiveBoard> {
         ...options,
       })
       const routes = { ...serving.routes, '/metrics': () => ({ status: 200, type: 'text/plain', body: 'fine' }) }
-      const http = await openHttp({ host: '127.0.0.1', port: 0, routes, warn: (error) => warned.push(error) })
+      const http = await openHttp({ host: '127.0.0.1', port, routes, warn: (error) => warned.push(error) })
       return { http, serving, warned }
     },
   }

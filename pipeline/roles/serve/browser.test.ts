@@ -207,7 +207,7 @@ describe.skipIf(missing !== undefined)(`the live board in a browser${tag}`, asyn
     await close(page)
   })
 
-  test('data that has stopped coming is told', async () => {
+  test('data that has stopped coming is told, and a server that has gone; the board comes back with it', async () => {
     const startedAt = Date.now()
     // A minute goes by in a second.
     const clock = { now: () => startedAt + (Date.now() - startedAt) * 60, sleep: () => Promise.resolve() }
@@ -217,6 +217,10 @@ describe.skipIf(missing !== undefined)(`the live board in a browser${tag}`, asyn
     await soon(() => textOf(page, '.pill')).toContain('No new data for')
     await slow.close()
     await soon(() => textOf(page, '.banner')).toContain('Connection lost')
+    const { http: again } = await board.open({ port: slow.port })
+    await soon(() => page.$('.banner')).toBe(null)
+    await filled(page)
+    await again.close()
     await close(page)
   })
 
