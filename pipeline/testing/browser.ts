@@ -1,22 +1,14 @@
-// A real browser for tests: Chromium as the system has it, driven over its own protocol, and axe's rules of accessibility.
+// A real browser for tests and pictures: Chromium as the system has it, driven over its own protocol, and axe's rules of accessibility.
 import { existsSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { delimiter, join } from 'node:path'
 import puppeteer, { type Browser, type Page } from 'puppeteer-core'
-import { afterAll } from 'vitest'
 import { missingProgram } from './installed.ts'
 
 export type { Page } from 'puppeteer-core'
 
 /** What is missing on this machine, or undefined: `describe.skipIf(reason)`. */
 export const missingBrowser = (): Promise<string | undefined> => missingProgram('chromium', 'chromium')
-
-/** Until the last test of the file. */
-export async function testBrowser(): Promise<Browser> {
-  const browser = await openBrowser()
-  afterAll(() => browser.close())
-  return browser
-}
 
 export const openBrowser = (): Promise<Browser> =>
   puppeteer.launch({

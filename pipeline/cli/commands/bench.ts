@@ -19,6 +19,8 @@ With --topic it reads that topic once, appends nothing to it, and writes the che
     ['bench --durability', 'What it costs to sync before acknowledging, in the embedded log and engine.'],
     ['bench --restore', "How fast a million users' state comes back, beside kafkajs alone on the same topic."],
     ['bench --checkpoints', 'What checkpoints take of the CPU in steady state.'],
+    ['bench --board', 'How soon the live board is there, its first paint, and what its panels take.'],
+    ['bench --freshness', "From a play's event time to the live board; with --kafka, through a real broker."],
     ['bench --attribution', 'How fast the causes of a drop are found among a million leaves.'],
     ['bench --attribution --engine', 'The same from table events of the embedded engine, as the detect role does it.'],
     ['bench --brokers 127.0.0.1:9092 --topic bench-events --sums sums.txt', "One run over a topic, and its rows' sums."],
@@ -46,6 +48,11 @@ With --topic it reads that topic once, appends nothing to it, and writes the che
       .max(6_000_000, 'at most 6000000')
       .default(1_000_000)
       .describe('Of --attribution.'),
+    board: z.boolean().default(false).describe('Only how soon the live board is there, and what its panels take; needs Chromium.'),
+    freshness: z.boolean().default(false).describe("Only how long a play takes from its event time to the live board's open minute."),
+    kafka: z.boolean().default(false).describe('--freshness: with a real broker, not the embedded log.'),
+    seconds: z.int('a whole number').min(10, 'at least 10').max(3_600, 'at most 3600').default(120).describe('Of --freshness.'),
+    rate: z.number().positive('a number above 0').max(100_000, 'at most 100000').default(500).describe('--freshness: events a second.'),
     rounds: z.int('a whole number').min(1, 'at least 1').max(20, 'at most 20').default(2).describe('Runs of each.'),
   }),
   json: true,
@@ -72,6 +79,29 @@ With --topic it reads that topic once, appends nothing to it, and writes the che
       const figures = measureAttribution(flags.leaves, flags.rounds)
       print(
         `${figures.leaves} leaves in ${figures.seconds.toFixed(2)} s (first run ${figures.firstSeconds.toFixed(2)} s; ${figures.cpuSeconds.toFixed(2)} CPU s): ${figures.leavesPerSecond} leaves/s, ${figures.rssMb} MB; found ${figures.found}`,
+      )
+      result(figures)
+      return exitGood
+    }
+    if (flags.board) {
+      const { measureBoard } = await import('../../bench/board.ts')
+      const figures = await measureBoard(flags.rounds, note)
+      print(
+        `from start to an answer ${figures.answersS.toFixed(1)} s, to live figures in the browser ${figures.liveS.toFixed(1)} s; first paint ${Math.round(figures.firstPaintMs)} ms, every panel filled ${Math.round(figures.filledMs)} ms after opening`,
+      )
+      print(
+        `${figures.panels} panel queries: p50 ${Math.round(figures.panelP50Ms)} ms, p95 ${Math.round(figures.panelP95Ms)} ms; the slowest: ${figures.slowest}`,
+      )
+      result(figures)
+      return exitGood
+    }
+    if (flags.freshness) {
+      const { measureFreshness } = await import('../../bench/freshness.ts')
+      const { brokers, kafka, seconds, rate } = flags
+      const figures = await measureFreshness({ brokers, kafka, seconds, rate, note })
+      const s = (ms: number) => `${(ms / 1000).toFixed(1)} s`
+      print(
+        `${figures.log} log, ${rate} events/s, ${figures.plays} plays in ${seconds} s: from event time to the board p50 ${s(figures.eventP50Ms)}, p99 ${s(figures.eventP99Ms)}; from the log's stamp p50 ${s(figures.recordP50Ms)}, p99 ${s(figures.recordP99Ms)}`,
       )
       result(figures)
       return exitGood

@@ -1,7 +1,7 @@
 // For the functions that run in the page.
 /// <reference lib="dom" />
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { axeViolations, missingBrowser, testBrowser, type Page } from '../../testing/browser.ts'
+import { axeViolations, missingBrowser, openBrowser, type Page } from '../../testing/browser.ts'
 import { liveBoard } from '../../testing/live-board.ts'
 import { soon } from '../../testing/soon.ts'
 import { boards } from '../../../dashboards/all-boards.ts'
@@ -13,7 +13,8 @@ const tag = missing === undefined ? '' : `: ${missing}`
 describe.skipIf(missing !== undefined)(`the live board in a browser${tag}`, async () => {
   if (missing !== undefined) return
   const board = await liveBoard('live_board')
-  const browser = await testBrowser()
+  const browser = await openBrowser()
+  afterAll(() => browser.close())
   const { http } = await board.open({ everyMs: 200 })
   const firedAt = Date.UTC(2026, 10, 20, 3)
   beforeAll(async () => {
@@ -119,20 +120,16 @@ describe.skipIf(missing !== undefined)(`the live board in a browser${tag}`, asyn
     await close(page)
   })
 
-  test('on a phone nothing is wider than the screen', async () => {
-    for (const { uid } of boards) {
-      const page = await opened(`?board=${uid}&var-user_id=nobody`, { width: 375 })
+  test.each(boards.map(({ uid }) => uid))(
+    '%s: axe finds nothing wrong, light and dark, and on a phone nothing is wider than the screen',
+    async (uid) => {
+      const page = await opened(`?board=${uid}&from=now-24h&var-user_id=nobody`)
       await filled(page)
-      expect(await page.evaluate(() => document.documentElement.scrollWidth), uid).toBeLessThanOrEqual(375)
-      await close(page)
-    }
-  })
-
-  test.each(boards.flatMap(({ uid }) => [false, true].map((dark) => [uid, dark ? 'dark' : 'light'] as const)))(
-    'axe finds nothing wrong with %s, %s',
-    async (uid, theme) => {
-      const page = await opened(`?board=${uid}&from=now-24h&var-user_id=nobody`, { dark: theme === 'dark', chinese: theme === 'dark' })
-      await filled(page)
+      expect(await axeViolations(page)).toEqual([])
+      await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: 'dark' }])
+      expect(await axeViolations(page)).toEqual([])
+      await page.setViewport({ width: 375, height: 800 })
+      await soon(() => page.evaluate(() => document.documentElement.scrollWidth)).toBe(375)
       expect(await axeViolations(page)).toEqual([])
       await close(page)
     },

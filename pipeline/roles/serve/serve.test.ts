@@ -84,12 +84,13 @@ test.each(["' OR 1=1 --", "\\' UNION SELECT * FROM alerts --", '{user_id:String}
   async (text) => {
     const { http, warned } = await board.open()
     const value = encodeURIComponent(text)
-    for (const query of [`?board=reelpulse-user&var-user_id=${value}`, `?board=reelpulse-users&var-channel=${value}`]) {
+    for (const query of [`?board=reelpulse-user&var-user_id=${value}`, `?board=reelpulse-cells&var-channel=${value}`]) {
       const one = await streamed(http.url, query)
       const { panels } = boards.find(({ uid }) => query.includes(`board=${uid}&`))!
       await soon(() => one.panels().size).toBe(panels.length)
-      const list = panels.findIndex(({ shows }) => shows === 'user_now' || shows === 'users_list')
-      expect(one.told.find(({ id }) => id === String(list))?.data).toMatchObject({ rows: [] })
+      const shown = panels.findIndex(({ shows }) => shows === 'user_now' || shows === 'cell_shown')
+      const rows = panels[shown]!.shows === 'user_now' ? [] : [[`channel ${text}`, '']]
+      expect(one.told.find(({ id }) => id === String(shown))?.data).toMatchObject({ rows })
       await one.close()
     }
     expect(warned).toEqual([])
