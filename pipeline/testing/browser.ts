@@ -15,7 +15,7 @@ export const openBrowser = (): Promise<Browser> =>
     executablePath: pathOf('chromium'),
     // Tests may run as root, where Chromium's own sandbox refuses to.
     args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--force-color-profile=srgb', '--hide-scrollbars'],
-    protocolTimeout: 120_000,
+    protocolTimeout: 30 * 60_000,
   })
 
 function pathOf(program: string): string {
