@@ -21,6 +21,7 @@ With --topic it reads that topic once, appends nothing to it, and writes the che
     ['bench --checkpoints', 'What checkpoints take of the CPU in steady state.'],
     ['bench --attribution', 'How fast the causes of a drop are found among a million leaves.'],
     ['bench --attribution --engine', 'The same from table events of the embedded engine, as the detect role does it.'],
+    ['bench --panels', 'How long each panel of the boards takes, with thirty days of 20,000 users in the embedded engine.'],
     ['bench --brokers 127.0.0.1:9092 --topic bench-events --sums sums.txt', "One run over a topic, and its rows' sums."],
   ],
   flags: z.object({
@@ -46,6 +47,8 @@ With --topic it reads that topic once, appends nothing to it, and writes the che
       .max(6_000_000, 'at most 6000000')
       .default(1_000_000)
       .describe('Of --attribution.'),
+    panels: z.boolean().default(false).describe("Only how long each panel's query takes; --rounds runs of each, ten times as many."),
+    data: z.string().optional().describe('--panels: keeps the data in this directory, and measures again what is there.'),
     rounds: z.int('a whole number').min(1, 'at least 1').max(20, 'at most 20').default(2).describe('Runs of each.'),
   }),
   json: true,
@@ -74,6 +77,18 @@ With --topic it reads that topic once, appends nothing to it, and writes the che
         `${figures.leaves} leaves in ${figures.seconds.toFixed(2)} s (first run ${figures.firstSeconds.toFixed(2)} s; ${figures.cpuSeconds.toFixed(2)} CPU s): ${figures.leavesPerSecond} leaves/s, ${figures.rssMb} MB; found ${figures.found}`,
       )
       result(figures)
+      return exitGood
+    }
+    if (flags.panels) {
+      const { measurePanels } = await import('../../bench/panels.ts')
+      const figures = await measurePanels(flags.rounds * 10, note, flags.data)
+      for (const { board, panel, range, p50Ms, p95Ms, rows } of figures)
+        print(
+          `p95 ${p95Ms.toFixed(0).padStart(5)} ms  p50 ${p50Ms.toFixed(0).padStart(5)} ms  ${range.padStart(4)}  ${String(rows).padStart(5)} rows  ${board}: ${panel}`,
+        )
+      const within = figures.filter(({ p95Ms }) => p95Ms <= 200).length
+      print(`${within} of ${figures.length} panels within 200 ms at p95`)
+      result({ figures })
       return exitGood
     }
     if (flags.durability) {
