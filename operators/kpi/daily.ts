@@ -1,5 +1,5 @@
 // Figures of a day of the zone that no cell of kpi_deltas can give, since they look at a user's other days: cohorts and months, in SQL
-// over `events` alone. {zone:String} is the zone; a day is over once a later day's clock is in `events`.
+// over events alone. {zone:String} is the zone; a day is over once a later day's clock is among them.
 
 /** Days after registration of which it is counted who came back. */
 export const retentionDays = [1, 2, 3, 4, 5, 6, 7, 14, 21, 30] as const
@@ -8,7 +8,7 @@ const retainedFigures = retentionDays.map((day): Retained => `retained_d${day}`)
 
 export const dailyFigures = [
   'registrants', ...retainedFigures, 'converted_30d', 'spend_minor',
-  'monthly_active_users', 'monthly_buyers', 'returning_buyers', 'previous_buyers', 'repeat_buyers',
+  'daily_active_users', 'monthly_active_users', 'monthly_buyers', 'returning_buyers', 'previous_buyers', 'repeat_buyers',
   'searchers', 'search_buyers',
 ] as const // prettier-ignore
 export type DailyFigure = (typeof dailyFigures)[number]
@@ -21,8 +21,20 @@ export type DailyQuery = {
 }
 
 const dayOf = (instant: string) => `toInt32(toDate32(${instant}, {zone:String}))`
-/** The day that is not over yet. */
-const until = `(SELECT ${dayOf('max(clock_at)')} FROM events)`
+/** What the queries look at. */
+export type DailySource = {
+  /** Rows of table `events`. */
+  readonly events: string
+  /** The day that is not over yet. */
+  readonly until: string
+}
+const everything: DailySource = { events: 'events', until: `(SELECT ${dayOf('max(clock_at)')} FROM events)` }
+
+/** As if nothing had come but the events with a clock_at before {known:Int64}; the days that are over end at {until:Int64}. */
+export const asOfKnown: DailySource = {
+  events: `(SELECT user_id, event_at, clock_at, behavior, amount_minor FROM events WHERE clock_at < fromUnixTimestamp64Milli({known:Int64}, 'UTC'))`,
+  until: dayOf(`fromUnixTimestamp64Milli({until:Int64}, 'UTC')`),
+}
 /** Days of the month that a figure of a day looks at: the day itself and those before it. */
 const monthDays = 30
 
@@ -31,7 +43,7 @@ const within = (days: string) => `arrayDistinct(arrayFlatten(arrayMap(d -> range
 
 const retained = (after: number) => `if(day + ${after} < until_day, countIf(has(active_days, day + ${after})), NULL) AS retained_d${after}`
 
-const cohorts: DailyQuery = {
+const cohorts = ({ events, until }: DailySource): DailyQuery => ({
   name: 'cohorts',
   figures: ['registrants', ...retainedFigures, 'converted_30d', 'spend_minor'],
   sql: `
@@ -44,16 +56,17 @@ const cohorts: DailyQuery = {
         groupUniqArray(${dayOf('event_at')}) AS active_days,
         groupUniqArrayIf(${dayOf('event_at')}, behavior = 'purchase') AS buying_days,
         sumIf(ifNull(amount_minor, 0), behavior = 'purchase') AS spent
-      FROM events GROUP BY user_id HAVING countIf(behavior = 'register') > 0)
+      FROM ${events} GROUP BY user_id HAVING countIf(behavior = 'register') > 0)
     GROUP BY day ORDER BY day`,
-}
+})
 
 // Arrays of days on which a user is something; each day of each array is one user more.
-const months: DailyQuery = {
+const months = ({ events, until }: DailySource): DailyQuery => ({
   name: 'months',
-  figures: ['monthly_active_users', 'monthly_buyers', 'returning_buyers', 'previous_buyers', 'repeat_buyers'],
+  figures: ['daily_active_users', 'monthly_active_users', 'monthly_buyers', 'returning_buyers', 'previous_buyers', 'repeat_buyers'],
   sql: `
     SELECT tupleElement(one, 1) AS day,
+      countIf(tupleElement(one, 2) = 0) AS daily_active_users,
       countIf(tupleElement(one, 2) = 1) AS monthly_active_users,
       countIf(tupleElement(one, 2) = 2) AS monthly_buyers,
       countIf(tupleElement(one, 2) = 3) AS returning_buyers,
@@ -61,25 +74,25 @@ const months: DailyQuery = {
       countIf(tupleElement(one, 2) = 5) AS repeat_buyers
     FROM (
       SELECT arrayJoin(arrayConcat(
-          arrayMap(d -> (d, 1), active_on), arrayMap(d -> (d, 2), bought_on), arrayMap(d -> (d, 3), ${within('later_days')}),
+          arrayMap(d -> (d, 0), active_days), arrayMap(d -> (d, 1), active_on), arrayMap(d -> (d, 2), bought_on), arrayMap(d -> (d, 3), ${within('later_days')}),
           arrayMap(d -> (d, 4), before_on), arrayMap(d -> (d, 5), arrayIntersect(bought_on, before_on)))) AS one
       FROM (
-        SELECT ${within('active_days')} AS active_on, ${within('purchase_days')} AS bought_on,
+        SELECT active_days, ${within('active_days')} AS active_on, ${within('purchase_days')} AS bought_on,
           arrayMap(d -> d + ${monthDays}, bought_on) AS before_on,
           arraySlice(arraySort(purchase_days), 2) AS later_days
         FROM (
           SELECT user_id, groupUniqArray(${dayOf('event_at')}) AS active_days,
             groupArrayIf(${dayOf('event_at')}, behavior = 'purchase') AS purchase_days
-          FROM events GROUP BY user_id)))
+          FROM ${events} GROUP BY user_id)))
     WHERE day < ${until}
     GROUP BY day ORDER BY day`,
-}
+})
 
 const dayMs = 86_400_000
 const times = (behavior: string) => `groupArrayIf(toUnixTimestamp64Milli(event_at), behavior = '${behavior}')`
 const dayOfMs = (at: string) => dayOf(`fromUnixTimestamp64Milli(${at}, 'UTC')`)
 
-const searches: DailyQuery = {
+const searches = ({ events, until }: DailySource): DailyQuery => ({
   name: 'searches',
   figures: ['searchers', 'search_buyers'],
   sql: `
@@ -91,8 +104,10 @@ const searches: DailyQuery = {
       SELECT searches, follows, purchases, arrayJoin(arrayDistinct(arrayMap(s -> ${dayOfMs('s')}, searches))) AS day
       FROM (
         SELECT ${times('search')} AS searches, ${times('follow')} AS follows, ${times('purchase')} AS purchases
-        FROM events GROUP BY user_id HAVING notEmpty(searches)))
+        FROM ${events} GROUP BY user_id HAVING notEmpty(searches)))
     GROUP BY day ORDER BY day`,
-}
+})
 
-export const dailyQueries = [cohorts, months, searches] as const
+export const dailyQueriesOf = (source: DailySource) => [cohorts(source), months(source), searches(source)] as const
+/** Over all that there is. */
+export const dailyQueries = dailyQueriesOf(everything)

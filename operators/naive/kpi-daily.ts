@@ -37,6 +37,7 @@ export function naiveDaily(events: readonly EventRow[], zone: Zone): Record<'coh
     const count = (is: (user: Life) => boolean) => users.filter(is).length
     const row = {
       day,
+      daily_active_users: count((user) => user.activeDays.includes(day)),
       monthly_active_users: count((user) => user.activeDays.some(inMonth)),
       monthly_buyers: count((user) => user.purchases.some((one) => inMonth(one.day))),
       returning_buyers: count((user) => user.purchases.slice(1).some((one) => inMonth(one.day))),

@@ -46,7 +46,14 @@ function detectorOn(store: Store, notifiers: readonly Notifier[] = []) {
   onTestFinished(() => controller.abort())
   const { signal } = controller
   const deliveries = delivery(notifiers, { store, topic: settings.topic, log, signal, firstPauseMs: 1 })
-  return { ...newDetection({ store, settings, log, signal }, deliveries), settled: deliveries.settled }
+  const detection = newDetection({ store, settings, log, signal }, deliveries)
+  return {
+    ...detection,
+    async settled() {
+      await detection.settled()
+      await deliveries.settled()
+    },
+  }
 }
 
 type AlertLine = { line: string; alert_id: string; fired_ms: number; due_ms: number }

@@ -1,7 +1,8 @@
 // The detect role: looks at every minute, hour and day that has closed, keeps the alerts in table `alerts`, tells the notifiers, and rolls
-// what has closed up into `kpi_cells`.
+// what has closed up into `kpi_cells`, and into `kpi_daily` what looks at other days too.
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Transition } from '../../operators/detect/detector.ts'
+import { cadenceOf } from '../../operators/detect/cadence.ts'
 import { zone } from '../../operators/time/zone.ts'
 import { grains } from '../../schemas/tables/kpi-deltas.ts'
 import type { Logger } from '../log/logger.ts'
@@ -10,6 +11,7 @@ import { StoreAway, type Store } from '../ports/store.ts'
 import { alertInsert, notificationOf } from './detect/alert-rows.ts'
 import { leastClock, readClocks, type Clocks } from './detect/clocks.ts'
 import { causes } from './detect/causes.ts'
+import { dailyFigures, dailyInBackground } from './detect/daily-figures.ts'
 import { delivery, type Delivery } from './detect/delivery.ts'
 import { overdueReviews } from './detect/overdue.ts'
 import type { DetectWatch } from './detect/watch.ts'
@@ -56,6 +58,7 @@ export async function detect(options: DetectOptions): Promise<void> {
     }
     await sleep(pauseMs, undefined, { signal }).catch(() => {})
   }
+  await detection.settled()
   await deliveries.settled()
 }
 
@@ -68,6 +71,8 @@ export type Detection = {
    * StoreAway; the next poll goes on.
    */
   poll(): Promise<number>
+  /** Once nothing is under way that a poll began and did not wait for. */
+  settled(): Promise<void>
 }
 
 export function newDetection(
@@ -92,6 +97,8 @@ export function newDetection(
     },
   } // prettier-ignore
   const watches = grains.map((grain) => watchGrain({ ...watching, grain, figures: cellFigures(store, grain) }))
+  const dayClosing = { grain: 'day', cadence: cadenceOf('day', watching.zone), latenessMs } as const
+  const daily = dailyInBackground(dailyFigures(store, dayClosing, settings.zone), log)
   const signals = watchSignals({ ...watching, topic, log })
 
   function tellAgain(stored: readonly Transition[], closedMs: number): void {
@@ -128,8 +135,10 @@ export function newDetection(
         log.info({ alert: notification.aboutId, state: notification.state }, notification.reason)
         deliveries.send(notification)
       }
+      if (!signal.aborted) daily.look(clockMs)
       for (const { rollUp } of watches) if (!signal.aborted) await rollUp.advance(clockMs)
       return steps
     },
+    settled: daily.settled,
   }
 }

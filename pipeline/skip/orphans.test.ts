@@ -37,8 +37,17 @@ test('what was rolled up of rows that are taken back is rolled up anew without t
     )
   await rollAll(start + 288 * 600_000)
   const before = await shown()
+  await store.command(
+    `INSERT INTO kpi_daily (name, bucket_at, known_at, first_known_at)
+     SELECT '', fromUnixTimestamp64Milli({start:Int64} + number * 86400000, 'UTC') AS day_at, day_at + toIntervalSecond(120) AS at, at FROM numbers(4)`,
+    { start: start - 8 * 3_600_000 },
+  )
   // Blocks have ten offsets each: the last hundred go.
   await deleteOrphans(store, 0, 1_880)
+  // Their earliest event is of the second day in Shanghai: what was known at the first day's start stays.
+  expect((await store.query<{ at: number }>('SELECT toUnixTimestamp64Milli(bucket_at) AS at FROM kpi_daily')).map(({ at }) => at)).toEqual([
+    start - 8 * 3_600_000,
+  ])
   await rollAll(start + 188 * 600_000)
   const [after, rolled] = [await shown(), await cells()]
   expect(after).not.toEqual(before)

@@ -52,6 +52,13 @@ async function forgetCells(store: Store, earliest: readonly { grain: string; at:
          AND NOT (dimension = 'clock' AND bucket_at = fromUnixTimestamp64Milli({at:Int64}, 'UTC')) SETTINGS mutations_sync = 2`,
       { at },
     )
+  const days = earliest.filter(({ grain }) => grain === 'day').map(({ at }) => at)
+  // What was first said of a day with such events among those known; the others' latest figures are made anew at the next close of a day.
+  if (days.length > 0)
+    await store.command(
+      "ALTER TABLE kpi_daily DELETE WHERE first_known_at > fromUnixTimestamp64Milli({at:Int64}, 'UTC') SETTINGS mutations_sync = 2",
+      { at: Math.min(...days) },
+    )
 }
 
 /** Returns once they are gone. */

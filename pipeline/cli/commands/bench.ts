@@ -23,6 +23,7 @@ With --topic it reads that topic once, appends nothing to it, and writes the che
     ['bench --freshness', "From a play's event time to the live board; with --kafka, through a real broker."],
     ['bench --attribution', 'How fast the causes of a drop are found among a million leaves.'],
     ['bench --attribution --engine', 'The same from table events of the embedded engine, as the detect role does it.'],
+    ['bench --panels', 'How long each panel of the boards takes, with thirty days of 20,000 users in the embedded engine.'],
     ['bench --brokers 127.0.0.1:9092 --topic bench-events --sums sums.txt', "One run over a topic, and its rows' sums."],
   ],
   flags: z.object({
@@ -53,6 +54,8 @@ With --topic it reads that topic once, appends nothing to it, and writes the che
     kafka: z.boolean().default(false).describe('--freshness: with a real broker, not the embedded log.'),
     seconds: z.int('a whole number').min(10, 'at least 10').max(3_600, 'at most 3600').default(120).describe('Of --freshness.'),
     rate: z.number().positive('a number above 0').max(100_000, 'at most 100000').default(500).describe('--freshness: events a second.'),
+    panels: z.boolean().default(false).describe("Only how long each panel's query takes; --rounds runs of each, ten times as many."),
+    data: z.string().optional().describe('--panels: keeps the data in this directory, and measures again what is there.'),
     rounds: z.int('a whole number').min(1, 'at least 1').max(20, 'at most 20').default(2).describe('Runs of each.'),
   }),
   json: true,
@@ -104,6 +107,18 @@ With --topic it reads that topic once, appends nothing to it, and writes the che
         `${figures.log} log, ${rate} events/s, ${figures.plays} plays in ${seconds} s: from event time to the board p50 ${s(figures.eventP50Ms)}, p99 ${s(figures.eventP99Ms)}; from the log's stamp p50 ${s(figures.recordP50Ms)}, p99 ${s(figures.recordP99Ms)}`,
       )
       result(figures)
+      return exitGood
+    }
+    if (flags.panels) {
+      const { measurePanels } = await import('../../bench/panels.ts')
+      const figures = await measurePanels(flags.rounds * 10, note, flags.data)
+      for (const { board, panel, range, p50Ms, p95Ms, rows } of figures)
+        print(
+          `p95 ${p95Ms.toFixed(0).padStart(5)} ms  p50 ${p50Ms.toFixed(0).padStart(5)} ms  ${range.padStart(4)}  ${String(rows).padStart(5)} rows  ${board}: ${panel}`,
+        )
+      const within = figures.filter(({ p95Ms }) => p95Ms <= 200).length
+      print(`${within} of ${figures.length} panels within 200 ms at p95`)
+      result({ figures })
       return exitGood
     }
     if (flags.durability) {

@@ -99,7 +99,14 @@ function detectorOn(store: Store, notifiers: readonly Notifier[] = [], causesPat
   onTestFinished(() => controller.abort())
   const { signal } = controller
   const deliveries = delivery(notifiers, { store, topic: settings.topic, log, signal, firstPauseMs: 1 })
-  return { ...newDetection({ store, settings, log, signal, causesPatienceMs }, deliveries), settled: deliveries.settled }
+  const detection = newDetection({ store, settings, log, signal, causesPatienceMs }, deliveries)
+  return {
+    ...detection,
+    async settled() {
+      await detection.settled()
+      await deliveries.settled()
+    },
+  }
 }
 
 type CauseLine = { line: string }

@@ -6,6 +6,7 @@ import { kpiMeasures, type Grain } from '../../../schemas/tables/kpi-deltas.ts'
 import type { Store } from '../../ports/store.ts'
 import { blocksSince } from './clocks.ts'
 import { closedUntil, closesSql, earliestBucketAt, type Closing } from './closed-buckets.ts'
+import { oneBlock } from './one-block.ts'
 
 /** Buckets before `untilMs` are rolled up, of blocks whose partition had, before them, a clock earlier than `knownMs`. */
 export type RolledUp = { readonly untilMs: number; readonly knownMs: number }
@@ -59,15 +60,6 @@ const at = (ms: number | string) => `fromUnixTimestamp64Milli(toInt64(${ms}), 'U
 const { fields } = kpiCellsTable.record
 const columns = Object.keys(fields)
 const each = (of: (measure: string) => string) => kpiMeasures.map(of).join(', ')
-
-/** One block, and so one part: it is there whole or not at all. */
-const oneBlock = {
-  max_insert_threads: 1,
-  min_insert_block_size_rows: 100_000_000,
-  min_insert_block_size_bytes: 2 ** 33,
-  optimize_on_insert: 0,
-  async_insert: 0,
-}
 
 function insertSql(closing: Closing, before: RolledUp, after: RolledUp): string {
   const { grain } = closing
