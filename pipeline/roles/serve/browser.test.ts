@@ -3,10 +3,11 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { axeViolations, missingBrowser, openBrowser, type Page } from '../../testing/browser.ts'
 import { liveBoard } from '../../testing/live-board.ts'
-import { soon } from '../../testing/soon.ts'
 import { boards } from '../../../dashboards/all-boards.ts'
 import { storeAlert, madeTransition } from '../detect/hand-made-alerts.ts'
 
+/** A browser, an engine and a process beside each other are slow where other tests run too: as long as a test may take. */
+const soon = <T>(read: () => T) => expect.poll(read, { timeout: 220_000, interval: 50 })
 const missing = await missingBrowser()
 const tag = missing === undefined ? '' : `: ${missing}`
 
