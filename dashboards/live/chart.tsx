@@ -60,7 +60,7 @@ export function Chart({ panel, data, language, look, hrefOf, go }: ChartProps) {
           {},
           ...lines.map((_, i) => ({
             stroke: color(`--line-${i}`),
-            width: 1.6,
+            width: lines.length > 4 ? 1.2 : 1.6,
             points: { show: isSparse, size: 5 },
             spanGaps: false,
             ...(lines.length === 1 ? { fill: color('--fill-0') } : {}),
@@ -83,7 +83,7 @@ export function Chart({ panel, data, language, look, hrefOf, go }: ChartProps) {
           y: false,
           focus: { prox: 24 },
         },
-        focus: { alpha: 1 },
+        focus: { alpha: lines.length > 1 ? 0.25 : 1 },
         hooks: {
           setCursor: [(u) => setAt(u.cursor.idx ?? undefined)],
           setSeries: [(_, index) => (near = index === null ? null : index - 1)],
@@ -115,7 +115,11 @@ export function Chart({ panel, data, language, look, hrefOf, go }: ChartProps) {
           const href = hrefOf(name)
           const label = lineName(panel, name, language)
           return (
-            <li key={name}>
+            <li
+              key={name}
+              onMouseEnter={() => plot.current?.setSeries(i + 1, { focus: true })}
+              onMouseLeave={() => plot.current?.setSeries(null as never, { focus: true })}
+            >
               <i class={`swatch line-${i}`} aria-hidden="true" />
               {href === undefined ? <span>{label}</span> : <a href={href}>{label}</a>}
               <b>{figure(index === undefined ? lastOf(values) : values[index], unitOfLine(panel, name), language)}</b>
