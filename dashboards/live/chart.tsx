@@ -2,7 +2,7 @@
 import type { Language } from '../board.ts'
 import { useEffect, useRef, useState } from 'preact/hooks'
 import uPlot from 'uplot'
-import { figure, instant, tick } from './format.ts'
+import { axisFigure, figure, instant, tick } from './format.ts'
 import { lineName, unitOfLine, type SeriesData } from './figures.ts'
 import type { PanelInfo } from './protocol.ts'
 import { words } from './words.ts'
@@ -29,7 +29,7 @@ export function Chart({ panel, data, language, look, hrefOf, go }: ChartProps) {
   const [at, setAt] = useState<number | undefined>()
   const lines = data.lines.slice(0, mostLines)
   const unit = unitOfLine(panel, lines[0]?.name ?? '')
-  const shape = `${look}|${language}|${data.to - data.from}|${lines.map(({ name }) => name).join('|')}`
+  const shape = `${look}|${language}|${data.to - data.from}|${data.times.length < 30}|${lines.map(({ name }) => name).join('|')}`
   const range = useRef({ from: data.from, to: data.to })
   range.current = { from: data.from, to: data.to }
   const clicked = useRef<(index: number | null, near: number | null) => void>(() => {})
@@ -44,6 +44,8 @@ export function Chart({ panel, data, language, look, hrefOf, go }: ChartProps) {
     const grid = { stroke: color('--grid'), width: 1 }
     const font = '11px system-ui, sans-serif'
     let near: number | null = null
+    // A point that has no neighbour would not be seen.
+    const isSparse = data.times.length < 30
     const made = new uPlot(
       {
         width: element.clientWidth,
@@ -58,8 +60,8 @@ export function Chart({ panel, data, language, look, hrefOf, go }: ChartProps) {
           {},
           ...lines.map((_, i) => ({
             stroke: color(`--line-${i}`),
-            width: 1.6,
-            points: { show: false },
+            width: lines.length > 4 ? 1.2 : 1.6,
+            points: { show: isSparse, size: 5 },
             spanGaps: false,
             ...(lines.length === 1 ? { fill: color('--fill-0') } : {}),
           })),
@@ -71,7 +73,7 @@ export function Chart({ panel, data, language, look, hrefOf, go }: ChartProps) {
           },
           {
             stroke: color('--muted'), font, grid, ticks: { show: false }, size: axisWidth, gap: 6, space: 30,
-            values: (_, splits) => splits.map((s) => figure(s, unit, language)),
+            values: (_, splits) => splits.map((s) => axisFigure(s, unit, splits[1]! - splits[0]!, language)),
           },
         ], // prettier-ignore
         cursor: {
@@ -81,7 +83,7 @@ export function Chart({ panel, data, language, look, hrefOf, go }: ChartProps) {
           y: false,
           focus: { prox: 24 },
         },
-        focus: { alpha: 1 },
+        focus: { alpha: lines.length > 1 ? 0.25 : 1 },
         hooks: {
           setCursor: [(u) => setAt(u.cursor.idx ?? undefined)],
           setSeries: [(_, index) => (near = index === null ? null : index - 1)],
@@ -113,7 +115,11 @@ export function Chart({ panel, data, language, look, hrefOf, go }: ChartProps) {
           const href = hrefOf(name)
           const label = lineName(panel, name, language)
           return (
-            <li key={name}>
+            <li
+              key={name}
+              onMouseEnter={() => plot.current?.setSeries(i + 1, { focus: true })}
+              onMouseLeave={() => plot.current?.setSeries(null as never, { focus: true })}
+            >
               <i class={`swatch line-${i}`} aria-hidden="true" />
               {href === undefined ? <span>{label}</span> : <a href={href}>{label}</a>}
               <b>{figure(index === undefined ? lastOf(values) : values[index], unitOfLine(panel, name), language)}</b>

@@ -45,6 +45,13 @@ export function figure(value: number | null | undefined, unit: string, language:
   }
 }
 
+/** On an axis whose ticks are so far from each other: only as many digits as tell them apart. */
+export function axisFigure(value: number, unit: string, apart: number, language: Language): string {
+  if (unit !== 'ratio') return figure(value, unit, language)
+  const digits = Math.max(0, Math.ceil(-Math.log10(apart * 100) - 1e-9))
+  return number(language, { style: 'percent', minimumFractionDigits: digits, maximumFractionDigits: digits }).format(value)
+}
+
 function count(value: number, language: Language): string {
   const size = Math.abs(value)
   if (size >= 100_000) return number(language, { notation: 'compact', maximumSignificantDigits: 3 }).format(value)

@@ -36,7 +36,7 @@ export function Panel(props: PanelProps) {
   const faults: Readonly<{ [F in Fault]: string }> = { too_slow: w.faultSlow, refused: w.faultRefused, store_away: w.faultAway }
 
   return (
-    <section
+    <article
       class={`panel ${panel.draws} w${panel.width}${isOld || fault !== undefined ? ' old' : ''}`}
       aria-labelledby={id}
       aria-busy={data === undefined && fault === undefined}
@@ -70,7 +70,7 @@ export function Panel(props: PanelProps) {
       ) : null}
       {isEmpty ? <div class="empty">{props.empty}</div> : null}
       {data === undefined || isEmpty ? null : body(data)}
-    </section>
+    </article>
   )
 
   function body(data: PanelData) {

@@ -67,7 +67,7 @@ export function Bars({ panel, data, language, hrefOf }: Props) {
               <th scope="row">{href === undefined ? name : <a href={href}>{name}</a>}</th>
               <td>{figure(number, value.unit ?? 'count', language)}</td>
               <td aria-hidden="true">
-                <svg class="bar" viewBox="0 0 100 6" preserveAspectRatio="none">
+                <svg class="amount" viewBox="0 0 100 6" preserveAspectRatio="none">
                   <rect width={((number ?? 0) / most) * 100} height="6" />
                 </svg>
               </td>
@@ -88,7 +88,7 @@ export function Table({ panel, data, language, kpis, hrefOf, extra }: Props & { 
   const columns = panel.columns.filter(({ name }) => !unread.has(name))
   const left = data.rows.length - mostRows
   return (
-    <div class="scroll" tabIndex={0} role="region" aria-label={panel.title[language]}>
+    <div class="scroll" tabIndex={0} role="group" aria-label={panel.title[language]}>
       <table>
         <thead>
           <tr>
@@ -113,12 +113,9 @@ export function Table({ panel, data, language, kpis, hrefOf, extra }: Props & { 
                 {columns.map((column) => {
                   const text = cellText(column, row, language, kpis)
                   const isLink = href !== undefined && (panel.drill?.value ?? columns[0]!.name) === column.name
-                  const long = text.length > 40 ? 'long' : ''
+                  const state = column.name === 'state' ? `is-${String(row[column.name])}` : text.length > 40 ? 'long' : ''
                   return (
-                    <td
-                      key={column.name}
-                      class={column.is === 'number' ? 'number' : column.is === 'time' ? 'time' : `${long} v-${String(row[column.name])}`}
-                    >
+                    <td key={column.name} class={column.is === 'number' ? 'number' : column.is === 'time' ? 'time' : state}>
                       {isLink ? <a href={href}>{text}</a> : text}
                     </td>
                   )
@@ -145,7 +142,7 @@ export function Heat({ panel, data, language, kpis }: Props) {
     return value === null || value <= 0 || !shaded.some((one) => one.name === name) ? '' : ` heat-${Math.ceil((value / most) * 6)}`
   }
   return (
-    <div class="scroll" tabIndex={0} role="region" aria-label={panel.title[language]}>
+    <div class="scroll" tabIndex={0} role="group" aria-label={panel.title[language]}>
       <table class="heat">
         <thead>
           <tr>
@@ -192,7 +189,7 @@ export function Record({ panel, data, language, kpis }: Props) {
 export function SeriesTable({ panel, data, language }: { panel: PanelInfo; data: SeriesData; language: Language }) {
   const order = data.times.flatMap((_, i) => (data.lines.some(({ values }) => values[i] !== null) ? [i] : [])).toReversed().slice(0, mostRows) // prettier-ignore
   return (
-    <div class="scroll" tabIndex={0} role="region" aria-label={panel.title[language]}>
+    <div class="scroll" tabIndex={0} role="group" aria-label={panel.title[language]}>
       <table>
         <thead>
           <tr>

@@ -43,8 +43,14 @@ export async function openHttp(options: {
 }): Promise<HttpServer> {
   const { host, port, routes } = options
   const server = createServer(
-    // A client that is slow to ask, or to read, is dropped.
-    { maxHeaderSize: 8 * 1024, headersTimeout: 5_000, requestTimeout: 10_000, keepAliveTimeout: 5_000, connectionsCheckingInterval: 1_000 },
+    // A client that is slow to ask, or to read, is dropped; a browser opens connections before it needs them.
+    {
+      maxHeaderSize: 8 * 1024,
+      headersTimeout: 20_000,
+      requestTimeout: 30_000,
+      keepAliveTimeout: 5_000,
+      connectionsCheckingInterval: 1_000,
+    },
     (request, response) => {
       answer(request, routes)
         .catch((error: unknown) => {

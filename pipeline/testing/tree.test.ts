@@ -9,7 +9,7 @@ type Source = { path: string; text: string; imports: string[] }
 
 const sources: Source[] = ['schemas', 'operators', 'dashboards', 'pipeline'].flatMap((folder) =>
   readdirSync(`${root}${folder}`, { recursive: true, encoding: 'utf8' })
-    .filter((name) => name.endsWith('.ts'))
+    .filter((name) => /\.tsx?$/.test(name))
     .map((name) => `${folder}/${name.replaceAll('\\', '/')}`)
     .map((path) => {
       const text = readFileSync(root + path, 'utf8')
@@ -35,6 +35,11 @@ const homes: Readonly<Record<string, readonly RegExp[]>> = {
   pino: [/^pipeline\/log\//],
   'pino-pretty': [/^pipeline\/log\//],
   'prom-client': [/^pipeline\/metrics\//],
+  esbuild: [/^pipeline\/roles\/serve\/bundle/],
+  preact: [/^dashboards\/live\//],
+  uplot: [/^dashboards\/live\//],
+  'puppeteer-core': [/^pipeline\/testing\//],
+  'axe-core': [/^pipeline\/testing\//],
   testcontainers: [/^pipeline\/testing\//],
 }
 
@@ -50,7 +55,7 @@ test('every library is imported only where it is hidden', () => {
 
 test('imports within the project end in .ts', () => {
   const strays = sources.flatMap(({ path, imports }) =>
-    imports.filter((name) => name.startsWith('.') && !/\.(ts|json)$/.test(name)).map((name) => `${path} imports ${name}`),
+    imports.filter((name) => name.startsWith('.') && !/\.(tsx?|json|css)$/.test(name)).map((name) => `${path} imports ${name}`),
   )
   expect(strays).toEqual([])
 })

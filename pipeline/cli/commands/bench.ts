@@ -19,8 +19,11 @@ With --topic it reads that topic once, appends nothing to it, and writes the che
     ['bench --durability', 'What it costs to sync before acknowledging, in the embedded log and engine.'],
     ['bench --restore', "How fast a million users' state comes back, beside kafkajs alone on the same topic."],
     ['bench --checkpoints', 'What checkpoints take of the CPU in steady state.'],
+    ['bench --board', 'How soon the live board is there, its first paint, and what its panels take.'],
+    ['bench --freshness', "From a play's event time to the live board; with --kafka, through a real broker."],
     ['bench --attribution', 'How fast the causes of a drop are found among a million leaves.'],
     ['bench --attribution --engine', 'The same from table events of the embedded engine, as the detect role does it.'],
+    ['bench --panels', 'How long each panel of the boards takes, with thirty days of 20,000 users in the embedded engine.'],
     ['bench --brokers 127.0.0.1:9092 --topic bench-events --sums sums.txt', "One run over a topic, and its rows' sums."],
   ],
   flags: z.object({
@@ -46,6 +49,13 @@ With --topic it reads that topic once, appends nothing to it, and writes the che
       .max(6_000_000, 'at most 6000000')
       .default(1_000_000)
       .describe('Of --attribution.'),
+    board: z.boolean().default(false).describe('Only how soon the live board is there, and what its panels take; needs Chromium.'),
+    freshness: z.boolean().default(false).describe("Only how long a play takes from its event time to the live board's open minute."),
+    kafka: z.boolean().default(false).describe('--freshness: with a real broker, not the embedded log.'),
+    seconds: z.int('a whole number').min(10, 'at least 10').max(3_600, 'at most 3600').default(120).describe('Of --freshness.'),
+    rate: z.number().positive('a number above 0').max(100_000, 'at most 100000').default(500).describe('--freshness: events a second.'),
+    panels: z.boolean().default(false).describe("Only how long each panel's query takes; --rounds runs of each, ten times as many."),
+    data: z.string().optional().describe('--panels: keeps the data in this directory, and measures again what is there.'),
     rounds: z.int('a whole number').min(1, 'at least 1').max(20, 'at most 20').default(2).describe('Runs of each.'),
   }),
   json: true,
@@ -74,6 +84,41 @@ With --topic it reads that topic once, appends nothing to it, and writes the che
         `${figures.leaves} leaves in ${figures.seconds.toFixed(2)} s (first run ${figures.firstSeconds.toFixed(2)} s; ${figures.cpuSeconds.toFixed(2)} CPU s): ${figures.leavesPerSecond} leaves/s, ${figures.rssMb} MB; found ${figures.found}`,
       )
       result(figures)
+      return exitGood
+    }
+    if (flags.board) {
+      const { measureBoard } = await import('../../bench/board.ts')
+      const figures = await measureBoard(flags.rounds, note)
+      print(
+        `from start to an answer ${figures.answersS.toFixed(1)} s, to live figures in the browser ${figures.liveS.toFixed(1)} s; first paint ${Math.round(figures.firstPaintMs)} ms, every panel filled ${Math.round(figures.filledMs)} ms after opening`,
+      )
+      print(
+        `${figures.panels} panel queries: p50 ${Math.round(figures.panelP50Ms)} ms, p95 ${Math.round(figures.panelP95Ms)} ms; the slowest: ${figures.slowest}`,
+      )
+      result(figures)
+      return exitGood
+    }
+    if (flags.freshness) {
+      const { measureFreshness } = await import('../../bench/freshness.ts')
+      const { brokers, kafka, seconds, rate } = flags
+      const figures = await measureFreshness({ brokers, kafka, seconds, rate, note })
+      const s = (ms: number) => `${(ms / 1000).toFixed(1)} s`
+      print(
+        `${figures.log} log, ${rate} events/s, ${figures.plays} plays in ${seconds} s: from event time to the board p50 ${s(figures.eventP50Ms)}, p99 ${s(figures.eventP99Ms)}; from the log's stamp p50 ${s(figures.recordP50Ms)}, p99 ${s(figures.recordP99Ms)}`,
+      )
+      result(figures)
+      return exitGood
+    }
+    if (flags.panels) {
+      const { measurePanels } = await import('../../bench/panels.ts')
+      const figures = await measurePanels(flags.rounds * 10, note, flags.data)
+      for (const { board, panel, range, p50Ms, p95Ms, rows } of figures)
+        print(
+          `p95 ${p95Ms.toFixed(0).padStart(5)} ms  p50 ${p50Ms.toFixed(0).padStart(5)} ms  ${range.padStart(4)}  ${String(rows).padStart(5)} rows  ${board}: ${panel}`,
+        )
+      const within = figures.filter(({ p95Ms }) => p95Ms <= 200).length
+      print(`${within} of ${figures.length} panels within 200 ms at p95`)
+      result({ figures })
       return exitGood
     }
     if (flags.durability) {

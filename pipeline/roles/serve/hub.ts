@@ -13,6 +13,8 @@ export type HubOptions = {
   onPulse(pulse: Pulse | undefined): void
   /** Between two turns. Default 1 s. */
   everyMs?: number
+  /** The store is away where it has not answered for so long. Default 5 s. */
+  patienceMs?: number
   /** Questions under way at a time. Default 2: the pipeline's own work comes first. */
   atOnce?: number
   /** Nothing new: it is asked again all the same after so long. Default 10 s. */
@@ -44,7 +46,7 @@ type Topic = {
 }
 
 export function openHub(options: HubOptions): Hub {
-  const { clock, everyMs = 1_000, atOnce = 2, againMs = 10_000, keepMs = 30_000 } = options
+  const { clock, everyMs = 1_000, patienceMs = 5_000, atOnce = 2, againMs = 10_000, keepMs = 30_000 } = options
   const topics = new Map<string, Topic>()
   const waiting: Topic[] = []
   let underWay = 0
@@ -52,14 +54,17 @@ export function openHub(options: HubOptions): Hub {
   let isTurning = false
   let isClosed = false
   let pulse: Pulse | undefined
+  let asking: Promise<Pulse> | undefined
 
   const isWatched = () => [...topics.values()].some(({ listeners }) => listeners.size > 0)
 
   async function turn(): Promise<void> {
     if (isTurning || isClosed) return
     isTurning = true
+    // One that never answers is not asked again meanwhile.
+    asking ??= options.pulse().finally(() => (asking = undefined))
     try {
-      pulse = await options.pulse()
+      pulse = await within(asking, patienceMs)
       options.onPulse(pulse)
     } catch {
       options.onPulse(undefined)
@@ -143,4 +148,12 @@ export function openHub(options: HubOptions): Hub {
       clearTimeout(timer)
     },
   }
+}
+
+async function within<T>(work: Promise<T>, ms: number): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer for ${ms} ms`)), ms)
+  })
+  return Promise.race([work, late]).finally(() => clearTimeout(timer))
 }

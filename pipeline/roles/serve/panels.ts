@@ -17,10 +17,10 @@ const map = (width: number) => ({ draws: 'map', width }) as const
 
 /** How each kind of panel is drawn, and how much of twelve columns it takes. */
 const drawn: Record<PanelKind, { readonly draws: Drawing; readonly width: number }> = {
-  cell_shown: { draws: 'cell', width: 12 }, kpi_now: { draws: 'stat', width: 2 }, open_minutes: table(4), users_by_tier: { draws: 'bars', width: 3 },
+  cell_shown: { draws: 'cell', width: 12 }, kpi_now: { draws: 'stat', width: 2 }, open_minutes: table(3), users_by_tier: { draws: 'bars', width: 3 },
   kpi_trend: half, kpi_split: half, counts: half, kpi_cells: table(12), tier_flow: table(4), tier_moves_by_day: { draws: 'lines', width: 5 },
   retention_map: map(6), rfm_grid: map(6), ltv_cohorts: table(12), users_list: table(12), user_now: { draws: 'record', width: 12 },
-  user_features: table(6), user_tiers: table(6), user_events: table(12), open_alerts: table(5), alert_history: table(12), alert_causes: table(12),
+  user_features: table(6), user_tiers: table(6), user_events: table(12), open_alerts: table(6), alert_history: table(12), alert_causes: table(12),
   reviews_overdue: table(12), partition_clocks: table(6), roll_up_reach: table(6), clock_lag: half, lateness: half, block_sizes: half,
   rejects_by_reason: half, rejects_latest: table(12),
 } // prettier-ignore
@@ -47,7 +47,7 @@ function infoOfPanel(panel: Panel, i: number, board: Board): PanelInfo {
     shows: panel.shows,
     title: panel.title,
     draws,
-    columns: panelQuery(panel, parameters).columns.map((column) => ({ ...column, words: wordsOf(column.name) })),
+    columns: columnsOf(panel, board).map((column) => ({ ...column, words: wordsOf(column.name) })),
     better: kpi?.better ?? 'neither',
     target: kpi?.target ?? null,
     meaning: kpi?.meaning ?? '',
@@ -58,6 +58,14 @@ function infoOfPanel(panel: Panel, i: number, board: Board): PanelInfo {
         ? null
         : { board: drill.to, variable: drill.variable ?? null, value: drill.value ?? null, sets: drill.sets ?? {} },
   }
+}
+
+/** Beside other things there is room for what an alert is; the board of alerts has all that is known of it. */
+const ofAlert: ReadonlySet<string> = new Set(['state', 'kpi', 'dimension', 'value', 'actual', 'baseline', 'change', 'fired_at'])
+
+function columnsOf(panel: Panel, board: Board) {
+  const { columns } = panelQuery(panel, parameters)
+  return panel.shows === 'open_alerts' && board.uid !== 'reelpulse-alerts' ? columns.filter(({ name }) => ofAlert.has(name)) : columns
 }
 
 export const boardsAnswer = (): BoardsAnswer => ({

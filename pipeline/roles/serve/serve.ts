@@ -31,6 +31,7 @@ export type ServeOptions = {
   /** Of a browser that does not read. */
   mostBufferedBytes?: number
   everyMs?: number
+  againMs?: number
 }
 
 export type Serving = { routes: Routes; streams(): number; close(): void }
@@ -54,6 +55,7 @@ export function serve(options: ServeOptions): Serving {
   const hub = openHub({
     clock,
     ...(options.everyMs === undefined ? {} : { everyMs: options.everyMs }),
+    ...(options.againMs === undefined ? {} : { againMs: options.againMs }),
     pulse: () => readPulse(store, sql),
     onPulse(pulse) {
       status = statusAfter(pulse)

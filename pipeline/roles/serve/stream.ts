@@ -11,6 +11,8 @@ const longestStuckMs = 20_000
 export type Stream = {
   /** JSON of an event. */
   send(event: StreamEvent | string): void
+  /** Bytes that the browser has not taken yet, beyond what the system holds. */
+  waiting(): number
   close(): void
 }
 
@@ -43,6 +45,7 @@ export function openStream(response: ServerResponse, options: StreamOptions): St
 
   return {
     send: (event) => write(`data: ${typeof event === 'string' ? event : JSON.stringify(event)}\n\n`),
+    waiting: () => response.writableLength,
     close: () => response.end(),
   }
 }

@@ -1,0 +1,55 @@
+// The whole program in a process of its own, with its board, for what is measured from outside.
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { createInterface } from 'node:readline'
+
+const bin = resolve(import.meta.dirname, '../cli/bin.js')
+
+export type RunningProgram = {
+  /** Of the board, without a slash at its end. */
+  url: string
+  dataDir: string
+  /** From its start until it answered. */
+  answeredMs: number
+  startedAt: number
+  stop(): Promise<void>
+}
+
+/** `reelpulse start` with these words, on an empty directory. */
+export async function startWithBoard(words: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<RunningProgram> {
+  const dataDir = mkdtempSync(join(tmpdir(), 'reelpulse-bench-'))
+  const startedAt = performance.now()
+  const child = spawn(process.execPath, [bin, 'start', '--data', dataDir, '--port', '0', ...words], {
+    env: { ...process.env, LOG_LEVEL: 'warn', ...env },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const ended = once(child, 'exit')
+  const url = await new Promise<string>((resolve, reject) => {
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      const found = /^The board: (\S+)\/$/.exec(line)
+      if (found !== null) resolve(found[1]!)
+    })
+    void ended.then(() => reject(new Error('reelpulse start has ended; its messages say why')))
+  })
+  while (!(await fetch(url).then(({ ok }) => ok, () => false))) await new Promise((resolve) => setTimeout(resolve, 20)) // prettier-ignore
+  return {
+    url,
+    dataDir,
+    startedAt,
+    answeredMs: performance.now() - startedAt,
+    async stop() {
+      child.kill('SIGTERM')
+      await ended
+      rmSync(dataDir, { recursive: true, force: true })
+    },
+  }
+}
+
+/** Of sorted or unsorted values, the smallest that this share does not exceed. */
+export function quantile(values: readonly number[], share: number): number {
+  const sorted = values.toSorted((a, b) => a - b)
+  return sorted[Math.min(sorted.length - 1, Math.ceil(share * sorted.length) - 1)] ?? NaN
+}

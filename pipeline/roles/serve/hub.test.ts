@@ -1,0 +1,127 @@
+import { expect, test } from 'vitest'
+import { soon } from '../../testing/soon.ts'
+import { openHub, type Answer, type HubOptions } from './hub.ts'
+import type { Pulse } from './pulse.ts'
+
+/** A hub whose turns come as fast as they can, over a store whose rows are a number. */
+function opened(options: Partial<HubOptions> = {}) {
+  const store = { rows: 0, isAway: false, pulses: 0 }
+  const pulses: (Pulse | undefined)[] = []
+  const hub = openHub({
+    clock: { now: () => Date.now() },
+    everyMs: 5,
+    async pulse() {
+      store.pulses++
+      if (store.isAway) throw new Error('away')
+      return { version: String(store.rows), clockAt: store.rows, leastClockAt: store.rows }
+    },
+    onPulse: (pulse) => pulses.push(pulse),
+    ...options,
+  })
+  return { hub, store, pulses }
+}
+const said = (answer: Answer) => (answer.ok ? answer.text : String(answer.error))
+
+test('what 200 watch is asked once, told to all, and asked again only when something has come', async () => {
+  const { hub, store } = opened()
+  let asked = 0
+  const ask = ({ clockAt }: Pulse) => Promise.resolve(`${clockAt}`).finally(() => asked++)
+  const heard = Array.from({ length: 200 }, (): string[] => [])
+  const leaves = heard.map((one) => hub.watch('a', ask, (answer) => one.push(said(answer))))
+  await soon(() => heard.every((one) => one.length === 1)).toBe(true)
+  expect(asked).toBe(1)
+  const turns = store.pulses
+  await soon(() => store.pulses).toBeGreaterThan(turns + 10)
+  expect(asked).toBe(1)
+  store.rows = 7
+  await soon(() => heard.every((one) => one.at(-1) === '7')).toBe(true)
+  // Once when the row came, and once more for rows of the same block that come after it.
+  await soon(() => asked).toBe(3)
+  expect(hub.watched()).toBe(1)
+  leaves.forEach((leave) => leave())
+  hub.close()
+})
+
+test('nothing is asked while nobody watches, and who comes later is told at once what is known', async () => {
+  const { hub, store } = opened()
+  const heard: string[] = []
+  const listen = (answer: Answer) => heard.push(said(answer))
+  hub.watch('a', () => Promise.resolve('x'), listen)()
+  const leave = hub.watch('b', () => Promise.resolve('y'), listen)
+  await soon(() => heard).toEqual(['y'])
+  leave()
+  await soon(async () => {
+    const before = store.pulses
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    return store.pulses - before
+  }).toBe(0)
+  hub.watch('b', () => Promise.resolve('y'), listen)
+  expect(heard).toEqual(['y', 'y'])
+  hub.close()
+})
+
+test('no more questions are under way than may be, and none twice at a time', async () => {
+  const { hub, store } = opened({ atOnce: 2 })
+  let underWay = 0
+  let most = 0
+  const open: (() => void)[] = []
+  const ask = async () => {
+    most = Math.max(most, ++underWay)
+    await new Promise<void>((resolve) => open.push(resolve))
+    underWay--
+    return 'x'
+  }
+  const heard: string[] = []
+  for (const key of ['a', 'b', 'c', 'd', 'e']) hub.watch(key, ask, () => heard.push(key))
+  await soon(() => underWay).toBe(2)
+  store.rows++
+  await soon(() => store.pulses).toBeGreaterThan(5)
+  expect(underWay).toBe(2)
+  while (heard.length < 5) {
+    open.splice(0).forEach((answer) => answer())
+    await new Promise((resolve) => setTimeout(resolve, 1))
+  }
+  expect(most).toBe(2)
+  expect(new Set(heard)).toEqual(new Set(['a', 'b', 'c', 'd', 'e']))
+  open.splice(0).forEach((answer) => answer())
+  hub.close()
+})
+
+test('an answer that is the same is not told again; a failure is, and is asked again at every turn', async () => {
+  const { hub, store } = opened()
+  let asked = 0
+  let isBroken = false
+  const heard: string[] = []
+  hub.watch(
+    'a',
+    async () => {
+      asked++
+      if (isBroken) throw new Error('broken')
+      return 'same'
+    },
+    (answer) => heard.push(said(answer)),
+  )
+  await soon(() => heard).toEqual(['same'])
+  store.rows++
+  await soon(() => asked).toBe(3)
+  expect(heard).toEqual(['same'])
+  isBroken = true
+  store.rows++
+  await soon(() => heard.filter((one) => one === 'Error: broken').length).toBeGreaterThan(2)
+  isBroken = false
+  await soon(() => heard.at(-1)).toBe('same')
+  hub.close()
+})
+
+test('a store that is away is told as that, and nothing else is asked of it', async () => {
+  const { hub, store, pulses } = opened()
+  store.isAway = true
+  let asked = 0
+  hub.watch('a', () => Promise.resolve(String(asked++)), () => {}) // prettier-ignore
+  await soon(() => pulses.length).toBeGreaterThan(3)
+  expect(pulses.every((pulse) => pulse === undefined)).toBe(true)
+  expect(asked).toBe(0)
+  store.isAway = false
+  await soon(() => asked).toBe(1)
+  hub.close()
+})

@@ -1,0 +1,175 @@
+import { request } from 'node:http'
+import { gunzipSync } from 'node:zlib'
+import { expect, test } from 'vitest'
+import { boards } from '../../../dashboards/all-boards.ts'
+import { liveBoard } from '../../testing/live-board.ts'
+import { soon } from '../../testing/soon.ts'
+import { madeTransition, storeAlert } from '../detect/hand-made-alerts.ts'
+
+const board = await liveBoard('serve')
+
+type Told = { event: string; id?: string; data?: { kind: string; rows?: unknown[][] } }
+
+/** A stream, and what has come down it so far. */
+async function streamed(url: string, query = '') {
+  const stop = new AbortController()
+  const answer = await fetch(`${url}/api/stream${query}`, { signal: stop.signal })
+  const told: Told[] = []
+  const reading = (async () => {
+    let text = ''
+    for await (const chunk of answer.body!.pipeThrough(new TextDecoderStream())) {
+      const parts = (text + chunk).split('\n\n')
+      text = parts.pop()!
+      for (const part of parts) if (part.startsWith('data: ')) told.push(JSON.parse(part.slice(6)) as Told)
+    }
+  })().catch(() => {})
+  const panels = () => new Set(told.flatMap(({ event, id }) => (event === 'panel' ? [id] : [])))
+  async function close(): Promise<void> {
+    stop.abort()
+    await reading
+  }
+  return { answer, told, panels, close }
+}
+
+const post = (url: string, body: unknown, headers: Record<string, string> = {}) =>
+  fetch(`${url}/api/review`, { method: 'POST', body: JSON.stringify(body), headers: { 'Content-Type': 'application/json', ...headers } })
+
+test('200 browsers cost one question a panel, and metrics are answered beside them', async () => {
+  const { http, serving } = await board.open({ everyMs: 300, againMs: Infinity })
+  const panels = boards[0]!.panels.length
+  board.asked.length = 0
+  const streams = await Promise.all(Array.from({ length: 200 }, () => streamed(http.url)))
+  await soon(() => streams.every((one) => one.panels().size === panels)).toBe(true)
+  expect(serving.streams()).toBe(200)
+  const asked = () => board.asked.filter((sql) => sql.includes('SETTINGS'))
+  expect(asked().length).toBe(panels)
+  expect((await fetch(`${http.url}/metrics`)).status).toBe(200)
+  await board.goOn(60_000)
+  const minutes = boards[0]!.panels.findIndex(({ shows }) => shows === 'open_minutes')
+  await soon(() => streams.every(({ told }) => told.filter(({ id }) => id === String(minutes)).length > 1)).toBe(true)
+  // The traffic came in several blocks; of each panel, far fewer questions than browsers.
+  expect(asked().length).toBeLessThan(panels * 40)
+  await Promise.all(streams.map((one) => one.close()))
+  await soon(() => serving.streams()).toBe(0)
+  await http.close()
+})
+
+test('with as many streams open as may be the next one is told to come later', async () => {
+  const { http } = await board.open({ maxStreams: 2 })
+  const streams = [await streamed(http.url), await streamed(http.url)]
+  const refused = await fetch(`${http.url}/api/stream`)
+  expect([refused.status, refused.headers.get('retry-after'), await refused.json()]).toMatchObject([503, '5', { code: 'too_many_streams' }])
+  await Promise.all(streams.map((one) => one.close()))
+  await http.close()
+})
+
+test.each([
+  ['from=5&to=3', 'bad_range'],
+  ['from=now-3y', 'bad_range'],
+  ['from=yesterday&to=now', 'bad_range'],
+  [`from=0&to=${10 * 365 * 86_400_000}`, 'bad_range'],
+  ['board=../../etc', 'unknown_board'],
+  [`var-channel=${'x'.repeat(513)}`, 'bad_variable'],
+  [`var-channel=${encodeURIComponent('渠'.repeat(200))}`, 'bad_variable'],
+  ['var-kpi=drop_table', 'bad_variable'],
+])('%.40s is refused with words', async (query, code) => {
+  const { http } = await board.open()
+  const answer = await fetch(`${http.url}/api/stream?${query}`)
+  expect([answer.status, await answer.json()]).toMatchObject([400, { code, error: expect.stringMatching(/\w/) as string }])
+  await http.close()
+})
+
+test.each(["' OR 1=1 --", "\\' UNION SELECT * FROM alerts --", '{user_id:String}', '{to_ms:Int64}', '用户', '%s`"'])(
+  '%s is a value, and nothing else',
+  async (text) => {
+    const { http, warned } = await board.open()
+    const value = encodeURIComponent(text)
+    for (const query of [`?board=reelpulse-user&var-user_id=${value}`, `?board=reelpulse-cells&var-channel=${value}`]) {
+      const one = await streamed(http.url, query)
+      const { panels } = boards.find(({ uid }) => query.includes(`board=${uid}&`))!
+      await soon(() => one.panels().size).toBe(panels.length)
+      const shown = panels.findIndex(({ shows }) => shows === 'user_now' || shows === 'cell_shown')
+      const rows = panels[shown]!.shows === 'user_now' ? [] : [[`channel ${text}`, '']]
+      expect(one.told.find(({ id }) => id === String(shown))?.data).toMatchObject({ rows })
+      await one.close()
+    }
+    expect(warned).toEqual([])
+    await http.close()
+  },
+)
+
+test('the page has a strict policy, and its script is small and made once', async () => {
+  const { http } = await board.open()
+  const page = await fetch(http.url)
+  expect(page.headers.get('content-security-policy')).toMatch(/^default-src 'none'; script-src 'self'; style-src 'self';/)
+  const script = await fetch(`${http.url}/board/script.js`)
+  const gzipped = await new Promise<Buffer>((resolve, reject) => {
+    request(`${http.url}/board/script.js`, { headers: { 'Accept-Encoding': 'gzip' } }, (answer) => {
+      const chunks: Buffer[] = []
+      answer.on('data', (chunk: Buffer) => chunks.push(chunk)).on('end', () => resolve(Buffer.concat(chunks)))
+    }).on('error', reject).end() // prettier-ignore
+  })
+  expect(gzipped.length).toBeLessThan(300_000)
+  expect(gunzipSync(gzipped).toString()).toBe(await script.text())
+  const again = await fetch(`${http.url}/board/script.js`, { headers: { 'If-None-Match': script.headers.get('etag')! } })
+  expect(again.status).toBe(304)
+  await http.close()
+})
+
+/** fetch() sets some headers by itself. */
+function rawly(port: number, path: string, headers: Record<string, string>, method = 'GET', body = ''): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const asking = request({ host: '127.0.0.1', port, path, method, headers }, (answer) => {
+      resolve(answer.statusCode!)
+      answer.destroy()
+    })
+    asking.on('error', reject)
+    asking.end(body)
+  })
+}
+
+test('a page of another site gets nothing, by whatever name it calls this machine, and writes nothing', async () => {
+  const { http } = await board.open()
+  const { port } = http
+  expect(await rawly(port, '/api/boards', { Host: `localhost:${port}` })).toBe(200)
+  expect(await rawly(port, '/api/boards', { Host: `[::1]:${port}` })).toBe(200)
+  expect(await rawly(port, '/api/boards', { Host: `evil.example:${port}` })).toBe(403)
+  expect(await rawly(port, '/', { Host: `127.0.0.1.evil.example:${port}` })).toBe(403)
+  expect(await rawly(port, '/api/stream', { Host: `127.0.0.1:${port}`, Origin: 'http://evil.example' })).toBe(403)
+  const json = { Host: `127.0.0.1:${port}`, 'Content-Type': 'application/json' }
+  expect(await rawly(port, '/api/review', { ...json, Origin: 'http://evil.example' }, 'POST', '{}')).toBe(403)
+  expect(await rawly(port, '/api/review', { ...json, 'Sec-Fetch-Site': 'cross-site' }, 'POST', '{}')).toBe(403)
+  expect(await rawly(port, '/api/review', { ...json, 'Content-Type': 'text/plain' }, 'POST', '{}')).toBe(403)
+  expect(await rawly(port, '/api/review', json, 'POST', '{}')).toBe(400)
+  expect(await rawly(port, '/api/review', json, 'GET')).toBe(405)
+  await http.close()
+})
+
+test('where it listens for others, it answers by any name of its own and to its own pages alone', async () => {
+  const { http } = await board.open({ host: '0.0.0.0' })
+  expect(await rawly(http.port, '/api/boards', { Host: 'board.example' })).toBe(200)
+  expect(await rawly(http.port, '/api/boards', { Host: 'board.example', Origin: 'https://board.example' })).toBe(200)
+  expect(await rawly(http.port, '/api/boards', { Host: 'board.example', Origin: 'https://evil.example' })).toBe(403)
+  await http.close()
+})
+
+test('a review is written once, however often it is sent, and not where it says nothing', async () => {
+  const { http } = await board.open()
+  await storeAlert(board.store, madeTransition('kol', Date.UTC(2026, 10, 20, 3), 1, 'firing'))
+  const [{ id }] = await board.store.query<{ id: string }>(`SELECT toString(alert_id) AS id FROM alerts WHERE value = 'kol'`) as [{ id: string }] // prettier-ignore
+  const review = { alert_id: id, review_id: crypto.randomUUID(), action: 'note', by: 'lin', text: 'looking' }
+  expect((await post(http.url, review)).status).toBe(200)
+  expect((await post(http.url, review)).status).toBe(200)
+  expect(await board.store.query(`SELECT text FROM alert_reviews WHERE alert_id = {id:UUID}`, { id })).toEqual([{ text: 'looking' }])
+  const told = async (body: unknown) => {
+    const answer = await post(http.url, body)
+    return [answer.status, ((await answer.json()) as { code: string }).code]
+  }
+  expect(await told({ ...review, text: '' })).toEqual([409, 'hindered'])
+  expect(await told({ ...review, action: 'close' })).toEqual([409, 'hindered'])
+  expect(await told({ ...review, by: '' })).toEqual([400, 'bad_review'])
+  expect(await told({ ...review, alert_id: crypto.randomUUID() })).toEqual([404, 'unknown_alert'])
+  expect(await told({ ...review, more: 1 })).toEqual([400, 'bad_review'])
+  expect((await post(http.url, { ...review, text: 'x'.repeat(20_000) })).status).toBe(413)
+  await http.close()
+})
