@@ -106,13 +106,13 @@ export function logServer(world: World, chance: Chance, sessionTimeoutMs: number
     world.after(sessionTimeoutMs / 5, watchSessions)
   }
 
-  /** A member that was paused learns of it when it runs again, and joins anew. */
+  /** A member that was paused learns of it when it runs again, after all that it was told before, and joins anew. */
   function expel(id: string): void {
     const member = members.get(id)!
     members.delete(id)
     const { host, owned, handlers } = member
     if (host.state() === 'dead') return
-    host.hear(() => {
+    tell(member, () => {
       for (const partition of owned) handlers.revoked(partition)
       world.after(chance.between(10, 500), () => {
         if (host.state() === 'dead' || members.has(id)) return
