@@ -37,6 +37,8 @@ function buckets(
         : 'measures' in term
           ? term.measures.map((measure) => `max(cell_${measure})`).join(' + ')
           : '0'
+  // Signals are in order of kind, then time.
+  const kinds = [...new Set([...JSON.stringify([numerator, denominator]).matchAll(/kind = '(\w+)'/g)].map((match) => `'${match[1]}'`))]
   // A bucket that begins within the range may end after it.
   const around = (column: string) => `${column} >= ${fromSql} AND ${column} <= ${dialect.to} + toIntervalHour(25)`
   const dimension = cellDimension(dialect)
@@ -49,7 +51,7 @@ FROM (
     FROM ${view(`kpi_${grain}`)} WHERE ${condition} AND ${ofCell(dialect)} AND ${around('bucket_at')} AND ${dimension} IN ('all', 'channel')
     UNION ALL
     SELECT ${at} AS at, NULL AS start, 1 AS is_signal, toString(kind) AS kind, score, seconds, toString(severity) AS severity, amount_minor, 0 AS is_closed${measures.map((measure) => `, 0 AS cell_${measure}`).join('')}
-    FROM ${signals(dialect)} WHERE ${condition} AND ${around(at)} AND ${dimension} IN ('all', 'channel') AND (${dimension} = 'all' OR channel = ${cellValue(dialect)})
+    FROM ${signals(dialect)} WHERE ${condition} AND kind IN (${kinds.join(', ')}) AND ${around(at)} AND ${dimension} IN ('all', 'channel') AND (${dimension} = 'all' OR channel = ${cellValue(dialect)})
   )
 )
 WHERE isNotNull(start_at)
