@@ -51,7 +51,7 @@ FROM (
     FROM ${view(`kpi_${grain}`)} WHERE ${condition} AND ${ofCell(dialect)} AND ${around('bucket_at')} AND ${dimension} IN ('all', 'channel')
     UNION ALL
     SELECT ${at} AS at, NULL AS start, 1 AS is_signal, toString(kind) AS kind, score, seconds, toString(severity) AS severity, amount_minor, 0 AS is_closed${measures.map((measure) => `, 0 AS cell_${measure}`).join('')}
-    FROM ${signals(dialect)} WHERE ${condition} AND kind IN (${kinds.join(', ')}) AND ${around(at)} AND ${dimension} IN ('all', 'channel') AND (${dimension} = 'all' OR channel = ${cellValue(dialect)})
+    FROM ${signals(dialect)} AS s WHERE ${condition} AND s.kind IN (${kinds.join(', ')}) AND ${around(at)} AND ${dimension} IN ('all', 'channel') AND (${dimension} = 'all' OR channel = ${cellValue(dialect)})
   )
 )
 WHERE isNotNull(start_at)
