@@ -142,7 +142,9 @@ export const detectSettings = settingGroup('Detect', {
   },
   boardUrl: {
     env: 'REELPULSE_BOARD_URL',
-    schema: httpUrl('The board, here or in Grafana, such as http://localhost:3000/d/reelpulse-overview; alerts link to it. start: its own.').optional(),
+    schema: httpUrl(
+      'The board, here or in Grafana, such as http://localhost:3000/d/reelpulse-overview; alerts link to it. start: its own.',
+    ).optional(),
   },
 })
 
@@ -156,7 +158,9 @@ export const serveSettings = settingGroup('Serve', {
   },
   port: {
     env: 'REELPULSE_PORT',
-    schema: port(`Port of the HTTP interface; 0: any free one. Default ${defaultPort}; where that is in use, none, or any free one for the board.`).optional(),
+    schema: port(
+      `Port of the HTTP interface; 0: any free one. Default ${defaultPort}; where that is in use, none, or any free one for the board.`,
+    ).optional(),
   },
 })
 
