@@ -9,7 +9,6 @@ import { generatedFiles } from './generate.ts'
 import { panelQuery } from './panel-sql.ts'
 import { renderGrafana } from './render-grafana.ts'
 
-type Rendered = { panels: { title: string; gridPos: Record<'x' | 'y' | 'w' | 'h', number>; fieldConfig: unknown; type: string }[] }
 const panels: (readonly [string, Panel])[] = boards.flatMap((board) =>
   board.panels.map((panel) => [`${board.uid}: ${panel.title.en}`, panel] as const),
 )
@@ -34,20 +33,39 @@ test.each(panels)('%s reads views only', (_, panel) => {
 test('panels fill the board without lying on one another', () => {
   for (const board of boards) {
     const taken = new Set<string>()
-    for (const { gridPos } of (renderGrafana(board, boards, 'en') as Rendered).panels)
+    for (const { gridPos } of renderGrafana(board, boards, 'en').panels ?? []) {
+      if (gridPos === undefined) throw new Error('a panel of no place')
       for (let x = gridPos.x; x < gridPos.x + gridPos.w; x++)
         for (let y = gridPos.y; y < gridPos.y + gridPos.h; y++) {
           expect(x).toBeLessThan(24)
           expect(taken.has(`${x}/${y}`)).toBe(false)
           taken.add(`${x}/${y}`)
         }
+    }
   }
 })
 
 test("a KPI's target is the threshold of its panels", () => {
-  const rendered = renderGrafana(boards[0]!, boards, 'en') as Rendered
-  const trend = rendered.panels.find(({ title, type }) => title === 'Completion rate' && type === 'timeseries')
-  expect(trend!.fieldConfig).toMatchObject({
-    defaults: { thresholds: { steps: [{ color: 'red' }, { value: kpis.completion_rate.target }] } },
+  const rendered = renderGrafana(boards[0]!, boards, 'en')
+  const trend = rendered.panels?.find(({ title, type }) => title === 'Completion rate' && type === 'timeseries')
+  expect(trend).toMatchObject({
+    fieldConfig: { defaults: { thresholds: { steps: [{ color: 'red' }, { value: kpis.completion_rate.target }] } } },
   })
+})
+
+test('a click leads to a board that there is, and sets a variable that it has', () => {
+  for (const { uid, panels: own } of boards)
+    for (const { drill, title } of own) {
+      if (drill === undefined) continue
+      const to = boards.find((board) => board.uid === drill.to)
+      const sets = [...Object.keys(drill.sets ?? {}), ...(typeof drill.variable === 'string' ? [drill.variable] : [])]
+      for (const name of sets) expect(to?.variables, `${uid}: ${title.en}`).toContain(name)
+    }
+})
+
+test('every board is there in both languages, and says nothing twice', () => {
+  expect(new Set(boards.map(({ uid }) => uid)).size).toBe(boards.length)
+  const zh = JSON.stringify(renderGrafana(boards[0]!, boards, 'zh'))
+  expect(zh).toContain('完播率')
+  expect(zh).not.toContain('Completion rate')
 })

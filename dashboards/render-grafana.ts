@@ -2,6 +2,7 @@
 import { catalogue, type CatalogueName } from '../operators/kpi/catalogue.ts'
 import { anyValue, defaultKpi, type Board, type Drill, type Language, type Panel, type PanelKind, type VariableName } from './board.ts'
 import { grafana, signalsDatabaseSql } from './dialect.ts'
+import type { Drawing, GrafanaAnnotation, GrafanaDashboard, GrafanaLink, GrafanaPanel, GrafanaVariable, Override } from './grafana-types.ts'
 import { panelQuery, panelReadsSignals, variableKpis, variableSql } from './panel-sql.ts'
 import { annotationSql } from './sql/alerts.ts'
 import { unitOf } from './sql/kpi.ts'
@@ -17,7 +18,7 @@ const columns = 24
 export const otherLanguage: Readonly<Record<Language, Language>> = { en: 'zh', zh: 'en' }
 export const uidOf = (uid: Board['uid'], language: Language) => (language === 'en' ? uid : `${uid}-${language}`)
 
-export function renderGrafana(board: Board, all: readonly Board[], language: Language): object {
+export function renderGrafana(board: Board, all: readonly Board[], language: Language): GrafanaDashboard {
   const places = layOut(board.panels)
   return {
     uid: uidOf(board.uid, language),
@@ -41,31 +42,31 @@ export function renderGrafana(board: Board, all: readonly Board[], language: Lan
   }
 }
 
-const boardsLink = (language: Language) => ({
+const boardsLink = (language: Language): GrafanaLink => ({
   title: language === 'en' ? 'Boards' : '看板', type: 'dashboards', tags: ['reelpulse', language], asDropdown: true, includeVars: true, keepTime: true,
   icon: 'external link', targetBlank: false, tooltip: '', url: '',
 }) // prettier-ignore
 
-const languageLink = (uid: Board['uid'], language: Language) => ({
+const languageLink = (uid: Board['uid'], language: Language): GrafanaLink => ({
   title: language === 'en' ? 'English' : '中文', type: 'link', url: `/d/${uidOf(uid, language)}`, includeVars: true, keepTime: true, asDropdown: false,
   icon: 'external link', tags: [], targetBlank: false, tooltip: '',
 }) // prettier-ignore
 
-const annotation = (name: string, of: keyof typeof annotationSql, iconColor: string) => ({
+const annotation = (name: string, of: keyof typeof annotationSql, iconColor: string): GrafanaAnnotation => ({
   name, datasource, enable: true, hide: false, iconColor,
   target: targetOf({ sql: annotationSql[of](grafana), format: 'table', columns: [] }),
 }) // prettier-ignore
 
-function variablesOf(board: Board, language: Language): object[] {
+function variablesOf(board: Board, language: Language): GrafanaVariable[] {
   const common = (name: VariableName, initial: string) => ({
-    name, label: variableWords[name][language], hide: 0, skipUrlSync: false, current: { text: initial, value: initial, selected: true },
+    name, label: variableWords[name][language], hide: 0 as const, skipUrlSync: false, current: { text: initial, value: initial, selected: true },
   }) // prettier-ignore
-  const source = {
+  const source: GrafanaVariable = {
     name: 'datasource', label: language === 'en' ? 'Data source' : '数据源', type: 'datasource', query: datasource.type, hide: 0, includeAll: false,
     multi: false, skipUrlSync: false, options: [], refresh: 1, regex: '',
   } // prettier-ignore
   // What a link carries from board to board is kept where a board does not ask for it.
-  const chosen = board.variables.map((name) => {
+  const chosen = board.variables.map((name): GrafanaVariable => {
     const sql = variableSql(name)
     if (sql !== undefined)
       return { ...common(name, anyValue), type: 'query', datasource, query: sql, definition: sql, includeAll: false, multi: false, refresh: 1, regex: '', sort: 0, options: [] } // prettier-ignore
@@ -75,7 +76,7 @@ function variablesOf(board: Board, language: Language): object[] {
     const query = options.map(({ text, value }) => `${text} : ${value}`).join(', ')
     return { ...common(name, defaultKpi), current, type: 'custom', query, options, includeAll: false, multi: false }
   })
-  const signals = board.panels.some(panelReadsSignals)
+  const signals: GrafanaVariable[] = board.panels.some(panelReadsSignals)
     ? [{
         name: 'signals_database', type: 'query', datasource, query: signalsDatabaseSql, definition: signalsDatabaseSql, hide: 2, includeAll: false,
         multi: false, refresh: 1, regex: '', sort: 0, skipUrlSync: true, options: [],
@@ -85,12 +86,12 @@ function variablesOf(board: Board, language: Language): object[] {
 }
 
 /** Variables that the queries of the board's panels name and that it does not offer: fixed. */
-function asked(board: Board): object[] {
+function asked(board: Board): GrafanaVariable[] {
   const sql = board.panels.map((panel) => panelQuery(panel, grafana).sql).join('\n')
   const names = new Set([...sql.matchAll(/\$\{(\w+):percentencode\}/g)].map((match) => match[1]!))
   return [...names]
     .filter((name) => name !== 'signals_database' && !(board.variables as readonly string[]).includes(name))
-    .map((name) => ({ name, type: 'constant', hide: 2, query: anyValue, skipUrlSync: true, current: { text: anyValue, value: anyValue, selected: true }, options: [] })) // prettier-ignore
+    .map((name): GrafanaVariable => ({ name, type: 'constant', hide: 2, query: anyValue, skipUrlSync: true, current: { text: anyValue, value: anyValue, selected: true }, options: [] })) // prettier-ignore
 }
 
 type Place = { x: number; y: number; w: number; h: number }
@@ -122,7 +123,7 @@ const targetOf = ({ sql, format }: PanelQuery) => ({
   refId: 'A', datasource, editorType: 'sql', queryType: format, format: format === 'timeseries' ? 0 : 1, pluginVersion, rawSql: sql,
 }) // prettier-ignore
 
-function renderPanel(panel: Panel, id: number, gridPos: Place, language: Language): object {
+function renderPanel(panel: Panel, id: number, gridPos: Place, language: Language): GrafanaPanel {
   const query = panelQuery(panel, grafana)
   // A bucket is a minute: nothing finer is to be seen.
   return {
@@ -140,7 +141,7 @@ const drawnAs: Partial<Record<PanelKind, 'stat' | 'timeseries' | 'bargauge'>> = 
   cell_shown: 'stat', kpi_now: 'stat', users_by_tier: 'bargauge',
 } // prettier-ignore
 
-function drawing(panel: Panel, query: PanelQuery, language: Language): object {
+function drawing(panel: Panel, query: PanelQuery, language: Language): Drawing {
   const overrides = query.columns.map((column) => overrideOf(panel, column, language))
   const links = panel.drill === undefined ? [] : [linkOf(panel.drill, query, language)]
   switch (drawnAs[panel.shows] ?? query.format) {
@@ -186,7 +187,7 @@ const units: Readonly<Record<Unit, string>> = {
 } // prettier-ignore
 
 /** What a column is called, its unit, and in what colour it stands. */
-function overrideOf(panel: Panel, { name, is, unit }: Column, language: Language): object {
+function overrideOf(panel: Panel, { name, is, unit }: Column, language: Language): Override {
   const properties: { id: string; value: unknown }[] = [{ id: 'displayName', value: wordsOf(name)[language] }]
   if (is === 'time') properties.push({ id: 'unit', value: 'dateTimeAsIso' })
   if (unit !== undefined) properties.push({ id: 'unit', value: units[unit] })
@@ -219,11 +220,11 @@ function ratioField(kpi: CatalogueName) {
   const { target, better } = catalogue[kpi]
   const [under, from] = better === 'down' ? ['green', 'red'] : ['red', 'green']
   const steps = target === null ? [{ color: 'text', value: null }] : [{ color: under, value: null }, { color: from, value: target }] // prettier-ignore
-  return { unit: units[unitOf(kpi)], decimals: 1, thresholds: { mode: 'absolute', steps } }
+  return { unit: units[unitOf(kpi)], decimals: 1, thresholds: { mode: 'absolute' as const, steps } }
 }
 
 /** Everything that is chosen goes along, and the time; then what the click sets. */
-function linkOf({ to, variable, value, sets = {} }: Drill, query: PanelQuery, language: Language): object {
+function linkOf({ to, variable, value, sets = {} }: Drill, query: PanelQuery, language: Language): GrafanaLink {
   // A line's value is a label of its field; a row's is in the row.
   const field = (column: string) =>
     query.format === 'timeseries' ? `\${__field.labels.${column}}` : `\${__data.fields.${wordsOf(column)[language]}}`
@@ -231,5 +232,8 @@ function linkOf({ to, variable, value, sets = {} }: Drill, query: PanelQuery, la
   const name = typeof variable === 'object' ? field(variable.column) : variable
   const clicked = name === undefined || value === undefined ? [] : [`var-${name}=${field(value)}`]
   const url = `/d/${uidOf(to, language)}?${['${__url_time_range}', 'var-datasource=${datasource}', ...fixed, ...clicked].join('&')}`
-  return { title: language === 'en' ? 'Look closer' : '下钻', url, targetBlank: false }
+  return {
+    title: language === 'en' ? 'Look closer' : '下钻', type: 'link', url, icon: '', tooltip: '', tags: [], asDropdown: false, targetBlank: false,
+    includeVars: false, keepTime: false,
+  } // prettier-ignore
 }

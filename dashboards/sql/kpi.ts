@@ -1,12 +1,12 @@
-// Queries of KPIs: now, over time, by value of a dimension, cell by cell. A point is one bucket, minutes, hours or days by the length of the range:
-// a user counts once in a bucket, so buckets are never added up to a point.
+// Queries of KPIs: now, over time, by value of a dimension, cell by cell.
 import { catalogue, catalogueNames, deltaKpisOf, sumSql, type CatalogueName, type KpiName } from '../../operators/kpi/catalogue.ts'
 import type { Term } from '../../operators/kpi/metric.ts'
-import { grains, type Grain, type KpiMeasure } from '../../schemas/tables/kpi-deltas.ts'
+import type { Grain, KpiMeasure } from '../../schemas/tables/kpi-deltas.ts'
 import type { SplitDimension } from '../board.ts'
 import type { Dialect } from '../dialect.ts'
 import { before, cellDimension, number, ofCell, text, time, view, type PanelQuery, type Unit } from './query.ts'
 import { signalNow, signalTrend } from './signal.ts'
+import { bySpan } from './span.ts'
 
 export type KpiSource = 'cells' | 'daily' | 'signals'
 
@@ -20,24 +20,6 @@ export function sourceOf(kpi: CatalogueName): KpiSource {
 
 export const unitOf = (kpi: CatalogueName) => catalogue[kpi].unit as Unit
 const kpiView = { minute: view('kpi_minute'), hour: view('kpi_hour'), day: view('kpi_day') } as const
-
-/** Ranges up to so many seconds are drawn in minutes, or in hours: some hundred points. Longer ones in days. */
-export const longestS = { minute: 12 * 3_600, hour: 45 * 86_400 } as const
-
-/** `select` of the one grain that suits the range; the others' conditions are constant, and they read nothing. */
-function bySpan(dialect: Dialect, finest: Grain, select: (grain: Grain, condition: string) => string): string {
-  const spanS = `dateDiff('second', ${dialect.from}, ${dialect.to})`
-  const upTo = { minute: `${spanS} <= ${longestS.minute}`, hour: `${spanS} <= ${longestS.hour}` }
-  const conditions: Record<Grain, string> = {
-    minute: upTo.minute,
-    hour: finest === 'hour' ? upTo.hour : `${spanS} > ${longestS.minute} AND ${upTo.hour}`,
-    day: finest === 'day' ? 'true' : `${spanS} > ${longestS.hour}`,
-  }
-  return grains
-    .slice(grains.indexOf(finest))
-    .map((grain) => select(grain, conditions[grain]))
-    .join('\nUNION ALL\n')
-}
 
 export function kpiTrend(kpi: CatalogueName, dialect: Dialect): PanelQuery {
   const columns = [time(), number(kpi, unitOf(kpi))]
@@ -119,7 +101,7 @@ export function kpiNow(kpi: CatalogueName, dialect: Dialect): PanelQuery {
   // How far off the same time of day a bucket is, back from the last one, and the other way round.
   const off = (periodS: number) => `least(age_s % ${periodS}, ${periodS} - age_s % ${periodS})`
   const usual = (periodS: number, times: number) =>
-    `age_s >= ${lastS} AND ${off(periodS)} <= ${aroundS} AND age_s <= ${times * periodS + aroundS}`
+    `age_s >= ${periodS - aroundS} AND ${off(periodS)} <= ${aroundS} AND age_s <= ${times * periodS + aroundS}`
   const medianOf = (condition: string) => `quantileExactIf(0.5)(assumeNotNull(figure), isNotNull(figure) AND ${condition})`
   const far = `(toUnixTimestamp(${dialect.to}) - toUnixTimestamp(bucket_at)) % ${dayS}`
   return {

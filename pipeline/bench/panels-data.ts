@@ -90,7 +90,10 @@ ORDER BY dimension, value, grain, bucket_at`,
   note(`${minutes} blocks of ${cells.length} cells are in kpi_deltas`)
 }
 
-async function fillEvents({ store, endMs, days: cellDays, eventDays: days = cellDays, users, eventsPerUser }: PanelsData, note: (line: string) => void): Promise<void> {
+async function fillEvents(
+  { store, endMs, days: cellDays, eventDays: days = cellDays, users, eventsPerUser }: PanelsData,
+  note: (line: string) => void,
+): Promise<void> {
   const count = users * eventsPerUser
   const startMs = endMs - days * dayMs
   const pick = (values: readonly string[], seed: number) =>

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { boards } from '../../dashboards/all-boards.ts'
-import { parameters, parameterValues, type Choice } from '../../dashboards/dialect.ts'
+import { parametersFor, parameterValues, type Choice } from '../../dashboards/dialect.ts'
 import { panelQuery } from '../../dashboards/panel-sql.ts'
 import { signalViews } from '../../operators/board-views.ts'
 import { views } from '../../operators/views.ts'
@@ -51,7 +51,7 @@ export async function measurePanels(rounds: number, note: (line: string) => void
         const choice: Choice = { user_id: 'user-7', ...(board.uid === 'reelpulse-content' ? { channel: 'ad' } : {}) }
         const values = parameterValues({ fromMs: endMs - spanMs, toMs: endMs }, choice, databaseOf(defaultSignalsTopic))
         for (const panel of board.panels) {
-          const { sql } = panelQuery(panel, parameters)
+          const { sql } = panelQuery(panel, parametersFor({ fromMs: endMs - spanMs, toMs: endMs }))
           const times: number[] = []
           let rows = 0
           for (let round = 0; round <= rounds; round++) {

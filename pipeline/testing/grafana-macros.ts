@@ -1,7 +1,7 @@
 // For tests: what Grafana and its official ClickHouse data source make of a query, by their documentation. Variables are filled in first, by Grafana; macros
 // then, by the plug-in, with the range in whole seconds.
 import { expect } from 'vitest'
-import { parameterValues } from '../../dashboards/dialect.ts'
+import type { parameterValues } from '../../dashboards/dialect.ts'
 
 /** RFC 3986: beyond encodeURIComponent also these. */
 const percentEncoded = (text: string) =>
