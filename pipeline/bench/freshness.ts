@@ -9,6 +9,8 @@ import { quantile, startWithBoard } from './running-program.ts'
 export type FreshnessFigures = {
   log: 'embedded' | 'kafka'
   plays: number
+  /** Plays that came when their minute was closed, or of more minutes than the panel shows: in none of the figures. */
+  leftOut: number
   seconds: number
   /** From the event's own time: the app's batching is in it. */
   eventP50Ms: number
@@ -77,18 +79,23 @@ function latencies(
 ) {
   const places = new Map<number, number>()
   const [events, records]: [number[], number[]] = [[], []]
+  let leftOut = 0
   for (const { minute, event_ms, record_ms } of rows) {
     const place = (places.get(minute) ?? 0) + 1
     places.set(minute, place)
     if (record_ms < fromMs || record_ms >= toMs) continue
     const at = seen.get(minute)?.find(({ count }) => count >= place)?.at
     // Later than the minute was open: the panel no longer has it.
-    if (at === undefined) continue
+    if (at === undefined) {
+      leftOut++
+      continue
+    }
     events.push(at - event_ms)
     records.push(at - record_ms)
   }
   return {
     plays: events.length,
+    leftOut,
     eventP50Ms: quantile(events, 0.5),
     eventP99Ms: quantile(events, 0.99),
     recordP50Ms: quantile(records, 0.5),

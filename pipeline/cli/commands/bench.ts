@@ -104,7 +104,7 @@ With --topic it reads that topic once, appends nothing to it, and writes the che
       const figures = await measureFreshness({ brokers, kafka, seconds, rate, note })
       const s = (ms: number) => `${(ms / 1000).toFixed(1)} s`
       print(
-        `${figures.log} log, ${rate} events/s, ${figures.plays} plays in ${seconds} s: from event time to the board p50 ${s(figures.eventP50Ms)}, p99 ${s(figures.eventP99Ms)}; from the log's stamp p50 ${s(figures.recordP50Ms)}, p99 ${s(figures.recordP99Ms)}`,
+        `${figures.log} log, ${rate} events/s, ${figures.plays} plays in ${seconds} s (${figures.leftOut} more, too late for an open minute, left out): from event time to the board p50 ${s(figures.eventP50Ms)}, p99 ${s(figures.eventP99Ms)}; from the log's stamp p50 ${s(figures.recordP50Ms)}, p99 ${s(figures.recordP99Ms)}`,
       )
       result(figures)
       return exitGood

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { soon } from '../../testing/soon.ts'
 import { openHub, type Answer, type HubOptions } from './hub.ts'
-import type { Pulse } from './pulse.ts'
+import { tablesOf, type Pulse } from './pulse.ts'
 
 /** A hub whose turns come as fast as they can, over a store whose rows are a number. */
 function opened(options: Partial<HubOptions> = {}) {
@@ -13,13 +13,14 @@ function opened(options: Partial<HubOptions> = {}) {
     async pulse() {
       store.pulses++
       if (store.isAway) throw new Error('away')
-      return { version: String(store.rows), clockAt: store.rows, leastClockAt: store.rows }
+      return { rows: { a: store.rows, b: 0 }, clockAt: store.rows, leastClockAt: store.rows }
     },
     onPulse: (pulse) => pulses.push(pulse),
     ...options,
   })
   return { hub, store, pulses }
 }
+const tables = ['a']
 const said = (answer: Answer) => (answer.ok ? answer.text : String(answer.error))
 
 test('what 200 watch is asked once, told to all, and asked again only when something has come', async () => {
@@ -27,7 +28,7 @@ test('what 200 watch is asked once, told to all, and asked again only when somet
   let asked = 0
   const ask = ({ clockAt }: Pulse) => Promise.resolve(`${clockAt}`).finally(() => asked++)
   const heard = Array.from({ length: 200 }, (): string[] => [])
-  const leaves = heard.map((one) => hub.watch('a', ask, (answer) => one.push(said(answer))))
+  const leaves = heard.map((one) => hub.watch('a', { tables, ask }, (answer) => one.push(said(answer))))
   await soon(() => heard.every((one) => one.length === 1)).toBe(true)
   expect(asked).toBe(1)
   const turns = store.pulses
@@ -46,8 +47,8 @@ test('nothing is asked while nobody watches, and who comes later is told at once
   const { hub, store } = opened()
   const heard: string[] = []
   const listen = (answer: Answer) => heard.push(said(answer))
-  hub.watch('a', () => Promise.resolve('x'), listen)()
-  const leave = hub.watch('b', () => Promise.resolve('y'), listen)
+  hub.watch('a', { tables, ask: () => Promise.resolve('x') }, listen)()
+  const leave = hub.watch('b', { tables, ask: () => Promise.resolve('y') }, listen)
   await soon(() => heard).toEqual(['y'])
   leave()
   await soon(async () => {
@@ -55,9 +56,28 @@ test('nothing is asked while nobody watches, and who comes later is told at once
     await new Promise((resolve) => setTimeout(resolve, 100))
     return store.pulses - before
   }).toBe(0)
-  hub.watch('b', () => Promise.resolve('y'), listen)
+  hub.watch('b', { tables, ask: () => Promise.resolve('y') }, listen)
   expect(heard).toEqual(['y', 'y'])
   hub.close()
+})
+
+test('what comes into other tables is no reason to ask', async () => {
+  const { hub, store } = opened()
+  let asked = 0
+  hub.watch('b', { tables: ['b'], ask: () => Promise.resolve(String(asked++)) }, () => {})
+  await soon(() => asked).toBe(1)
+  store.rows++
+  const turns = store.pulses
+  await soon(() => store.pulses).toBeGreaterThan(turns + 10)
+  expect(asked).toBe(1)
+  hub.close()
+})
+
+test('a question reads the tables of its views', () => {
+  const views = [{ name: 'users', select: 'SELECT * FROM user_features FINAL' }, { name: 'moves', select: 'SELECT * FROM tier_changes' }] // prettier-ignore
+  const names = [{ name: 'user_features' }, { name: 'tier_changes' }, { name: 'events' }]
+  expect(tablesOf('SELECT count() FROM users', views, names)).toEqual(['user_features'])
+  expect(tablesOf('SELECT 1', views, names)).toEqual([])
 })
 
 test('no more questions are under way than may be, and none twice at a time', async () => {
@@ -72,7 +92,7 @@ test('no more questions are under way than may be, and none twice at a time', as
     return 'x'
   }
   const heard: string[] = []
-  for (const key of ['a', 'b', 'c', 'd', 'e']) hub.watch(key, ask, () => heard.push(key))
+  for (const key of ['a', 'b', 'c', 'd', 'e']) hub.watch(key, { tables, ask }, () => heard.push(key))
   await soon(() => underWay).toBe(2)
   store.rows++
   await soon(() => store.pulses).toBeGreaterThan(5)
@@ -94,10 +114,13 @@ test('an answer that is the same is not told again; a failure is, and is asked a
   const heard: string[] = []
   hub.watch(
     'a',
-    async () => {
-      asked++
-      if (isBroken) throw new Error('broken')
-      return 'same'
+    {
+      tables,
+      async ask() {
+        asked++
+        if (isBroken) throw new Error('broken')
+        return 'same'
+      },
     },
     (answer) => heard.push(said(answer)),
   )
@@ -117,7 +140,7 @@ test('a store that is away is told as that, and nothing else is asked of it', as
   const { hub, store, pulses } = opened()
   store.isAway = true
   let asked = 0
-  hub.watch('a', () => Promise.resolve(String(asked++)), () => {}) // prettier-ignore
+  hub.watch('a', { tables, ask: () => Promise.resolve(String(asked++)) }, () => {}) // prettier-ignore
   await soon(() => pulses.length).toBeGreaterThan(3)
   expect(pulses.every((pulse) => pulse === undefined)).toBe(true)
   expect(asked).toBe(0)

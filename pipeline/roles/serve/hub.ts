@@ -1,9 +1,11 @@
 // Who watches what: each thing that anyone watches is asked for once, however many watch it, and told to all of them when it has changed.
 import type { Clock } from '../../ports/clock.ts'
-import type { Pulse } from './pulse.ts'
+import { versionOf, type Pulse } from './pulse.ts'
 
 export type Answer = { ok: true; text: string } | { ok: false; error: unknown }
 export type Ask = (pulse: Pulse) => Promise<string>
+/** It is asked again when a row has come into one of its tables. */
+export type Question = { readonly tables: readonly string[]; readonly ask: Ask }
 export type Listener = (answer: Answer) => void
 
 export type HubOptions = {
@@ -25,14 +27,14 @@ export type HubOptions = {
 
 export type Hub = {
   /** `key` stands for all that the answer depends on. The listener is told what is known at once, then of every change. Returns: watch no more. */
-  watch(key: string, ask: Ask, listener: Listener): () => void
+  watch(key: string, question: Question, listener: Listener): () => void
   /** Things watched now. */
   watched(): number
   close(): void
 }
 
 type Topic = {
-  ask: Ask
+  question: Question
   listeners: Set<Listener>
   answer: Answer | undefined
   /** Of the pulse at its last question. */
@@ -41,6 +43,7 @@ type Topic = {
   onceMore: boolean
   askedAt: number
   notBefore: number
+  tookMs: number
   isWaiting: boolean
   leftAt: number
 }
@@ -75,6 +78,7 @@ export function openHub(options: HubOptions): Hub {
       if (topic.listeners.size > 0) queue(topic, now)
       else if (now - topic.leftAt >= keepMs) topics.delete(key)
     }
+    drain()
     if (isClosed) return
     if (isWatched()) timer = setTimeout(() => void turn(), everyMs)
     else timer = undefined
@@ -82,12 +86,13 @@ export function openHub(options: HubOptions): Hub {
 
   function queue(topic: Topic, now: number): void {
     if (pulse === undefined || topic.isWaiting || now < topic.notBefore) return
-    const hasChanged = topic.version !== pulse.version
+    const hasChanged = topic.version !== versionOf(pulse, topic.question.tables)
     if (!hasChanged && !topic.onceMore && topic.answer?.ok === true && now - topic.askedAt < againMs) return
     topic.onceMore = hasChanged && topic.version !== undefined
     topic.isWaiting = true
-    waiting.push(topic)
-    drain()
+    // What is quick does not wait for what is slow.
+    const place = waiting.findIndex(({ tookMs }) => tookMs > topic.tookMs)
+    waiting.splice(place === -1 ? waiting.length : place, 0, topic)
   }
 
   function drain(): void {
@@ -105,16 +110,17 @@ export function openHub(options: HubOptions): Hub {
     const askedAt = clock.now()
     let answer: Answer
     try {
-      answer = { ok: true, text: await topic.ask(askedWith) }
+      answer = { ok: true, text: await topic.question.ask(askedWith) }
     } catch (error) {
       answer = { ok: false, error }
     }
     underWay--
     topic.isWaiting = false
-    topic.version = askedWith.version
+    topic.version = versionOf(askedWith, topic.question.tables)
     topic.askedAt = askedAt
-    // What is slow is asked for less often: at most half the time.
-    topic.notBefore = clock.now() + (clock.now() - askedAt)
+    // What is slow is asked for less often: at most a fifth of the time.
+    topic.tookMs = clock.now() - askedAt
+    topic.notBefore = clock.now() + 4 * topic.tookMs
     const isSame = answer.ok && topic.answer?.ok === true && answer.text === topic.answer.text
     topic.answer = answer
     if (!isSame) for (const listener of topic.listeners) listener(answer)
@@ -122,11 +128,11 @@ export function openHub(options: HubOptions): Hub {
   }
 
   return {
-    watch(key, ask, listener) {
+    watch(key, question, listener) {
       let topic = topics.get(key)
       if (topic === undefined) {
         topic = {
-          ask, listeners: new Set(), answer: undefined, version: undefined, onceMore: false, askedAt: -Infinity, notBefore: 0,
+          question, listeners: new Set(), answer: undefined, version: undefined, onceMore: false, askedAt: -Infinity, notBefore: 0, tookMs: 0,
           isWaiting: false, leftAt: 0,
         } // prettier-ignore
         topics.set(key, topic)
@@ -136,7 +142,10 @@ export function openHub(options: HubOptions): Hub {
       if (watched.answer !== undefined) listener(watched.answer)
       // Who comes while others watch need not wait for the next turn.
       if (timer === undefined) void turn()
-      else if (watched.answer === undefined) queue(watched, clock.now())
+      else if (watched.answer === undefined) {
+        queue(watched, clock.now())
+        drain()
+      }
       return () => {
         watched.listeners.delete(listener)
         if (watched.listeners.size === 0) watched.leftAt = clock.now()

@@ -3,8 +3,8 @@ import type { Table } from '../../../schemas/table.ts'
 import type { Store } from '../../ports/store.ts'
 
 export type Pulse = {
-  /** Another one whenever a row has come into any table. */
-  version: string
+  /** Rows of each table: another number whenever one has come. */
+  rows: Readonly<Record<string, number>>
   /** Log time (ms) of the partition that is furthest, and of the one that is least far; 0: nothing is processed yet. */
   clockAt: number
   leastClockAt: number
@@ -25,5 +25,20 @@ FROM (
 
 export async function readPulse(store: Store, sql: string): Promise<Pulse> {
   const { clock_at: clockAt, least_clock_at: leastClockAt, ...counts } = (await store.query<Record<string, number>>(sql))[0]!
-  return { version: JSON.stringify(counts), clockAt: clockAt!, leastClockAt: leastClockAt! }
+  return { rows: counts, clockAt: clockAt!, leastClockAt: leastClockAt! }
+}
+
+/** Changes whenever a row has come into one of these tables. */
+export const versionOf = ({ rows }: Pulse, tables: readonly string[]): string => tables.map((name) => rows[name] ?? 0).join(' ')
+
+/** The tables that the views of a question read. */
+export function tablesOf(
+  sql: string,
+  views: readonly { name: string; select: string }[],
+  tables: readonly Pick<Table, 'name'>[],
+): string[] {
+  const named = <T extends { name: string }>(text: string, of: readonly T[]): T[] =>
+    of.filter(({ name }) => new RegExp(`\\b${name}\\b`).test(text))
+  const read = named(sql, views)
+  return named([sql, ...read.map(({ select }) => select)].join('\n'), tables).map(({ name }) => name)
 }

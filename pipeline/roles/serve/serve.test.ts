@@ -64,15 +64,15 @@ test('with as many streams open as may be the next one is told to come later', a
 })
 
 test.each([
-  ['from=5&to=3', 'bad_range'],
-  ['from=now-3y', 'bad_range'],
-  ['from=yesterday&to=now', 'bad_range'],
-  [`from=0&to=${10 * 365 * 86_400_000}`, 'bad_range'],
-  ['board=../../etc', 'unknown_board'],
-  [`var-channel=${'x'.repeat(513)}`, 'bad_variable'],
-  [`var-channel=${encodeURIComponent('渠'.repeat(200))}`, 'bad_variable'],
-  ['var-kpi=drop_table', 'bad_variable'],
-])('%.40s is refused with words', async (query, code) => {
+  ['a range that ends before it begins', 'from=5&to=3', 'bad_range'],
+  ['a length of time that is not offered', 'from=now-3y', 'bad_range'],
+  ['an instant in words', 'from=yesterday&to=now', 'bad_range'],
+  ['a range of ten years', `from=0&to=${10 * 365 * 86_400_000}`, 'bad_range'],
+  ['a board that is not there', 'board=../../etc', 'unknown_board'],
+  ['513 letters', `var-channel=${'x'.repeat(513)}`, 'bad_variable'],
+  ['200 letters of 600 bytes', `var-channel=${encodeURIComponent('渠'.repeat(200))}`, 'bad_variable'],
+  ['a KPI that is not there', 'var-kpi=drop_table', 'bad_variable'],
+])('%s is refused with words', async (_, query, code) => {
   const { http } = await board.open()
   const answer = await fetch(`${http.url}/api/stream?${query}`)
   expect([answer.status, await answer.json()]).toMatchObject([400, { code, error: expect.stringMatching(/\w/) as string }])

@@ -67,7 +67,8 @@ export function serve(options: ServeOptions): Serving {
   function statusAfter(pulse: Pulse | undefined): Status {
     const at = clock.now()
     if (pulse === undefined) return { ...status, at, quietMs: at - changedAt, store: 'away' }
-    if (pulse.version !== version) [version, changedAt] = [pulse.version, at]
+    const rows = JSON.stringify(pulse.rows)
+    if (rows !== version) [version, changedAt] = [rows, at]
     return { at, clockAt: pulse.clockAt, leastClockAt: pulse.leastClockAt, quietMs: at - changedAt, store: 'answers' }
   }
 

@@ -1,7 +1,10 @@
 // A board, as one browser watches it: each of its panels through the hub.
 import { parameterValues, type Choice } from '../../../dashboards/dialect.ts'
 import type { BoardInfo, StreamEvent } from '../../../dashboards/live/protocol.ts'
+import { views } from '../../../operators/views.ts'
+import { tables } from '../../../schemas/tables/catalogue.ts'
 import type { Store } from '../../ports/store.ts'
+import { tablesOf } from './pulse.ts'
 import type { Hub } from './hub.ts'
 import { askPanel, faultOf, paramsOf } from './panel-query.ts'
 import type { Statement } from './panels.ts'
@@ -37,11 +40,14 @@ export function watchBoard(stream: Stream, wish: Wish, { hub, store, signalsData
     }
     return hub.watch(
       key,
-      ({ clockAt }) =>
-        ask(clockAt).catch((error: unknown) => {
-          warn(error, `${info.uid}/${id}`)
-          throw error
-        }),
+      {
+        tables: tablesOf(statement.sql, views, tables),
+        ask: ({ clockAt }) =>
+          ask(clockAt).catch((error: unknown) => {
+            warn(error, `${info.uid}/${id}`)
+            throw error
+          }),
+      },
       (answer) => stream.send(answer.ok ? answer.text : { event: 'fault', id, ...faultOf(answer.error) }),
     )
   })
