@@ -6,6 +6,7 @@ import { defaultSettings, type OperatorSettings } from '../../operators/settings
 import { views } from '../../operators/views.ts'
 import { blockTables } from '../../schemas/tables/catalogue.ts'
 import { kpiCellsTable } from '../../schemas/tables/kpi-cells.ts'
+import { kpiDailyTable } from '../../schemas/tables/kpi-daily.ts'
 import type { Log } from '../ports/log.ts'
 import type { Store } from '../ports/store.ts'
 import type { PartitionLimits } from '../roles/process/partition-options.ts'
@@ -102,11 +103,13 @@ export async function dieBeyondCheckpoint({ topic, members, group = 'reelpulse',
   }
 }
 
-/** The tables that blocks go into, with their views; rows of `user_features` stay as they were inserted, so that all can be compared. */
+const ownViews: readonly string[] = ['users', 'kpi_minute', 'kpi_hour', 'kpi_day']
+
+/** The tables that blocks go into and that `skip` takes from, with their views; rows of `user_features` stay as they were inserted, so that all can be compared. */
 export async function prepareStore(store: Store): Promise<void> {
   await store.migrate(
-    [...blockTables, kpiCellsTable],
-    views.filter(({ name }) => name === 'users' || name.startsWith('kpi_')),
+    [...blockTables, kpiCellsTable, kpiDailyTable],
+    views.filter(({ name }) => ownViews.includes(name)),
   )
   await store.command('SYSTEM STOP MERGES user_features')
 }
