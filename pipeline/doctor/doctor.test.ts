@@ -10,7 +10,7 @@ import { views } from '../../operators/views.ts'
 import { tables } from '../../schemas/tables/catalogue.ts'
 import { changelogOf, databaseOf } from '../config/names.ts'
 import { exitFailed, exitFinding, exitGood } from '../cli/command.ts'
-import { prepareStore, processAll } from '../integration/process-harness.ts'
+import { processAll } from '../integration/process-harness.ts'
 import { checkpointRecord, userRecord } from '../roles/process/checkpoint.ts'
 import { embeddedParts } from '../testing/embedded-parts.ts'
 import { writeTraffic } from '../traffic/write-traffic.ts'
@@ -23,7 +23,7 @@ const { dataDir, engine, log } = await embeddedParts('doctor')
 const store = engine.store(database)
 
 beforeAll(async () => {
-  await prepareStore(store)
+  await store.migrate(tables, views)
   // Recent, since clock rows of old blocks expire.
   await writeTraffic(log, topic, {
     seed: 5,
@@ -173,6 +173,7 @@ test('missing columns, tables and views are found, and migrate cures them', asyn
     ['view', 'users', 'reelpulse migrate --topic shop'],
     ['view', 'open_alerts', 'reelpulse migrate --topic shop'],
     ['view', 'alert_history', 'reelpulse migrate --topic shop'],
+    ['view', 'user_events', 'reelpulse migrate --topic shop'],
   ])
   await store.migrate(tables, views)
   expect(await complaints()).toEqual([])

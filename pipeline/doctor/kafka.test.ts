@@ -6,7 +6,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openEmbeddedEngine, type EmbeddedEngine } from '../adapters/embedded-store.ts'
 import { kafkaLog } from '../adapters/kafka-log.ts'
 import { changelogOf, databaseOf, defaultTopic, rejectedTopicOf, tierChangesTopicOf } from '../config/names.ts'
-import { prepareStore, processAll } from '../integration/process-harness.ts'
+import { views } from '../../operators/views.ts'
+import { tables } from '../../schemas/tables/catalogue.ts'
+import { processAll } from '../integration/process-harness.ts'
 import type { Log, TopicSpec } from '../ports/log.ts'
 import { missingKafka, sharedKafka } from '../testing/shared-kafka.ts'
 import { checkTimestamps } from './check-topics.ts'
@@ -62,7 +64,7 @@ describe.skipIf(missing)('the doctor on a Kafka broker', () => {
   test('a live topic that is processed is well, and the log is as it was', async () => {
     const topic = await newTopic()
     const store = engine.store(databaseOf(topic))
-    await prepareStore(store)
+    await store.migrate(tables, views)
     const flush = (partition: number) => ({ key: Buffer.from('u'), value: Buffer.from('no flush'), partition })
     await log.append(topic, [flush(0), flush(1)])
     await processAll({ topic, members: [{ log, store }] })

@@ -68,7 +68,10 @@ describe.each(panels)('%s', (_, panel) => {
     expect(await asked.grafana(panel, valuesOf())).toEqual(rows)
   })
 
-  test.skipIf(!panelQuery(panel, grafana).sql.includes('percentencode'))('what somebody writes into a variable is no SQL', async () => {
+  test('what somebody writes into a variable is no SQL', async () => {
+    // Some have none.
+    const { sql } = panelQuery(panel, grafana)
+    if (!sql.includes('percentencode')) return expect(sql).not.toMatch(/\$\{(?!datasource)/)
     const nasty = ["' OR 1=1 --", String.raw`\' OR 1=1 --`, "'; DROP VIEW users; --", '`) UNION ALL SELECT 1 --', '%27 OR 1=1', '$__fromTime', '{to_ms:Int64}', '选\u0000'] // prettier-ignore
     const values = ['nobody', ...nasty].map((text) => valuesOf({ channel: text, user_id: text, kpi: text }))
     const [plain, ...others] = await Promise.all(values.map((one) => asked.grafana(panel, one)))
