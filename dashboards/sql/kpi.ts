@@ -21,6 +21,7 @@ export function sourceOf(kpi: CatalogueName): KpiSource {
 export const unitOf = (kpi: CatalogueName) => catalogue[kpi].unit as Unit
 const kpiView = { minute: view('kpi_minute'), hour: view('kpi_hour'), day: view('kpi_day') } as const
 
+/** Of closed buckets: a minute's first seconds are any figure at all. The open ones have a panel of their own. */
 export function kpiTrend(kpi: CatalogueName, dialect: Dialect): PanelQuery {
   const columns = [time(), number(kpi, unitOf(kpi))]
   const source = sourceOf(kpi)
@@ -31,7 +32,7 @@ export function kpiTrend(kpi: CatalogueName, dialect: Dialect): PanelQuery {
 WHERE name = '${kpi}' AND ${dialect.inRange('bucket_at')} AND ${cellDimension(dialect)} = 'all'
 ORDER BY time`
       : `SELECT time, ${kpi} FROM (
-${bySpan(dialect, catalogue[kpi].grain, (grain, condition) => `SELECT bucket_at AS time, ${kpi} FROM ${kpiView[grain]} WHERE ${condition} AND ${dialect.inRange('bucket_at')} AND ${ofCell(dialect)}`)}
+${bySpan(dialect, catalogue[kpi].grain, (grain, condition) => `SELECT bucket_at AS time, ${kpi} FROM ${kpiView[grain]} WHERE ${condition} AND ${dialect.inRange('bucket_at')} AND ${ofCell(dialect)} AND NOT open`)}
 )
 ORDER BY time`
   return { sql, format: 'timeseries', columns }
@@ -40,7 +41,7 @@ ORDER BY time`
 export function kpiSplit(kpi: KpiName, by: SplitDimension, dialect: Dialect): PanelQuery {
   return {
     sql: `SELECT time, ${by}, ${kpi} FROM (
-${bySpan(dialect, catalogue[kpi].grain, (grain, condition) => `SELECT bucket_at AS time, value AS ${by}, ${kpi} FROM ${kpiView[grain]} WHERE ${condition} AND ${dialect.inRange('bucket_at')} AND dimension = '${by}'`)}
+${bySpan(dialect, catalogue[kpi].grain, (grain, condition) => `SELECT bucket_at AS time, value AS ${by}, ${kpi} FROM ${kpiView[grain]} WHERE ${condition} AND ${dialect.inRange('bucket_at')} AND dimension = '${by}' AND NOT open`)}
 )
 ORDER BY time, ${by}`,
     format: 'timeseries',
