@@ -124,8 +124,8 @@ export async function openMonitoring(options: MonitoringOptions): Promise<Monito
     answer: (more) => void Object.assign(routes, more),
     watchStore,
     beginProcess(neighbours) {
-      watchStore(neighbours.store)
       const { role, monitored } = measure(neighbours, { name: 'log', among: probes })
+      watchStore(neighbours.store)
       const since = { at: startedAt }
       roles.set('process', () => {
         if (role() === undefined) return [{ role: 'process', state: 'starting', since: since.at }]
