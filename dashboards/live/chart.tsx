@@ -40,7 +40,12 @@ export function Chart({ panel, data, language, look, hrefOf, go }: ChartProps) {
 
   useEffect(() => {
     const element = box.current!
-    const color = (name: string) => getComputedStyle(element).getPropertyValue(name).trim()
+    // A canvas wants the colour itself, which an element has once it is drawn in it.
+    const color = (name: string) => {
+      element.style.color = `var(${name})`
+      return getComputedStyle(element).color
+    }
+    const targetColor = color('--target')
     const grid = { stroke: color('--grid'), width: 1 }
     const font = '11px system-ui, sans-serif'
     let near: number | null = null
@@ -87,7 +92,7 @@ export function Chart({ panel, data, language, look, hrefOf, go }: ChartProps) {
         hooks: {
           setCursor: [(u) => setAt(u.cursor.idx ?? undefined)],
           setSeries: [(_, index) => (near = index === null ? null : index - 1)],
-          draw: [(u) => drawTarget(u, panel.target, color('--target'))],
+          draw: [(u) => drawTarget(u, panel.target, targetColor)],
         },
       },
       tableOf(data, lines.length),

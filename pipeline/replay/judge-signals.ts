@@ -1,20 +1,12 @@
 // What the rules say of rejected signals now: the process role's own operator judges them, on an empty state of its own.
-import { partitionOf } from '../../operators/hash.ts'
 import { signalOperator } from '../../operators/signals/partition.ts'
 import { readSignal } from '../../operators/signals/reader.ts'
-import type { Judged, JudgeOptions } from './judge.ts'
+import { placed, type Judged, type JudgeOptions } from './judge.ts'
 import type { Candidate } from './sources.ts'
 
 /** In the order in which they are to be appended. A signal is a record, so each has one event, at place 0. */
 export function judgeSignals(candidates: readonly Candidate[], { settings, resolve, clocks }: JudgeOptions): Judged[] {
-  const judged = candidates
-    .map((candidate): Judged => {
-      const key = candidate.key ?? keyOf(candidate.value, resolve) ?? nobody
-      const partition = partitionOf(key, clocks.length)
-      const timestampMs = Math.max(clocks[partition]!, candidate.arrivedAt, 0)
-      return { candidate, key, partition, timestampMs, flushEvents: 1, accepted: [], rejected: [], repeated: 0 }
-    })
-    .toSorted((a, b) => a.timestampMs - b.timestampMs)
+  const judged = placed(candidates, clocks, (value) => keyOf(value, resolve))
   let current: Judged
   const operator = signalOperator({
     settings,
@@ -36,6 +28,7 @@ export function judgeSignals(candidates: readonly Candidate[], { settings, resol
   const encoder = new TextEncoder()
   judged.forEach((one, i) => {
     current = one
+    one.flushEvents = 1
     const { candidate, key, timestampMs } = one
     operator.apply(i, timestampMs, key, candidate.value, { received_at: encoder.encode(String(candidate.arrivedAt)) })
     // Neither accepted nor rejected: it came before, among these.
@@ -44,13 +37,10 @@ export function judgeSignals(candidates: readonly Candidate[], { settings, resol
   return judged
 }
 
-const nobody = new Uint8Array(0)
-
 /** The user that a signal names, else its channel; undefined where it cannot be read. */
 function keyOf(value: Uint8Array, resolve: JudgeOptions['resolve']): Uint8Array | undefined {
-  const resolved = readSignal(value).kind === 'other_schema' ? resolve(value) : value
-  if (typeof resolved === 'string') return undefined
-  const written = resolved
+  const written = readSignal(value).kind === 'other_schema' ? resolve(value) : value
+  if (typeof written === 'string') return undefined
   const outcome = readSignal(written)
   if (outcome.kind !== 'signal') return undefined
   const named = outcome.signal.userId ?? outcome.signal.channel

@@ -38,17 +38,7 @@ export type JudgeOptions = {
 
 /** In the order in which they are to be appended. */
 export function judgeCandidates(candidates: readonly Candidate[], { settings, resolve, clocks }: JudgeOptions): Judged[] {
-  const judged = candidates
-    .map((candidate): Judged => {
-      const key = candidate.key ?? userOf(candidate.value, resolve) ?? nobody
-      const partition = partitionOf(key, clocks.length)
-      // No earlier than it arrived, or its events' times would be another; else the present clock, which stays where it is.
-      const timestampMs = Math.max(clocks[partition]!, candidate.arrivedAt, 0)
-      return { candidate, key, partition, timestampMs, flushEvents: 0, accepted: [], rejected: [], repeated: 0 }
-    })
-    // The clock of the one operator rises with them.
-    .toSorted((a, b) => a.timestampMs - b.timestampMs)
-
+  const judged = placed(candidates, clocks, (value) => userOf(value, resolve))
   let current: Judged
   const wants = (ordinal: number) => current.candidate.ordinals?.has(ordinal) !== false
   const sink: PartitionSink = {
@@ -93,6 +83,27 @@ export function judgeCandidates(candidates: readonly Candidate[], { settings, re
 }
 
 const nobody = new Uint8Array(0)
+
+/** Where each belongs, and when, in the order in which they are to be appended; nothing is judged yet. `named`: whom a value names, if it has no key. */
+export function placed(
+  candidates: readonly Candidate[],
+  clocks: readonly number[],
+  named: (value: Uint8Array) => Uint8Array | undefined,
+): Judged[] {
+  return (
+    candidates
+      .map((candidate): Judged => {
+        const key = candidate.key ?? named(candidate.value) ?? nobody
+        const partition = partitionOf(key, clocks.length)
+        // No earlier than it arrived, or its events' times would be another; else the present clock, which stays where it is.
+        const timestampMs = Math.max(clocks[partition]!, candidate.arrivedAt, 0)
+        return { candidate, key, partition, timestampMs, flushEvents: 0, accepted: [], rejected: [], repeated: 0 }
+      })
+      // The clock of the one operator rises with them.
+      .toSorted((a, b) => a.timestampMs - b.timestampMs)
+  )
+}
+
 const reader = flushReader()
 
 /** The user that a flush names; undefined where it cannot be read. */

@@ -8,7 +8,7 @@ import { grains } from '../../schemas/tables/kpi-deltas.ts'
 import type { Logger } from '../log/logger.ts'
 import type { Notifier } from '../ports/notifier.ts'
 import { StoreAway, type Store } from '../ports/store.ts'
-import { alertInsert, holdsIn, notificationOf, readHeld, readLatestTransitions } from './detect/alert-rows.ts'
+import { alertIdOf, alertInsert, holdsIn, notificationOf, readHeld, readLatestTransitions } from './detect/alert-rows.ts'
 import { leastClock, readClocks, type Clocks } from './detect/clocks.ts'
 import { causes } from './detect/causes.ts'
 import { dailyFigures, dailyInBackground } from './detect/daily-figures.ts'
@@ -115,7 +115,7 @@ export function newDetection(
     for (let transition; (transition = unstored[0]) !== undefined; unstored.shift()) {
       // Before it: whoever finds the transition in the table is to find its causes too.
       const told = await attribution.before(transition)
-      const { alertId } = notificationOf(topic, transition)
+      const alertId = alertIdOf(topic, transition)
       const held = transition.firedAt === undefined ? undefined : (await readHeld(store, [alertId])).get(alertId)
       const notification = { ...notificationOf(topic, transition, told), ...holdsIn(held) }
       await store.insert(alertInsert(notification))

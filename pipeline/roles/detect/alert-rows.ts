@@ -32,6 +32,9 @@ export function notificationOf(topic: string, transition: Transition, told?: Tol
   return { ...rest, topic, alertId, aboutId, kind: 'kpi', ...causesIn(told) }
 }
 
+/** What an alert is about: itself, where an older row does not say. `of`: how the table is called, with a dot. */
+export const aboutIdSql = (of = '') => `if(${of}about_id = toUUID('00000000-0000-0000-0000-000000000000'), ${of}alert_id, ${of}about_id)`
+
 /** Nothing where they were not looked for. */
 export const causesIn = (told: ToldCauses | undefined): Pick<Notification, 'causes' | 'attribution'> =>
   told === undefined ? {} : { causes: told.causes, attribution: { verdict: told.verdict, change: told.change } }
@@ -58,7 +61,7 @@ export function latestAtOf(latest: LatestTransitions, grain: Grain, kpis: readon
 /** Every transition of the grain's alerts on these KPIs that are not resolved, or had one in a bucket from `sinceMs` on; by alert, in order. */
 export async function readTransitions(store: Store, grain: Grain, kpis: readonly string[], sinceMs: number): Promise<Transition[]> {
   const rows = await store.query<StoredAlert>(
-    `SELECT state, kpi, grain, dimension, value, sequence, actual, baseline, denominator, reason, state = 'resolved' AND about_id NOT IN (alert_id, toUUID('00000000-0000-0000-0000-000000000000')) AS isHeld,
+    `SELECT state, kpi, grain, dimension, value, sequence, actual, baseline, denominator, reason, state = 'resolved' AND ${aboutIdSql()} != alert_id AS isHeld,
        toUnixTimestamp64Milli(bucket_at) AS bucketAt, toUnixTimestamp64Milli(decided_at) AS decidedAt,
        toUnixTimestamp64Milli(fired_at) AS firedAt, toUnixTimestamp64Milli(due_at) AS dueAt,
        toUnixTimestamp64Milli(min(bucket_at) OVER (PARTITION BY alert_id)) AS begunAt

@@ -6,7 +6,7 @@ import { kpiDailyTable } from '../../../schemas/tables/kpi-daily.ts'
 import type { Logger } from '../../log/logger.ts'
 import { StoreAway, type Store } from '../../ports/store.ts'
 import { closedUntil, earliestBucketAt, type Closing } from './closed-buckets.ts'
-import { oneBlock } from './one-block.ts'
+import { oneBlockSettings } from './one-block.ts'
 
 /** What is further behind begins there: the days before are known as of then. */
 const furthestBackDays = 31
@@ -61,11 +61,10 @@ const columns = Object.keys(kpiDailyTable.record.fields)
 
 /** Rows, and the one that says how far they go, in one part. */
 function insertSql(untilMs: number, knownMs: number): string {
-  const settings = Object.entries(oneBlock).map(([name, value]) => `${name} = ${value}`)
   const reached = `SELECT '' AS name, fromUnixTimestamp64Milli(toInt64(${untilMs}), 'UTC') AS bucket_at, fromUnixTimestamp64Milli(toInt64(${knownMs}), 'UTC') AS known_at,
   toFloat64(0) AS numerator, CAST(NULL, 'Nullable(Float64)') AS denominator, known_at AS first_known_at, toFloat64(0) AS numerator_first, CAST(NULL, 'Nullable(Float64)') AS denominator_first`
   return `INSERT INTO ${kpiDailyTable.name} (${columns.join(', ')})
-SETTINGS ${settings.join(', ')}, insert_deduplication_token = ${quoteText(`kpi_daily/${knownMs}`)}
+SETTINGS ${oneBlockSettings}, insert_deduplication_token = ${quoteText(`kpi_daily/${knownMs}`)}
 SELECT ${columns.join(', ')} FROM (${dailyRowsSql}
 UNION ALL
 ${reached})

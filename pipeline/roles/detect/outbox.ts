@@ -6,7 +6,7 @@ import type { Notification } from '../../ports/notifier.ts'
 import type { ToldCauses } from '../../../operators/alerts/tell.ts'
 import type { Store } from '../../ports/store.ts'
 import { uuidBytes } from '../../uuid.ts'
-import { causesIn, holdsIn, readHeld } from './alert-rows.ts'
+import { aboutIdSql, causesIn, holdsIn, readHeld } from './alert-rows.ts'
 import { readCauses } from './cause-rows.ts'
 
 /** A receiver that is new is told of what is open, and of the last hour. */
@@ -126,7 +126,7 @@ export type NotificationRow = Omit<Notification, 'topic' | 'firedAt' | 'dueAt' |
 
 /** Of table `alerts`, which has that name in the query. */
 export const notificationColumns = `toString(alerts.alert_id) AS alertId, alerts.sequence AS sequence, toString(alerts.kind) AS kind,
-  toString(if(alerts.about_id = toUUID('00000000-0000-0000-0000-000000000000'), alerts.alert_id, alerts.about_id)) AS aboutId, toString(alerts.state) AS state, alerts.kpi AS kpi,
+  toString(${aboutIdSql('alerts.')}) AS aboutId, toString(alerts.state) AS state, alerts.kpi AS kpi,
   toString(alerts.grain) AS grain, toString(alerts.dimension) AS dimension, alerts.value AS value,
   toUnixTimestamp64Milli(alerts.bucket_at) AS bucketAt, toUnixTimestamp64Milli(alerts.decided_at) AS decidedAt,
   toUnixTimestamp64Milli(alerts.fired_at) AS firedAt, toUnixTimestamp64Milli(alerts.due_at) AS dueAt,

@@ -6,7 +6,7 @@ import { kpiMeasures, type Grain } from '../../../schemas/tables/kpi-deltas.ts'
 import type { Store } from '../../ports/store.ts'
 import { blocksSince } from './clocks.ts'
 import { closedUntil, closesSql, earliestBucketAt, type Closing } from './closed-buckets.ts'
-import { oneBlock } from './one-block.ts'
+import { oneBlockSettings } from './one-block.ts'
 
 /** Buckets before `untilMs` are rolled up, of blocks whose partition had, before them, a clock earlier than `knownMs`. */
 export type RolledUp = { readonly untilMs: number; readonly knownMs: number }
@@ -87,11 +87,10 @@ const each = (of: (measure: string) => string) => kpiMeasures.map(of).join(', ')
 function insertSql(closing: Closing, before: RolledUp, after: RolledUp): string {
   const { grain } = closing
   const token = `kpi_cells/${grain}/${before.knownMs}-${after.knownMs}`
-  const settings = Object.entries(oneBlock).map(([name, value]) => `${name} = ${value}`)
   const closes = after.untilMs > before.untilMs
   const rows = [...(closes ? [closed(closing, before, after)] : []), late(grain), reached(after)]
   return `INSERT INTO ${kpiCellsTable.name} (${columns.join(', ')})
-SETTINGS ${settings.join(', ')}, insert_deduplication_token = ${quoteText(token)}
+SETTINGS ${oneBlockSettings}, insert_deduplication_token = ${quoteText(token)}
 WITH blocks AS (${blocksSince(`toInt64(${closes ? before.untilMs : before.knownMs})`)}),
 late AS (
   SELECT deltas.dimension AS dimension, deltas.value AS value, deltas.bucket_at AS bucket_at, blocks.before_ms AS before_ms,

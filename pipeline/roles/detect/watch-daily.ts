@@ -18,7 +18,7 @@ export function watchDaily(options: Omit<WatchGrainOptions, 'figures' | 'grain'>
   const watches = dailyWatches.map((one) => {
     // A day closes so much later, and whoever is told has the time from then.
     const laterMs = latenessMs + one.daysLater * dayMs
-    return watchGrain({ ...options, grain: 'day', latenessMs: laterMs, figures: dailyFigures(store, one) })
+    return watchGrain({ ...options, grain: 'day', latenessMs: laterMs, figures: figuresOf(store, one) })
   })
   return {
     async advance(clockMs, reachedMs, reads) {
@@ -32,7 +32,7 @@ export function watchDaily(options: Omit<WatchGrainOptions, 'figures' | 'grain'>
 
 type DailyRow = { name: string; at: number; numerator: number; denominator: number | null }
 
-function dailyFigures(store: Store, { metrics }: DailyWatch): Figures {
+function figuresOf(store: Store, { metrics }: DailyWatch): Figures {
   const names = metrics.map(({ name }) => name)
   return {
     metrics,

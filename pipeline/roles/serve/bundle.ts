@@ -1,4 +1,4 @@
-// The browser's part, from its sources: bundled in memory at the first request, so that a fresh clone needs no build.
+// What the browser is given, from its sources: made in memory at the first request, so that a fresh clone needs no build.
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
@@ -6,7 +6,7 @@ import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
 
 export type Asset = { readonly type: string; readonly body: Uint8Array; readonly gzipped: Uint8Array; readonly tag: string }
-export type Bundle = { readonly script: Asset; readonly style: Asset }
+export type Bundle = Readonly<Record<'page' | 'icon' | 'script' | 'style', Asset>>
 
 const live = (name: string) => fileURLToPath(new URL(`../../../dashboards/live/${name}`, import.meta.url))
 
@@ -28,13 +28,12 @@ export async function bundleBoard(): Promise<Bundle> {
   })
   const contents = (end: string) => outputFiles.find(({ path }) => path.endsWith(end))!.contents
   return {
+    page: await asset('text/html; charset=utf-8', await readFile(live('page.html'))),
+    icon: await asset('image/svg+xml', await readFile(live('icon.svg'))),
     script: await asset('text/javascript; charset=utf-8', contents('.js')),
     style: await asset('text/css; charset=utf-8', contents('.css')),
   }
 }
-
-export const pageAsset = async () => asset('text/html; charset=utf-8', await readFile(live('page.html')))
-export const iconAsset = async () => asset('image/svg+xml', await readFile(live('icon.svg')))
 
 async function asset(type: string, body: Uint8Array): Promise<Asset> {
   return {

@@ -7,9 +7,18 @@ import { panelQuery, panelReadsSignals, variableKpis } from '../../../dashboards
 import type { PanelQuery } from '../../../dashboards/sql/query.ts'
 import { kpiWords, variableWords, wordsOf } from '../../../dashboards/words.ts'
 import { catalogue, catalogueNames } from '../../../operators/kpi/catalogue.ts'
+import { views } from '../../../operators/views.ts'
+import { tables } from '../../../schemas/tables/catalogue.ts'
 import type { Store } from '../../ports/store.ts'
+import { tablesOf } from './pulse.ts'
 
-export type Statement = PanelQuery & { readonly readsSignals: boolean }
+export type Statement = PanelQuery & {
+  readonly readsSignals: boolean
+  /** That it reads, by whatever views. */
+  readonly tables: readonly string[]
+}
+/** A board as browsers are told of it, and the statement of each of its panels. */
+export type ShownBoard = { readonly info: BoardInfo; readonly statements: readonly Statement[] }
 
 const half = { draws: 'lines', width: 6 } as const
 const table = (width: number) => ({ draws: 'table', width }) as const
@@ -26,11 +35,24 @@ const drawn: Record<PanelKind, { readonly draws: Drawing; readonly width: number
 } // prettier-ignore
 
 export const allBoards: readonly Board[] = boards
-export const boardOf = (uid: string): Board | undefined => boards.find((board) => board.uid === uid)
 
-export const statementOf = (panel: Panel): Statement => ({ ...panelQuery(panel, parameters), readsSignals: panelReadsSignals(panel) })
+export function statementOf(panel: Panel): Statement {
+  const query = panelQuery(panel, parameters)
+  return { ...query, readsSignals: panelReadsSignals(panel), tables: tablesOf(query.sql, views, tables) }
+}
 
-export const infoOf = (board: Board): BoardInfo => ({
+const shown = new Map<string, ShownBoard>()
+
+/** The same for every browser, so it is made once, when the first asks. Undefined: there is no such board. */
+export function shownBoard(uid: string): ShownBoard | undefined {
+  const board = boards.find((one) => one.uid === uid)
+  if (board === undefined) return undefined
+  let made = shown.get(uid)
+  if (made === undefined) shown.set(uid, (made = { info: infoOf(board), statements: board.panels.map(statementOf) }))
+  return made
+}
+
+const infoOf = (board: Board): BoardInfo => ({
   uid: board.uid,
   title: board.title,
   variables: board.variables.map((name) => ({ name, words: variableWords[name] })),
@@ -69,7 +91,7 @@ function columnsOf(panel: Panel, board: Board) {
 }
 
 export const boardsAnswer = (): BoardsAnswer => ({
-  boards: boards.map(infoOf),
+  boards: boards.map(({ uid }) => shownBoard(uid)!.info),
   kpis: Object.fromEntries(catalogueNames.map((name) => [name, { unit: catalogue[name].unit, words: kpiWords[name] }])),
 })
 

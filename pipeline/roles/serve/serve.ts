@@ -5,16 +5,15 @@ import { json, maxStreams, type HttpAnswer, type HttpRequest, type Route, type R
 import type { Logger } from '../../log/logger.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { Store } from '../../ports/store.ts'
-import { bundleBoard, iconAsset, pageAsset, type Asset, type Bundle } from './bundle.ts'
+import { bundleBoard, type Asset, type Bundle } from './bundle.ts'
 import { refusalOf } from './guard.ts'
 import { openHub } from './hub.ts'
 import { boardsAnswer, optionsOfKpi, readOptions } from './panels.ts'
 import { pulseSql, readPulse, type Pulse } from './pulse.ts'
 import { readWish } from './wish.ts'
-import type { Wish } from './watch-board.ts'
 import { cellVariables, type VariableName } from '../../../dashboards/board.ts'
 import { openStream, type Stream } from './stream.ts'
-import { watchBoard } from './watch-board.ts'
+import { watchBoard, type Wish } from './watch-board.ts'
 import { reviewRoute } from './reviews-api.ts'
 
 export type ServeOptions = {
@@ -129,10 +128,10 @@ export function serve(options: ServeOptions): Serving {
 
   return {
     routes: {
-      '/': guarded(async (_, request) => sendAsset(await pageAsset(), request)),
+      '/': bundled('page'),
       '/board/script.js': bundled('script'),
       '/board/style.css': bundled('style'),
-      '/board/icon.svg': guarded(async (_, request) => sendAsset(await iconAsset(), request)),
+      '/board/icon.svg': bundled('icon'),
       '/api/boards': guarded(() => json(200, boardsAnswer())),
       '/api/review': {
         post: guarded(

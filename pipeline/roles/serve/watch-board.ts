@@ -1,18 +1,15 @@
 // A board, as one browser watches it: each of its panels through the hub.
 import { parameterValues, type Choice } from '../../../dashboards/dialect.ts'
-import type { BoardInfo, StreamEvent } from '../../../dashboards/live/protocol.ts'
-import { views } from '../../../operators/views.ts'
-import { tables } from '../../../schemas/tables/catalogue.ts'
+import type { StreamEvent } from '../../../dashboards/live/protocol.ts'
 import type { Store } from '../../ports/store.ts'
-import { tablesOf } from './pulse.ts'
 import type { Hub } from './hub.ts'
 import { askPanel, faultOf, paramsOf } from './panel-query.ts'
-import type { Statement } from './panels.ts'
+import type { ShownBoard } from './panels.ts'
 import { keyOf, spanOf, type Range } from './range.ts'
 import { rowsOf, seriesOf } from './shape.ts'
 import { heartbeatMs, type Stream } from './stream.ts'
 
-export type Wish = { readonly info: BoardInfo; readonly statements: readonly Statement[]; readonly range: Range; readonly choice: Choice }
+export type Wish = ShownBoard & { readonly range: Range; readonly choice: Choice }
 export type WatchOptions = {
   hub: Hub
   store: Store
@@ -41,7 +38,7 @@ export function watchBoard(stream: Stream, wish: Wish, { hub, store, signalsData
     return hub.watch(
       key,
       {
-        tables: tablesOf(statement.sql, views, tables),
+        tables: statement.tables,
         ask: ({ clockAt }) =>
           ask(clockAt).catch((error: unknown) => {
             warn(error, `${info.uid}/${id}`)

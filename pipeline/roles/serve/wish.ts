@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { anyValue, cellVariables, defaultKpi } from '../../../dashboards/board.ts'
 import type { Choice } from '../../../dashboards/dialect.ts'
 import { maxVariableBytes, type Refusal } from '../../../dashboards/live/protocol.ts'
-import { boardOf, infoOf, isKpiOption, statementOf } from './panels.ts'
+import { isKpiOption, shownBoard } from './panels.ts'
 import { readRange } from './range.ts'
 import type { Wish } from './watch-board.ts'
 
@@ -15,7 +15,7 @@ const choiceSchema = z.object({
 })
 
 export function readWish(query: URLSearchParams): Wish | Refusal {
-  const board = boardOf(query.get('board') ?? 'reelpulse-overview')
+  const board = shownBoard(query.get('board') ?? 'reelpulse-overview')
   if (board === undefined) return { code: 'unknown_board', error: 'there is no such board' }
   const range = readRange(query.get('from'), query.get('to'))
   if (typeof range === 'string') return { code: 'bad_range', error: range }
@@ -26,5 +26,5 @@ export function readWish(query: URLSearchParams): Wish | Refusal {
     const { path, message } = choice.error.issues[0]!
     return { code: 'bad_variable', error: `var-${path.join('.')}: ${message}` }
   }
-  return { info: infoOf(board), statements: board.panels.map(statementOf), range, choice: choice.data as Choice }
+  return { ...board, range, choice: choice.data as Choice }
 }
