@@ -6,7 +6,7 @@ import { Filters } from './filters.tsx'
 import { clock, duration } from './format.ts'
 import { Panel, type PanelState } from './panel.tsx'
 import { drillQuery } from './figures.ts'
-import type { BoardInfo, BoardsAnswer, Option, PanelInfo, Refusal, RefusalCode, Status, StreamEvent } from './protocol.ts'
+import type { BoardInfo, BoardsAnswer, Options, PanelInfo, Refusal, RefusalCode, Status, StreamEvent } from './protocol.ts'
 import { ReviewButton } from './review.tsx'
 import { placeOf, queryOf } from './state.ts'
 import { words } from './words.ts'
@@ -23,7 +23,7 @@ const behindMs = 30_000
 type Seen = {
   board: BoardInfo | undefined
   panels: Readonly<Record<string, PanelState>>
-  options: Readonly<Record<string, readonly Option[]>>
+  options: Readonly<Record<string, Options>>
 }
 const nothingSeen: Seen = { board: undefined, panels: {}, options: {} }
 
@@ -36,7 +36,7 @@ function seenAfter(seen: Seen, event: StreamEvent): Seen {
     case 'fault':
       return { ...seen, panels: { ...seen.panels, [event.id]: { ...seen.panels[event.id], fault: event } } }
     case 'options':
-      return { ...seen, options: { ...seen.options, [event.variable]: event.options } }
+      return { ...seen, options: { ...seen.options, [event.variable]: event } }
     case 'status':
       return seen
   }

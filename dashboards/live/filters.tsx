@@ -1,7 +1,7 @@
 // What can be chosen on a board: the range of time, and its variables.
 import { anyValue, defaultKpi, type Language } from '../board.ts'
 import { useState } from 'preact/hooks'
-import { liveRanges, type BoardInfo, type Option } from './protocol.ts'
+import { liveRanges, type BoardInfo, type Option, type Options } from './protocol.ts'
 import { wordIn } from './figures.ts'
 import type { Place } from './state.ts'
 import { valueOf, words } from './words.ts'
@@ -11,7 +11,7 @@ export type FiltersProps = {
   place: Place
   language: Language
   /** Values of each variable, as far as they are known. */
-  options: Readonly<Record<string, readonly Option[]>>
+  options: Readonly<Record<string, Options>>
   hrefOf(place: Place): string
   go(href: string): void
 }
@@ -50,9 +50,16 @@ export function Filters({ board, place, language, options, hrefOf, go }: Filters
           ) : (
             <label key={name}>
               <span>{said[language]}</span>
-              <select value={place.choice[name] ?? (name === 'kpi' ? defaultKpi : anyValue)} onChange={(event) => choose(name, event.currentTarget.value)}>
+              {options[name]?.more === true ? <input
+                list={`values-${name}`} maxLength={512} placeholder={w.all} autocomplete="off" spellcheck={false} key={place.choice[name]}
+                defaultValue={place.choice[name] ?? ''} aria-description={w.moreValues}
+                onChange={(event) => choose(name, event.currentTarget.value.trim() || anyValue)}
+              /> : <select value={place.choice[name] ?? (name === 'kpi' ? defaultKpi : anyValue)} onChange={(event) => choose(name, event.currentTarget.value)}>
                 {optionsOf(name).map(({ value, words: said }) => <option key={value} value={value}>{value === anyValue ? w.all : (said?.[language] ?? valueOf(name, value, language))}</option>)}
-              </select>
+              </select>}
+              {options[name]?.more === true ? <datalist id={`values-${name}`}>
+                {optionsOf(name).map(({ value }) => <option key={value} value={value} />)}
+              </datalist> : null}
             </label>
           ),
         )}
@@ -62,7 +69,7 @@ export function Filters({ board, place, language, options, hrefOf, go }: Filters
   ) // prettier-ignore
 
   function optionsOf(name: string): readonly Option[] {
-    const known = options[name] ?? []
+    const known = options[name]?.options ?? []
     const all = name === 'kpi' ? known : [{ value: anyValue }, ...known]
     const now = place.choice[name]
     return now === undefined || all.some(({ value }) => value === now) ? all : [...all, { value: now }]

@@ -58,14 +58,16 @@ export type PanelData =
   | ({ readonly kind: 'series'; readonly from: number; readonly to: number } & Series)
   | ({ readonly kind: 'rows' } & Rows)
 
+/** Values of a variable; `more`: there are others, which have to be typed. */
+export type Options = { readonly options: readonly Option[]; readonly more: boolean }
+
 export type StreamEvent =
   /** First of all, and after every connection anew. */
   | { readonly event: 'hello'; readonly board: BoardInfo; readonly heartbeatMs: number }
   | { readonly event: 'panel'; readonly id: string; readonly data: PanelData }
   /** Its query failed; what it showed before is no longer current. */
   | { readonly event: 'fault'; readonly id: string; readonly code: Fault; readonly message: string }
-  /** Values of a variable. */
-  | { readonly event: 'options'; readonly variable: string; readonly options: readonly Option[] }
+  | ({ readonly event: 'options'; readonly variable: string } & Options)
   | ({ readonly event: 'status' } & Status)
 
 export type Fault = 'store_away' | 'too_slow' | 'refused'

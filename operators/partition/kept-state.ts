@@ -1,6 +1,7 @@
 // What checkpoints and restores have to do with a partition's state, whatever it consists of.
 import type { Grain } from '../../schemas/tables/kpi-deltas.ts'
-import { marksReader, takeNewMarks, type MarksGeneration } from './marks-state.ts'
+import { marksReader, type MarksGeneration } from './marks-state.ts'
+import { marksWriter } from './marks-writer.ts'
 import { userStateReader, userStateWriter, type PartitionState, type UserStateReader } from './state.ts'
 
 export type KeptState = Pick<PartitionState, 'users' | 'recentIds' | 'lastingIds' | 'changed' | 'clearChanged' | 'clear'> & {
@@ -35,7 +36,7 @@ export const keptState = (state: PartitionState): KeptState => ({
       },
     }
   },
-  takeMarks: () => takeNewMarks(state),
+  takeMarks: marksWriter(state),
   newMarks: state.kpis.marks.newEntries,
   putMarks: marksReader(state),
 })

@@ -15,17 +15,23 @@ const hourMs = 3_600_000
 const start = Date.UTC(2026, 10, 1, 12)
 
 let ids = 0
-function owner() {
+function owner(settings = defaultSettings) {
   const operator = partitionOperator({
-    settings: defaultSettings, partition: 0, partitionCount: 1, operators: 'all', resolve: () => 'unknown_schema',
+    settings, partition: 0, partitionCount: 1, operators: 'all', resolve: () => 'unknown_schema',
     sink: { accepted: ignore, rejectedEvent: ignore, rejectedRecord: ignore, features: ignore, tierChanged: ignore },
   }) // prettier-ignore
   const kept = keptState(operator.state)
   let offset = 0
   /** A flush of one event; what it adds to the distinct counts, by grain, bucket and cell. */
-  const comes = (user: string, clock: number, at: number, session: string | null = null) => {
-    const event = { ...plainEvent(uuidOf(ids++), 'like', at), session_id: session }
-    const value = encodeSingleObject(behaviorBatch, { ...plainBatch(user, clock, [event]), sent_at: clock })
+  const comes = (
+    user: string,
+    clock: number,
+    at: number,
+    session: string | null = null,
+    categories: readonly (string | null)[] = [null],
+  ) => {
+    const events = categories.map((category) => ({ ...plainEvent(uuidOf(ids++), 'like', at), session_id: session, category }))
+    const value = encodeSingleObject(behaviorBatch, { ...plainBatch(user, clock, events), sent_at: clock })
     operator.apply(offset++, clock, new TextEncoder().encode(user), value, undefined)
     const added: Record<string, number[]> = {}
     operator.kpis.drain((grain, bucketAt, dimension, cell, measures, from) => {
@@ -46,8 +52,8 @@ type Owner = ReturnType<typeof owner>
 const named = (error: unknown) => new RangeError(`value 7: ${(error as Error).message}`)
 
 /** A new owner, with the users of the one before it and the marks of all checkpoints up to then. */
-function goOn(before: Owner, values: readonly MarksGeneration[], without: readonly string[] = []): Owner {
-  const after = owner()
+function goOn(before: Owner, values: readonly MarksGeneration[], without: readonly string[] = [], settings = defaultSettings): Owner {
+  const after = owner(settings)
   const reader = after.kept.reader()
   const { users } = before.kept
   for (let slot = users.count() - 1; slot >= 0; slot--) {
@@ -170,4 +176,19 @@ test.each([1, 2])('new owners, however often, count what one alone would count (
   }
   expect(owners).toBeGreaterThan(5)
   expect(late).toBeGreaterThan(5)
+})
+
+test('marks of very many cells, and of cells far down a list, come back as they were', () => {
+  const category = Array.from({ length: 2_500 }, (_, i) => `c${i}`)
+  const settings = { ...defaultSettings, dimensions: { ...defaultSettings.dimensions, category } }
+  const wanted = { few: category.slice(15, 18), far: category.slice(-2), many: category.slice(0, 100), most: category.slice(100, 350) }
+  const first = owner(settings)
+  for (const [user, categories] of Object.entries(wanted)) first.comes(user, start, start, null, categories)
+  const second = goOn(first, first.kept.takeMarks(), [], settings)
+  for (const [user, categories] of Object.entries(wanted)) {
+    expect(second.comes(user, start, start, null, categories), user).toEqual({})
+    const [added, none] = [category[1_000 + user.length]!, categories[0]!]
+    const cells = Object.keys(second.comes(user, start, start, null, [none, added]))
+    expect(cells.map((cell) => cell.split(' ')[0]).toSorted(), user).toEqual(['day', 'hour', 'minute'])
+  }
 })

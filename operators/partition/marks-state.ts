@@ -1,5 +1,7 @@
-// The marks of distinct counts at rest (operators/kpi/marks.ts): those made since the last checkpoint, in values of their own, which
-// expire whole. Set again in any order, once or twice, they are the same marks; those of hours and days that are over, once these are asked for.
+// The marks of distinct counts at rest (operators/kpi/marks.ts): the form of their values and how they are read back. marks-writer.ts writes them.
+//
+// A value has those made since the last checkpoint and expires whole. Set again in any order, once or twice, they are the same marks;
+// those of hours and days that are over, once these are asked for.
 import { byteWriter, checkCount, checkEnd, int32, putBytes, putInt, putInt32, putUint, room, taken, takeInt, takeUint } from '../bytes.ts'
 import type { ByteReader, ByteWriter } from '../bytes.ts'
 import { SESSION } from '../kpi/marks.ts'
@@ -10,130 +12,25 @@ import { grown } from '../users/registry.ts'
 import { together, type PartitionState } from './state.ts'
 
 const marksVersion = 2
-/** A value ends once it is larger than this: no hot hour makes a message that a topic refuses (bytes). */
-const valueBytes = 512 * 1024
-/** An hour or a day with so many new marks has values of its own, as has the fullest; the others of the grain share one. */
-const marksOfOwnBucket = 256
-/** Marks of a user that are told together. */
-const longestRun = 64
-/** How many cells of a mark are told with a count of one byte. */
-const mostCells = 127
 /** In a mark's kind: its cells are those of the mark before it. */
-const SAME_CELLS = 4
+export const SAME_CELLS = 4
 
 /** Hours after that of the checkpoint's clock through which a value may still say something. */
 export const marksKeptHours = { minute: 3, hour: 50, day: 31 * 24 + 26 } as const satisfies Record<Grain, number>
 
+/**
+ * A value: version, the clock's minute, how many minutes before it the earliest and the latest mark may be and the length of the rest; then
+ * for each run of one user's marks the length and bytes of the user's id, a count, and for each mark the minutes before the clock's, its
+ * kind, the session's hash if it is one's, and its cells.
+ */
 export type MarksGeneration = { readonly grain: Grain; readonly hour: number; readonly marks: Uint8Array }
 
-/**
- * The marks made since the last call: version, the clock's minute, how many minutes before it the earliest and the latest mark may be and
- * the length of the rest; then for each run of one user's marks the length and bytes of the user's id, a count, and for each mark the
- * minutes before the clock's, its kind, the session's hash if it is one's, and its cells.
- */
-export function takeNewMarks(state: PartitionState): MarksGeneration[] {
-  const { marks, cells } = state.kpis
-  const { stable } = cells
-  const ints = marks.entryInts
-  const hour = Math.floor(state.clock / 3_600_000)
-  const clockMinute = Math.floor(state.clock / 60_000)
-  const generations: MarksGeneration[] = []
-  const to = byteWriter()
-
-  function putMark(entries: Int32Array, at: number, before: number): void {
-    const kind = entries[at]!
-    let same = before >= 0
-    for (let w = 5; same && w < ints; w++) same = entries[at + w] === entries[before + w]
-    putUint(to, (clockMinute - entries[at + 4]!) | 0)
-    to.bytes[to.at++] = kind | (same ? SAME_CELLS : 0)
-    if (kind === SESSION) {
-      putInt32(to, entries[at + 2]!)
-      putInt32(to, entries[at + 3]!)
-    }
-    if (same) return
-    const countAt = to.at++
-    let set = 0
-    for (let w = 5; w < ints; w++)
-      for (let bits = entries[at + w]!; bits !== 0; bits &= bits - 1) {
-        if (set === mostCells) return putManyCells(entries, at, countAt)
-        set++
-        const number = stable[(w - 5) * 32 + 31 - Math.clz32(bits & -bits)]!
-        if (number < 128) to.bytes[to.at++] = number
-        else putUint(to, number)
-      }
-    to.bytes[countAt] = set
-  }
-
-  /** The same where the count does not fit into the byte that was left for it. */
-  function putManyCells(entries: Int32Array, at: number, countAt: number): void {
-    to.at = countAt
-    const numbers: number[] = []
-    for (let bit = 0; bit < (ints - 5) * 32; bit++)
-      if ((entries[at + 5 + (bit >>> 5)]! & (1 << (bit & 31))) !== 0) numbers.push(stable[bit]!)
-    putUint(to, numbers.length)
-    for (const number of numbers) putUint(to, number)
-  }
-
-  function putGroup(grain: Grain, entries: Int32Array, group: readonly number[]): void {
-    const head: MarksHead = { clockMinute, earliest: -Infinity, latest: Infinity }
-    for (const entry of group) {
-      const ago = (clockMinute - entries[entry * ints + 4]!) | 0
-      head.earliest = Math.max(head.earliest, ago)
-      head.latest = Math.min(head.latest, ago)
-    }
-    let bodyAt = -1
-    const take = () => {
-      if (bodyAt < 0) return
-      generations.push({ grain, hour, marks: endValue(to, bodyAt) })
-      bodyAt = -1
-    }
-    for (let i = 0; i < group.length;) {
-      const slot = entries[group[i]! * ints + 1]!
-      let end = i + 1
-      while (end < group.length && end - i < longestRun && entries[group[end]! * ints + 1] === slot) end++
-      if (to.at - to.start > valueBytes) take()
-      const idLength = state.users.idLength(slot)
-      room(to, mostHeadBytes + 16 + idLength + (end - i) * (32 + (ints - 5) * 32 * 4))
-      if (bodyAt < 0) bodyAt = beginValue(to, head)
-      putUint(to, idLength)
-      putBytes(to, state.users.ids(), state.users.idStart(slot), idLength)
-      putUint(to, end - i)
-      for (let before = -1; i < end; i++) {
-        putMark(entries, group[i]! * ints, before)
-        before = group[i]! * ints
-      }
-    }
-    take()
-  }
-
-  /** Entries that are told together, without those that are forgotten already; of an hour or a day by themselves where they are many. */
-  function groupsOf(grain: Grain, entries: Int32Array, count: number): number[][] {
-    const byBucket = new Map<number, number[]>()
-    for (let entry = 0; entry < count; entry++) {
-      const minute = clockMinute - ((clockMinute - entries[entry * ints + 4]!) | 0)
-      if (marks.isLate(grain, minute)) continue
-      const bucket = grain === 'minute' ? 0 : grain === 'hour' ? marks.hourOf(minute) : marks.dayOf(minute)
-      const group = byBucket.get(bucket)
-      if (group === undefined) byBucket.set(bucket, [entry])
-      else group.push(entry)
-    }
-    const groups = [...byBucket.values()].toSorted((a, b) => b.length - a.length)
-    const own = groups.filter((group, n) => n === 0 || group.length >= marksOfOwnBucket)
-    return [...own, groups.slice(own.length).flat()]
-  }
-
-  marks.drainNew((grain, entries, count) => {
-    for (const group of groupsOf(grain, entries, count)) putGroup(grain, entries, group)
-  })
-  return generations
-}
-
 /** `earliest` and `latest`: minutes before the clock's. */
-type MarksHead = { clockMinute: number; earliest: number; latest: number }
-const mostHeadBytes = 32
+export type MarksHead = { clockMinute: number; earliest: number; latest: number }
+export const mostHeadBytes = 32
 
 /** Where the rest begins; there must be room. */
-function beginValue(to: ByteWriter, { clockMinute, earliest, latest }: MarksHead): number {
+export function beginValue(to: ByteWriter, { clockMinute, earliest, latest }: MarksHead): number {
   to.bytes[to.at++] = marksVersion
   putInt(to, clockMinute)
   putUint(to, earliest)
@@ -142,7 +39,7 @@ function beginValue(to: ByteWriter, { clockMinute, earliest, latest }: MarksHead
   return to.at - to.start
 }
 
-function endValue(to: ByteWriter, bodyAt: number): Uint8Array {
+export function endValue(to: ByteWriter, bodyAt: number): Uint8Array {
   const value = taken(to)
   new DataView(value.buffer, value.byteOffset).setInt32(bodyAt - 4, value.length - bodyAt, true)
   return value

@@ -2,7 +2,7 @@
 import { anyValue, cellVariables, type Board, type Panel, type PanelKind, type VariableName } from '../../../dashboards/board.ts'
 import { boards } from '../../../dashboards/all-boards.ts'
 import { parameters } from '../../../dashboards/dialect.ts'
-import type { BoardInfo, BoardsAnswer, Drawing, Option, PanelInfo } from '../../../dashboards/live/protocol.ts'
+import type { BoardInfo, BoardsAnswer, Drawing, Options, PanelInfo } from '../../../dashboards/live/protocol.ts'
 import { panelQuery, panelReadsSignals, variableKpis } from '../../../dashboards/panel-sql.ts'
 import type { PanelQuery } from '../../../dashboards/sql/query.ts'
 import { kpiWords, variableWords, wordsOf } from '../../../dashboards/words.ts'
@@ -95,15 +95,21 @@ export const boardsAnswer = (): BoardsAnswer => ({
   kpis: Object.fromEntries(catalogueNames.map((name) => [name, { unit: catalogue[name].unit, words: kpiWords[name] }])),
 })
 
-export const optionsOfKpi: readonly Option[] = variableKpis.map((value) => ({ value, words: kpiWords[value] }))
+export const optionsOfKpi: Options = { options: variableKpis.map((value) => ({ value, words: kpiWords[value] })), more: false }
 export const isKpiOption = (name: string) => (variableKpis as readonly string[]).includes(name)
 
+/** Of a variable; more than that nobody looks through, and every browser would be sent them. */
+const mostOptions = 200
+
 /** The values that each dimension has had, in one question. */
-export async function readOptions(store: Store): Promise<ReadonlyMap<VariableName, readonly Option[]>> {
+export async function readOptions(store: Store): Promise<ReadonlyMap<VariableName, Options>> {
   const rows = await store.query<{ dimension: VariableName; value: string }>(
-    `SELECT DISTINCT toString(dimension) AS dimension, value FROM kpi_day WHERE dimension IN (${cellVariables.map((name) => `'${name}'`).join(', ')}) ORDER BY dimension, value LIMIT 5000`,
+    `SELECT DISTINCT toString(dimension) AS dimension, value FROM kpi_day WHERE dimension IN (${cellVariables.map((name) => `'${name}'`).join(', ')}) AND value NOT IN ('', '${anyValue}') ORDER BY dimension, value LIMIT ${mostOptions + 1} BY dimension`,
   )
-  const options = new Map<VariableName, Option[]>(cellVariables.map((name) => [name, []]))
-  for (const { dimension, value } of rows) if (value !== '' && value !== anyValue) options.get(dimension)?.push({ value })
-  return options
+  return new Map(
+    cellVariables.map((name) => {
+      const found = rows.filter(({ dimension }) => dimension === name)
+      return [name, { options: found.slice(0, mostOptions).map(({ value }) => ({ value })), more: found.length > mostOptions }]
+    }),
+  )
 }

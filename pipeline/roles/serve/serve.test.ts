@@ -8,7 +8,14 @@ import { madeTransition, storeAlert } from '../detect/hand-made-alerts.ts'
 
 const board = await liveBoard('serve')
 
-type Told = { event: string; id?: string; data?: { kind: string; rows?: unknown[][] } }
+type Told = {
+  event: string
+  id?: string
+  data?: { kind: string; rows?: unknown[][] }
+  variable?: string
+  options?: { value: string }[]
+  more?: boolean
+}
 
 /** A stream, and what has come down it so far. */
 async function streamed(url: string, query = '') {
@@ -51,6 +58,25 @@ test('200 browsers cost one question a panel, and metrics are answered beside th
   expect(asked().length).toBeLessThan(panels * 40)
   await Promise.all(streams.map((one) => one.close()))
   await soon(() => serving.streams()).toBe(0)
+  await http.close()
+})
+
+test('of a dimension with 10,000 values a browser gets some, and is told that there are more; others have all', async () => {
+  await board.store.command(
+    `INSERT INTO kpi_deltas (grain, bucket_at, dimension, value, block_at, plays)
+    SELECT 'day', toDateTime64('2026-11-18 16:00:00', 3, 'UTC') AS at, 'app_version', concat('0.', toString(number)), at, 1 FROM numbers(10000)`,
+  )
+  const { http } = await board.open()
+  const stream = await streamed(http.url, '?board=reelpulse-content')
+  const optionsOf = (name: string) => stream.told.find(({ event, variable }) => event === 'options' && variable === name)
+  await soon(() => optionsOf('app_version') !== undefined && optionsOf('tier') !== undefined).toBe(true)
+  expect([optionsOf('app_version')!.options!.length, optionsOf('app_version')!.more]).toEqual([200, true])
+  expect(new Set(optionsOf('app_version')!.options!.map(({ value }) => value)).size).toBe(200)
+  expect([optionsOf('tier')!.options!.map(({ value }) => value), optionsOf('tier')!.more]).toEqual([expect.arrayContaining(['new']), false])
+  // Every panel answers, also those that split by it.
+  const { panels } = boards.find(({ uid }) => uid === 'reelpulse-content')!
+  await soon(() => stream.panels().size).toBe(panels.length)
+  await stream.close()
   await http.close()
 })
 

@@ -1,6 +1,6 @@
 // The role serve: the live board over HTTP. One question to the store for each panel and turn, whatever the number of browsers.
 import type { Table } from '../../../schemas/table.ts'
-import type { Option, Refusal, Status, StreamEvent } from '../../../dashboards/live/protocol.ts'
+import type { Options, Refusal, Status, StreamEvent } from '../../../dashboards/live/protocol.ts'
 import { json, maxStreams, type HttpAnswer, type HttpRequest, type Route, type Routes } from '../../http/server.ts'
 import type { Logger } from '../../log/logger.ts'
 import type { Clock } from '../../ports/clock.ts'
@@ -111,7 +111,7 @@ export function serve(options: ServeOptions): Serving {
   let known: { at: number; options: ReturnType<typeof readOptions> } | undefined
   /** What can be chosen changes seldom, and a board is there without it. */
   async function sendOptions(stream: Stream, { info }: Wish): Promise<void> {
-    const send = (variable: VariableName, options: readonly Option[]) => stream.send({ event: 'options', variable, options })
+    const send = (variable: VariableName, options: Options) => stream.send({ event: 'options', variable, ...options })
     for (const { name } of info.variables) if (name === 'kpi') send(name, optionsOfKpi)
     if (!info.variables.some(({ name }) => (cellVariables as readonly string[]).includes(name))) return
     try {
