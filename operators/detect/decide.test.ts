@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { decide, type Facts } from './decide.ts'
+import { decide } from './decide.ts'
+import type { Facts } from './facts.ts'
 import { completion, noData, registrations, share } from './hand-made.ts'
 import type { Judgement } from './judge.ts'
 import type { Expected } from './memory.ts'

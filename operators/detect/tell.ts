@@ -1,5 +1,5 @@
 // The reasons of decisions, in words and figures. Changes are relative and say so; differences in points are never given.
-import type { Facts } from './decide.ts'
+import type { Facts } from './facts.ts'
 import type { Judgement } from './judge.ts'
 import type { Expected } from './memory.ts'
 import { hasDenominator, type Metric } from './metric.ts'

@@ -1,7 +1,7 @@
 // One metric in one cell: what is remembered of it, its alert, and how transitions, new or stored, become that.
 import type { AlertState } from '../../schemas/tables/alerts.ts'
 import type { Grain } from '../../schemas/tables/kpi-deltas.ts'
-import type { OpenState } from './decide.ts'
+import type { OpenState } from './facts.ts'
 import type { Direction, Judgement } from './judge.ts'
 import type { Memory } from './memory.ts'
 import { hasDenominator, type Cell, type Metric, type Sample } from './metric.ts'

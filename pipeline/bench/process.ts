@@ -21,7 +21,7 @@ import { startProcess } from '../roles/process/process.ts'
 import type { PartitionProgress } from '../roles/process/partition-progress.ts'
 import { cpuSecondsOf } from '../start/process-cpu.ts'
 import { presentPartsSql } from '../roles/process/present-parts.ts'
-import { knownFlushes, namesOf } from '../start/roles.ts'
+import { knownFlushes, namesOf } from '../start/topic-plan.ts'
 
 const [brokers = '', topic = '', into = 'null', dataDir = '', steady, rate] = process.argv.slice(2)
 

@@ -12,7 +12,7 @@ import { systemClock } from '../adapters/system-clock.ts'
 import { databaseOf, defaultGroup } from '../config/names.ts'
 import { logger } from '../log/logger.ts'
 import { startProcess } from '../roles/process/process.ts'
-import { knownFlushes, namesOf } from '../start/roles.ts'
+import { knownFlushes, namesOf } from '../start/topic-plan.ts'
 import type { Reply, Request } from './embedded-protocol.ts'
 import { coveredOffsets } from './rig.ts'
 

@@ -10,7 +10,7 @@ import { defaultGroup } from '../config/names.ts'
 import type { Log } from '../ports/log.ts'
 import type { Store } from '../ports/store.ts'
 import { startProcess, type ProcessRole } from '../roles/process/process.ts'
-import { knownFlushes, namesOf } from '../start/roles.ts'
+import { knownFlushes, namesOf } from '../start/topic-plan.ts'
 
 export type Member = {
   role: ProcessRole

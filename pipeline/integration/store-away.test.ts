@@ -7,7 +7,7 @@ import { partHead } from '../roles/process/block-rows.ts'
 import { startProcess } from '../roles/process/process.ts'
 import { embeddedParts } from '../testing/embedded-parts.ts'
 import { writeTraffic } from '../traffic/write-traffic.ts'
-import { knownFlushes, namesOf } from '../start/roles.ts'
+import { knownFlushes, namesOf } from '../start/topic-plan.ts'
 import { prepareStore, processAll } from './process-harness.ts'
 
 const topic = 'away'

@@ -9,7 +9,7 @@ import type { Store } from '../ports/store.ts'
 import type { PartitionProgress } from '../roles/process/partition-progress.ts'
 import { startProcess } from '../roles/process/process.ts'
 import { openMonitoring } from '../start/monitoring.ts'
-import { knownFlushes, namesOf } from '../start/roles.ts'
+import { knownFlushes, namesOf } from '../start/topic-plan.ts'
 
 /** Of the runs: small, so that an outage stops them early. */
 export const blockEvents = 32

@@ -1,35 +1,21 @@
 // Runs the process and detect roles of one topic beside each other in this process, and keeps what people want to see.
 import { systemClock } from '../adapters/system-clock.ts'
-import { behaviorBatch } from '../../schemas/behavior-batch.ts'
 import type { OperatorSettings } from '../../operators/settings.ts'
-import { flushResolver } from '../adapters/avro-resolver.ts'
 import { cellText, likelyCauseText } from '../../operators/alerts/tell.ts'
 import { callbackNotifier } from '../adapters/callback-notifier.ts'
 import { receiversOf } from '../alerts/receivers.ts'
 import type { DetectSettings } from '../config/groups.ts'
-import { changelogOf, rejectedTopicOf, tierChangesTopicOf } from '../config/names.ts'
-import { schemaHistory } from '../config/schema-history.ts'
 import type { Logger } from '../log/logger.ts'
 import type { Log } from '../ports/log.ts'
 import type { Notifier } from '../ports/notifier.ts'
 import type { Store } from '../ports/store.ts'
 import { detect } from '../roles/detect.ts'
-import type { BehaviorNames } from '../roles/process/partition-options.ts'
 import { startProcess, type ProcessRole } from '../roles/process/process.ts'
 import { beWriter } from './be-writer.ts'
 import { migrateWhenThere, whenThere } from './migrate-when-there.ts'
 import type { Monitoring } from './monitoring.ts'
 import type { AlertLine, ProgressBoard } from './progress.ts'
-
-export function namesOf(topic: string, group: string): BehaviorNames {
-  return {
-    group,
-    changelog: changelogOf(topic, group),
-    outbox: { tierChanges: tierChangesTopicOf(topic), rejected: rejectedTopicOf(topic) },
-  }
-}
-
-export const knownFlushes = () => flushResolver(schemaHistory(behaviorBatch))
+import { knownFlushes, namesOf } from './topic-plan.ts'
 
 export type RolesOptions = {
   log: Log

@@ -54,7 +54,7 @@ pipeline runs with. Killed, it can be run again, and until it is through \`proce
       import('../../ports/log.ts'),
       import('../../repartition/one-clock.ts'),
       import('../../repartition/repartition.ts'),
-      import('../../start/roles.ts'),
+      import('../../start/topic-plan.ts'),
     ])
     const operators = operatorSettingsOf(settings.process)
     const messages = logger('repartition', settings.logger)

@@ -2,10 +2,7 @@
 import type { TierChange } from '../../../schemas/tables/tier-changes.ts'
 import type { StoreAway } from '../../ports/store.ts'
 import type { BlockFacts } from './block-facts.ts'
-import type { PartitionRunOptions } from './partition-options.ts'
-import type { AskHooks } from './present-parts.ts'
 import type { RestoreProgress } from './restore.ts'
-import { storeWait } from './store-wait.ts'
 import type { PartitionWork } from './work.ts'
 
 /** Told after each batch and block; counts are since the owner began. */
@@ -51,40 +48,4 @@ export function beginningProgress(partition: number, work: PartitionWork, now: n
     records: 0, events: 0, duplicates: 0, rejected: 0, blocks: 0, rows: {}, users: 0, usersByTier: work.usersByTier, tierChanges: [],
     checkpointAt: now,
   } // prettier-ignore
-}
-
-export type StoreHooks = AskHooks & {
-  /** The store took an insert into the table. */
-  onTaken(table: string): void
-}
-
-/** Puts what the store does not take into the progress, and tells people of it. */
-export function storeHooks(
-  progress: Progress,
-  { clock, report, tell }: Pick<PartitionRunOptions, 'clock' | 'report' | 'tell'>,
-): StoreHooks {
-  const { partition } = progress
-  const wait = storeWait(clock)
-  function reportStore(): void {
-    progress.storeError = wait.error()
-    progress.storeWaitMs = wait.totalMs()
-    progress.state = progress.storeError === undefined ? 'running' : 'waiting_for_store'
-    report(progress)
-  }
-  function onTaken(what: string): void {
-    if (!wait.taken(what)) return
-    tell('info', 'the store answers again', { partition, waited_ms: wait.totalMs() })
-    reportStore()
-  }
-  return {
-    clock,
-    onRetry(error, attempt, what) {
-      wait.refused(what, error)
-      if (attempt === 1 || attempt % 10 === 0)
-        tell('warn', 'the store does not answer; waiting', { partition, attempt, error: error.message })
-      reportStore()
-    },
-    onAnswered: () => onTaken(''),
-    onTaken,
-  }
 }

@@ -7,10 +7,11 @@ import { behaviorWork } from './behavior-work.ts'
 import { logRecord } from './checkpoint.ts'
 import { runBlocks } from './partition-blocks.ts'
 import type { PartitionRunOptions } from './partition-options.ts'
-import { beginningProgress, storeHooks } from './partition-progress.ts'
+import { beginningProgress } from './partition-progress.ts'
 import { presentParts, type AskHooks, type PartsSince, type PresentParts } from './present-parts.ts'
 import { restorePartition, type Restored } from './restore.ts'
 import { settingsHindrance } from './settings-kept.ts'
+import { storeHooks } from './store-wait.ts'
 import type { PartitionWork } from './work.ts'
 
 /** A partition that stops until somebody acts. */
