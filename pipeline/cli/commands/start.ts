@@ -107,6 +107,9 @@ one channel, on topic incident.`,
       await monitoring.close()
       throw error
     })
+    const over = new AbortController()
+    const trafficEnds = AbortSignal.any([signal, over.signal])
+    let feeding: Promise<void> | undefined
     try {
       const store = await openStore(
         { ...settings, topic: { topic } },
@@ -124,6 +127,10 @@ one channel, on topic incident.`,
         if (signalsStore !== undefined)
           await log.createTopic({ topic: signalsTopic, partitions: settings.topic.partitions, timestamps: traffic.timestamps })
         const startedAt = Date.now()
+        // An app does not wait for us: its flushes lie in the log while tables are still being made.
+        const waiting = patientLog(log, trafficEnds, (message) => messages.warn(message))
+        feeding = traffic.run(waiting, topic, trafficEnds)
+        feeding.catch(() => {}) // it is awaited below, when all that reads it is there
         const board = progressBoard(Date.now)
         print(`Reelpulse: ${traffic.title}; topic ${topic}, state in ${settings.data.dir}`)
         const url = monitoring.url()
@@ -170,11 +177,7 @@ one channel, on topic incident.`,
                 monitoring,
                 signal,
               })
-        await traffic.run(
-          patientLog(log, signal, (message) => messages.warn(message)),
-          topic,
-          signal,
-        )
+        await feeding
         if (!signal.aborted) await untilProcessed(() => endsOf(log, topic), board, roles.process, signal)
         if (!signal.aborted && signals !== undefined)
           await untilProcessed(() => endsOf(log, signalsTopic), signals.board, signals.role, signal)
@@ -196,6 +199,8 @@ one channel, on topic incident.`,
         await store.close()
       }
     } finally {
+      over.abort()
+      await feeding?.catch(() => {})
       await log.close()
       await monitoring.close()
     }
