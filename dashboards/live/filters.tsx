@@ -50,16 +50,7 @@ export function Filters({ board, place, language, options, hrefOf, go }: Filters
           ) : (
             <label key={name}>
               <span>{said[language]}</span>
-              {options[name]?.more === true ? <input
-                list={`values-${name}`} maxLength={512} placeholder={w.all} autocomplete="off" spellcheck={false} key={place.choice[name]}
-                defaultValue={place.choice[name] ?? ''} aria-description={w.moreValues}
-                onChange={(event) => choose(name, event.currentTarget.value.trim() || anyValue)}
-              /> : <select value={place.choice[name] ?? (name === 'kpi' ? defaultKpi : anyValue)} onChange={(event) => choose(name, event.currentTarget.value)}>
-                {optionsOf(name).map(({ value, words: said }) => <option key={value} value={value}>{value === anyValue ? w.all : (said?.[language] ?? valueOf(name, value, language))}</option>)}
-              </select>}
-              {options[name]?.more === true ? <datalist id={`values-${name}`}>
-                {optionsOf(name).map(({ value }) => <option key={value} value={value} />)}
-              </datalist> : null}
+              {options[name]?.more === true ? typed(name) : listed(name)}
             </label>
           ),
         )}
@@ -67,6 +58,29 @@ export function Filters({ board, place, language, options, hrefOf, go }: Filters
       </div>
     </div>
   ) // prettier-ignore
+
+  function listed(name: string) {
+    const saidOf = ({ value, words: said }: Option) => (value === anyValue ? w.all : (said?.[language] ?? valueOf(name, value, language)))
+    return (
+      <select value={place.choice[name] ?? (name === 'kpi' ? defaultKpi : anyValue)} onChange={(event) => choose(name, event.currentTarget.value)}>
+        {optionsOf(name).map((option) => <option key={option.value} value={option.value}>{saidOf(option)}</option>)}
+      </select>
+    ) // prettier-ignore
+  }
+
+  /** More values than anybody would look through: some are proposed, and any can be typed. */
+  function typed(name: string) {
+    const now = place.choice[name]
+    return (
+      <>
+        <input
+          key={now} list={`values-${name}`} maxLength={512} placeholder={w.all} aria-description={w.moreValues} autocomplete="off" spellcheck={false}
+          defaultValue={now === anyValue ? '' : (now ?? '')} onChange={(event) => choose(name, event.currentTarget.value.trim() || anyValue)}
+        />
+        <datalist id={`values-${name}`}>{optionsOf(name).map(({ value }) => <option key={value} value={value} />)}</datalist>
+      </>
+    ) // prettier-ignore
+  }
 
   function optionsOf(name: string): readonly Option[] {
     const known = options[name]?.options ?? []
