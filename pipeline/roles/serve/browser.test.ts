@@ -242,6 +242,26 @@ describe.skipIf(missing !== undefined)(`the live board in a browser${tag}`, asyn
     await close(page)
   })
 
+  test('of a filter with very many values one can be typed', async () => {
+    await board.store.command(
+      `INSERT INTO kpi_deltas (grain, bucket_at, dimension, value, block_at, plays)
+      SELECT 'day', toDateTime64('2026-11-18 16:00:00', 3, 'UTC') AS at, 'app_version', concat('0.', toString(number)), at, 1 FROM numbers(300)`,
+    )
+    // What can be chosen is asked anew by a server of its own.
+    const { http: fresh } = await board.open({ everyMs: 200 })
+    const page = await opened()
+    await page.goto(`${fresh.url}/?board=reelpulse-content`)
+    await page.waitForSelector('input[list=values-app_version]')
+    await filled(page)
+    expect(await axeViolations(page)).toEqual([])
+    await page.type('input[list=values-app_version]', '0.299')
+    await page.keyboard.press('Enter')
+    await soon(() => new URL(page.url()).searchParams.get('var-app_version')).toBe('0.299')
+    expect(await page.$eval('input[list=values-app_version]', (input) => (input as HTMLInputElement).value)).toBe('0.299')
+    await close(page)
+    await fresh.close()
+  })
+
   test('nothing went wrong in any page, and no policy was broken', () => {
     expect(broken.filter((line) => !/ERR_CONNECTION|Failed to load resource|ERR_INCOMPLETE_CHUNKED/.test(line))).toEqual([])
   })
