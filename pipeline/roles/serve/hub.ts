@@ -1,8 +1,10 @@
 // Who watches what: each thing that anyone watches is asked for once, however many watch it, and told to all of them when it has changed.
 import type { Clock } from '../../ports/clock.ts'
 import { versionOf, type Pulse } from './pulse.ts'
+import { frameOf, type Frame } from './stream.ts'
 
-export type Answer = { ok: true; text: string } | { ok: false; error: unknown }
+export type Answer = { ok: true; text: string; frame: Frame } | { ok: false; error: unknown }
+/** JSON of a stream's event. */
 export type Ask = (pulse: Pulse) => Promise<string>
 /** It is asked again when a row has come into one of its tables. */
 export type Question = { readonly tables: readonly string[]; readonly ask: Ask }
@@ -110,7 +112,8 @@ export function openHub(options: HubOptions): Hub {
     const askedAt = clock.now()
     let answer: Answer
     try {
-      answer = { ok: true, text: await topic.question.ask(askedWith) }
+      const text = await topic.question.ask(askedWith)
+      answer = { ok: true, text, frame: frameOf(text) }
     } catch (error) {
       answer = { ok: false, error }
     }
