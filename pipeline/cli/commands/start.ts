@@ -128,7 +128,7 @@ one channel, on topic incident.`,
         print(`Reelpulse: ${traffic.title}; topic ${topic}, state in ${settings.data.dir}`)
         const url = monitoring.url()
         if (url !== undefined) print(`The board: ${url}/`)
-        const boardUrl = settings.detect.boardUrl ?? (url === undefined ? undefined : `${url}/?board=reelpulse-cells`)
+        const boardUrl = settings.detect.boardUrl ?? (url === undefined ? undefined : `${url}/`)
         const view = terminal({
           out: process.stdout,
           facts: () => ({ title: traffic.title, url, data: settings.data.dir, wallS: (Date.now() - startedAt) / 1000 }),
