@@ -46,6 +46,12 @@ simulated traffic already it goes on at the topic's clock, with the same users a
     from: z.string().optional().describe('Where log time starts, such as 2026-11-01T00:00+08:00.'),
     for: z.string().optional().describe('How long live traffic lasts, such as 90s.'),
     seed: z.int('a whole number').default(1).describe('Who the people are and what they do.'),
+    flushS: z
+      .number()
+      .min(0, 'at least 0')
+      .max(3_600, 'at most 3600')
+      .default(60)
+      .describe('An app sends what happened so long after it, or at 20 events; 0: at once.'),
     users: z
       .int('a whole number')
       .min(1, 'at least 1')
@@ -89,6 +95,7 @@ simulated traffic already it goes on at the topic's clock, with the same users a
     const common = {
       seed: flags.seed,
       users: flags.users,
+      flushMs: flags.flushS * 1000,
       faults: flags.faults,
       zone: settings.process.zone,
       partitions,

@@ -20,14 +20,19 @@ export type WatchOptions = {
   watch: Pick<ServeWatch, 'asked'>
 }
 
+/** What stands for a panel's question: browsers of whom it is the same are told the same. */
+export function questionKey({ info, statements, range, choice }: Wish, panel: number, signalsDatabase: string): string {
+  const anyTime = parameterValues({ fromMs: 0, toMs: 0 }, choice, signalsDatabase)
+  return JSON.stringify([info.uid, info.panels[panel]!.id, keyOf(range), paramsOf(statements[panel]!.sql, anyTime)])
+}
+
 /** Returns: watch no more. */
 export function watchBoard(stream: Stream, wish: Wish, { hub, store, signalsDatabase, warn, watch }: WatchOptions): () => void {
   const { info, statements, range, choice } = wish
   stream.send({ event: 'hello', board: info, heartbeatMs })
-  const anyTime = parameterValues({ fromMs: 0, toMs: 0 }, choice, signalsDatabase)
   const leaves = statements.map((statement, i) => {
     const { id } = info.panels[i]!
-    const key = JSON.stringify([info.uid, id, keyOf(range), paramsOf(statement.sql, anyTime)])
+    const key = questionKey(wish, i, signalsDatabase)
     async function asking<T>(answer: Promise<T>): Promise<T> {
       const from = performance.now()
       const tell = (fault?: Fault) => watch.asked(info.uid, statement.name, performance.now() - from, fault)
