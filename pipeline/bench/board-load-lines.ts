@@ -1,5 +1,6 @@
 // What pipeline/bench/board-load.ts found, in words, with the rules by which it says that something is as it should be.
 import type { BoardLoadFigures, MemoryLoad, PanelLoad } from './board-load.ts'
+import { quantile } from './running-program.ts'
 import { growsBy } from './slope.ts'
 
 /** A panel is asked for at most once a turn of the server, whatever the number of browsers. */
@@ -16,9 +17,9 @@ export const isFlat = ({ slope }: Pick<MemoryLoad, 'slope'>): boolean => growsBy
 const mb = (value: number) => `${value.toFixed(1)} MB`
 const rate = (value: number) => value.toFixed(2)
 
-function memoryLine({ name, firstMb, lastMb, slope }: MemoryLoad): string {
+function memoryLine({ name, samplesMb, slope }: MemoryLoad): string {
   const { least, most } = growsBy(slope)
-  return `${name}: ${mb(firstMb)} first, ${mb(lastMb)} last; ${rate(slope.perMinute)} MB a minute (${rate(least)} to ${rate(most)})`
+  return `${name}: ${mb(samplesMb[0]!)} first, ${mb(samplesMb.at(-1)!)} last; ${rate(slope.perMinute)} MB a minute (${rate(least)} to ${rate(most)})`
 }
 
 export function boardLoadLines(figures: BoardLoadFigures): string[] {
@@ -26,12 +27,17 @@ export function boardLoadLines(figures: BoardLoadFigures): string[] {
   const habit = Object.entries(habits).map(([name, count]) => `${count} ${name}`)
   const often = panels.filter((panel) => !isAskedOnce(panel))
   const [heap] = memory
+  const least = panels.toSorted((a, b) => a.perSecond - b.perSecond)[0]!
+  const usual = quantile(panels.map(({ perSecond }) => perSecond), 0.5) // prettier-ignore
   return [
     `${browsers} browsers (${habit.join(', ')}) for ${minutes} min`,
-    ...panels.map(
-      (panel) =>
-        `${rate(panel.perSecond)} questions a second (most ${rate(panel.mostPerSecond)}; ${rate(panel.alonePerSecond)} with one browser at each place) for each of ${panel.watched} ranges and choices, ${panel.browsers} browsers: ${panel.panel}`,
-    ),
+    ...panels
+      .slice(0, 10)
+      .map(
+        (panel) =>
+          `${rate(panel.perSecond)} questions a second (most ${rate(panel.mostPerSecond)}; ${rate(panel.alonePerSecond)} with one browser at each place) for each of ${panel.watched} ranges and choices, ${panel.browsers} browsers: ${panel.panel}`,
+      ),
+    `${panels.length} panels: half are asked for every ${(1 / usual).toFixed(1)} s or more often, the least asked every ${(1 / least.perSecond).toFixed(0)} s (${least.panel})`,
     often.length === 0
       ? `every panel, range and choice was asked for at most once a turn of a second: not once for each of its browsers; in all ${rate(figures.questionsRatio)} times the questions of one browser at each place`
       : `ASKED TOO OFTEN: ${often.map(({ panel }) => panel).join(', ')}`,

@@ -23,7 +23,8 @@ export type PanelLoad = {
   alonePerSecond: number
 }
 
-export type MemoryLoad = { name: string; firstMb: number; lastMb: number; slope: Slope }
+/** `samplesMb`: one every fifteen seconds. */
+export type MemoryLoad = { name: string; samplesMb: readonly number[]; slope: Slope }
 
 export type BoardLoadFigures = {
   browsers: number
@@ -183,7 +184,7 @@ function memoryLoads(samples: readonly Sample[]): MemoryLoad[] {
       memory[name] === undefined ? [] : [{ minutes: atMs / 60_000, value: memory[name] / 2 ** 20 }],
     )
     if (values.length < 3) return []
-    return [{ name: memoryNames[name], firstMb: values[0]!.value, lastMb: values.at(-1)!.value, slope: slopeOf(values) }]
+    return [{ name: memoryNames[name], samplesMb: values.map(({ value }) => Math.round(value * 100) / 100), slope: slopeOf(values) }]
   })
 }
 

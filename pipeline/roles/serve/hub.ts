@@ -47,8 +47,14 @@ type Topic = {
   notBefore: number
   tookMs: number
   isWaiting: boolean
+  /** Of those that wait the least is next. */
+  rank: number
   leftAt: number
 }
+
+/** What is slow is asked for at most a fifth of the time. */
+const slownessWeight = 4
+const firstBeforeMs = 20_000
 
 export function openHub(options: HubOptions): Hub {
   const { clock, everyMs = 1_000, patienceMs = 5_000, atOnce = 2, againMs = 10_000, keepMs = 30_000 } = options
@@ -92,8 +98,10 @@ export function openHub(options: HubOptions): Hub {
     if (!hasChanged && !topic.onceMore && topic.answer?.ok === true && now - topic.askedAt < againMs) return
     topic.onceMore = hasChanged && topic.version !== undefined
     topic.isWaiting = true
-    // What is quick does not wait for what is slow.
-    const place = waiting.findIndex(({ tookMs }) => tookMs > topic.tookMs)
+    // What is quick does not wait for what is slow, but for what has waited for longer than that takes: nothing is left out for ever.
+    // Who has nothing to look at yet goes before the others, but for the same reason not before all.
+    topic.rank = topic.answer === undefined ? now - firstBeforeMs : now + slownessWeight * topic.tookMs
+    const place = waiting.findIndex(({ rank }) => rank > topic.rank)
     waiting.splice(place === -1 ? waiting.length : place, 0, topic)
   }
 
@@ -121,9 +129,9 @@ export function openHub(options: HubOptions): Hub {
     topic.isWaiting = false
     topic.version = versionOf(askedWith, topic.question.tables)
     topic.askedAt = askedAt
-    // What is slow is asked for less often: at most a fifth of the time.
+    // What is slow is asked for less often.
     topic.tookMs = clock.now() - askedAt
-    topic.notBefore = clock.now() + 4 * topic.tookMs
+    topic.notBefore = clock.now() + slownessWeight * topic.tookMs
     const isSame = answer.ok && topic.answer?.ok === true && answer.text === topic.answer.text
     topic.answer = answer
     if (!isSame) for (const listener of topic.listeners) listener(answer)
@@ -136,7 +144,7 @@ export function openHub(options: HubOptions): Hub {
       if (topic === undefined) {
         topic = {
           question, listeners: new Set(), answer: undefined, version: undefined, onceMore: false, askedAt: -Infinity, notBefore: 0, tookMs: 0,
-          isWaiting: false, leftAt: 0,
+          isWaiting: false, rank: 0, leftAt: 0,
         } // prettier-ignore
         topics.set(key, topic)
       }
