@@ -42,7 +42,7 @@ export function boardLoadLines(figures: BoardLoadFigures): string[] {
       ? `every panel, range and choice was asked for at most once a turn of a second: not once for each of its browsers; in all ${rate(figures.questionsRatio)} times the questions of one browser at each place`
       : `ASKED TOO OFTEN: ${often.map(({ panel }) => panel).join(', ')}`,
     `${figures.errors} questions failed; ${figures.updatesSent} updates sent, ${mb(figures.bytesSent / 2 ** 20)}; ${figures.updatesRead} read; each browser that stays on Overview read ${figures.fewest} to ${figures.most}`,
-    `${figures.dropped} streams dropped that did not read, ${figures.lost} lost that did${figures.cpuPerMinuteS === undefined ? '' : `; serve took ${figures.cpuPerMinuteS.toFixed(1)} CPU s a minute`}`,
+    `${figures.dropped} streams dropped of those that do not read (the system buffers some MB for each), ${figures.lost} lost of those that do${figures.cpuPerMinuteS === undefined ? '' : `; serve took ${figures.cpuPerMinuteS.toFixed(1)} CPU s a minute`}`,
     ...memory.map(memoryLine),
     ...(heap === undefined
       ? []

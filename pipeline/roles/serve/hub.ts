@@ -54,6 +54,8 @@ type Topic = {
 
 /** What is slow is asked for at most a fifth of the time. */
 const slownessWeight = 4
+/** Where more is to be asked than can be, it lets others go first for so many times what it takes. */
+const patience = 20
 const firstBeforeMs = 20_000
 
 export function openHub(options: HubOptions): Hub {
@@ -100,7 +102,7 @@ export function openHub(options: HubOptions): Hub {
     topic.isWaiting = true
     // What is quick does not wait for what is slow, but for what has waited for longer than that takes: nothing is left out for ever.
     // Who has nothing to look at yet goes before the others, but for the same reason not before all.
-    topic.rank = topic.answer === undefined ? now - firstBeforeMs : now + slownessWeight * topic.tookMs
+    topic.rank = topic.answer === undefined ? now - firstBeforeMs : now + patience * topic.tookMs
     const place = waiting.findIndex(({ rank }) => rank > topic.rank)
     waiting.splice(place === -1 ? waiting.length : place, 0, topic)
   }
