@@ -70,7 +70,8 @@ export type StreamEvent =
   | ({ readonly event: 'options'; readonly variable: string } & Options)
   | ({ readonly event: 'status' } & Status)
 
-export type Fault = 'store_away' | 'too_slow' | 'refused'
+export const faults = ['store_away', 'too_slow', 'refused'] as const
+export type Fault = (typeof faults)[number]
 
 /** How the pipeline stands, as the store shows it. */
 export type Status = {

@@ -72,9 +72,10 @@ async function panelTimes(dataDir: string, rounds: number): Promise<{ panel: str
         for (const panel of board.panels) {
           const span = { from: Date.now() - hour, to: Date.now() }
           const values = parameterValues({ fromMs: span.from, toMs: span.to }, {}, databaseOf(defaultSignalsTopic))
+          const statement = statementOf(panel)
           const startedAt = performance.now()
-          await askPanel(store, statementOf(panel), values, span)
-          times.push({ panel: `${board.uid} ${panel.shows}${'kpi' in panel ? ` ${panel.kpi}` : ''}`, ms: performance.now() - startedAt })
+          await askPanel(store, statement, values, span)
+          times.push({ panel: `${board.uid} ${statement.name}`, ms: performance.now() - startedAt })
         }
   } finally {
     await store.close()

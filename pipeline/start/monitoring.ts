@@ -8,12 +8,14 @@ import type { Logger } from '../log/logger.ts'
 import { detectMetrics } from '../metrics/detect-metrics.ts'
 import { processMetrics, type ProcessMetrics } from '../metrics/process-metrics.ts'
 import { metrics } from '../metrics/registry.ts'
+import { serveMetrics } from '../metrics/serve-metrics.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Log, TopicDescription } from '../ports/log.ts'
 import type { Store } from '../ports/store.ts'
 import type { DetectWatch } from '../roles/detect/watch.ts'
 import type { PartitionProgress } from '../roles/process/partition-progress.ts'
 import type { ProcessRole } from '../roles/process/process.ts'
+import type { ServeWatch } from '../roles/serve/watch.ts'
 
 export type MonitoringOptions = {
   serve: ServeSettings
@@ -38,6 +40,8 @@ export type Monitoring = {
   beginSignals(neighbours: { log: Log; store: Store; topic: string }): MonitoredProcess
   /** A detect role is about to start; it must tell what comes back. */
   beginDetect(): DetectWatch
+  /** The same of a serve role. */
+  beginServe(): ServeWatch
   /** The state of a role without partitions. */
   role(name: string): (state: PartState, error?: string) => void
   /** From here on it is not ready: what is in flight lands. */
@@ -144,6 +148,7 @@ export async function openMonitoring(options: MonitoringOptions): Promise<Monito
     },
     beginSignals: (neighbours) => measure(neighbours, { name: 'log of signals', among: aside, prefix: 'reelpulse_signals_' }).monitored,
     beginDetect: () => detectMetrics({ registry, now }),
+    beginServe: () => serveMetrics({ registry }),
     role(name) {
       let part: Part = { role: name, state: 'starting', since: now() }
       roles.set(name, () => [part])

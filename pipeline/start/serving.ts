@@ -8,14 +8,15 @@ import { serve, type Serving } from '../roles/serve/serve.ts'
 import type { Monitoring } from './monitoring.ts'
 
 export function startServing(options: {
-  monitoring: Pick<Monitoring, 'answer'>
+  monitoring: Pick<Monitoring, 'answer' | 'beginServe'>
   store: Store
   topic: string
   host: string
   log: Pick<Logger, 'info' | 'warn'>
 }): Serving {
   const { monitoring, store, topic, host, log } = options
-  const serving = serve({ store, tables, signalsDatabase: databaseOf(signalsTopicOf(topic)), host, clock: systemClock, log })
+  const signalsDatabase = databaseOf(signalsTopicOf(topic))
+  const serving = serve({ store, tables, signalsDatabase, host, clock: systemClock, log, watch: monitoring.beginServe() })
   monitoring.answer(serving.routes)
   return serving
 }

@@ -16,14 +16,14 @@ export type StartTraffic = {
 }
 
 /** As it would come from an app, at a rate, stamped by the log. */
-export function live(rate: number, seed: number): StartTraffic {
+export function live(rate: number, seed: number, flushMs: number): StartTraffic {
   return {
     title: `live traffic, ${rate} events a second`,
     timestamps: 'append',
     signals: true,
     async run(log, topic, signal) {
       await Promise.all([
-        liveTraffic(log, topic, { rate, seed, faults, signal }),
+        liveTraffic(log, topic, { rate, seed, faults, flushMs, signal }),
         liveSignals(log, signalsTopicOf(topic), { eventsPerSecond: rate, seed, signal }),
       ])
     },

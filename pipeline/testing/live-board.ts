@@ -1,7 +1,7 @@
 // The live board over what the process role made of simulated traffic, on a real engine, with faults between the two at will.
 import { tables } from '../../schemas/tables/catalogue.ts'
 import { systemClock } from '../adapters/system-clock.ts'
-import { openHttp, type HttpServer } from '../http/server.ts'
+import { openHttp, type HttpServer, type Route } from '../http/server.ts'
 import { processAll } from '../integration/process-harness.ts'
 import type { Store } from '../ports/store.ts'
 import { serve, type ServeOptions, type Serving } from '../roles/serve/serve.ts'
@@ -23,7 +23,9 @@ export type LiveBoard = {
   faults: Faults
   /** Every question asked, in order. */
   asked: string[]
-  open(options?: Partial<ServeOptions> & { port?: number }): Promise<{ http: HttpServer; serving: Serving; warned: unknown[] }>
+  open(
+    options?: Partial<ServeOptions> & { port?: number; metrics?: Route },
+  ): Promise<{ http: HttpServer; serving: Serving; warned: unknown[] }>
   /** So much more log time passes, with so many events a second. */
   goOn(spanMs: number, eventsPerSecond?: number): Promise<void>
 }
@@ -57,7 +59,7 @@ export async function liveBoard(name: string): Promise<LiveBoard> {
     faults,
     asked,
     goOn,
-    async open({ port = 0, ...options } = {}) {
+    async open({ port = 0, metrics = () => ({ status: 200, type: 'text/plain', body: 'fine' }), ...options } = {}) {
       const warned: unknown[] = []
       const serving = serve({
         store: faulty,
@@ -68,7 +70,7 @@ export async function liveBoard(name: string): Promise<LiveBoard> {
         log: { info: () => {}, warn: (...told: unknown[]) => void warned.push(told) },
         ...options,
       })
-      const routes = { ...serving.routes, '/metrics': () => ({ status: 200, type: 'text/plain', body: 'fine' }) }
+      const routes = { ...serving.routes, '/metrics': metrics }
       const http = await openHttp({ host: '127.0.0.1', port, routes, warn: (error) => warned.push(error) })
       return { http, serving, warned }
     },

@@ -1,6 +1,8 @@
 // `reelpulse bench`: what a million events cost.
 import { resolve } from 'node:path'
 import { z } from 'zod'
+import { pick } from '../../config/group.ts'
+import { processSettings } from '../../config/groups.ts'
 import { defineCommand, exitGood, UsageError } from '../command.ts'
 
 export const command = defineCommand({
@@ -20,7 +22,11 @@ With --topic it reads that topic once, appends nothing to it, and writes the che
     ['bench --restore', "How fast a million users' state comes back, beside kafkajs alone on the same topic."],
     ['bench --checkpoints', 'What checkpoints take of the CPU in steady state.'],
     ['bench --board', 'How soon the live board is there, its first paint, and what its panels take.'],
-    ['bench --freshness', "From a play's event time to the live board; with --kafka, through a real broker."],
+    ['bench --board-load', 'Many browsers at the live board: what it asks of the store, and whether its memory stays what it is.'],
+    [
+      'bench --freshness',
+      'From a play to the live board, of apps that post at once and that collect; with --kafka, through a real broker.',
+    ],
     ['bench --attribution', 'How fast the causes of a drop are found among a million leaves.'],
     ['bench --attribution --engine', 'The same from table events of the embedded engine, as the detect role does it.'],
     ['bench --panels', 'How long each panel of the boards takes, with thirty days of 20,000 users in the embedded engine.'],
@@ -50,16 +56,25 @@ With --topic it reads that topic once, appends nothing to it, and writes the che
       .default(1_000_000)
       .describe('Of --attribution.'),
     board: z.boolean().default(false).describe('Only how soon the live board is there, and what its panels take; needs Chromium.'),
-    freshness: z.boolean().default(false).describe("Only how long a play takes from its event time to the live board's open minute."),
+    boardLoad: z.boolean().default(false).describe('Only the live board under many browsers; takes --minutes and some more.'),
+    browsers: z.int('a whole number').min(50, 'at least 50').max(400, 'at most 400').default(200).describe('Of --board-load.'),
+    minutes: z.number().min(1, 'at least 1').max(600, 'at most 600').default(10).describe('Of --board-load.'),
+    freshness: z.boolean().default(false).describe("Only how long a play takes from when it happens to the live board's open minute."),
     kafka: z.boolean().default(false).describe('--freshness: with a real broker, not the embedded log.'),
-    seconds: z.int('a whole number').min(10, 'at least 10').max(3_600, 'at most 3600').default(120).describe('Of --freshness.'),
+    seconds: z
+      .int('a whole number')
+      .min(10, 'at least 10')
+      .max(3_600, 'at most 3600')
+      .default(60)
+      .describe('Of --freshness, for each of two apps.'),
     rate: z.number().positive('a number above 0').max(100_000, 'at most 100000').default(500).describe('--freshness: events a second.'),
     panels: z.boolean().default(false).describe("Only how long each panel's query takes; --rounds runs of each, ten times as many."),
     data: z.string().optional().describe('--panels: keeps the data in this directory, and measures again what is there.'),
     rounds: z.int('a whole number').min(1, 'at least 1').max(20, 'at most 20').default(2).describe('Runs of each.'),
   }),
+  settings: { process: pick(processSettings, ['blockSpanS', 'emitS']) },
   json: true,
-  async run({ flags, print, note, result, env }) {
+  async run({ flags, settings, print, note, result, env }) {
     const { runRolling, runMemory, openRig } = await import('../../bench/runs.ts')
     if (flags.memory) {
       const figures = await runMemory()
@@ -98,15 +113,23 @@ With --topic it reads that topic once, appends nothing to it, and writes the che
       result(figures)
       return exitGood
     }
-    if (flags.freshness) {
-      const { measureFreshness } = await import('../../bench/freshness.ts')
-      const { brokers, kafka, seconds, rate } = flags
-      const figures = await measureFreshness({ brokers, kafka, seconds, rate, note })
-      const s = (ms: number) => `${(ms / 1000).toFixed(1)} s`
-      print(
-        `${figures.log} log, ${rate} events/s, ${figures.plays} plays in ${seconds} s (${figures.leftOut} more, too late for an open minute, left out): from event time to the board p50 ${s(figures.eventP50Ms)}, p99 ${s(figures.eventP99Ms)}; from the log's stamp p50 ${s(figures.recordP50Ms)}, p99 ${s(figures.recordP99Ms)}`,
-      )
+    if (flags.boardLoad) {
+      const [{ measureBoardLoad }, { boardLoadLines }] = await Promise.all([
+        import('../../bench/board-load.ts'),
+        import('../../bench/board-load-lines.ts'),
+      ])
+      const figures = await measureBoardLoad({ browsers: flags.browsers, minutes: flags.minutes, note })
+      for (const line of boardLoadLines(figures)) print(line)
       result(figures)
+      return exitGood
+    }
+    if (flags.freshness) {
+      const { freshnessLines, measureFreshness } = await import('../../bench/freshness.ts')
+      const { brokers, kafka, seconds, rate } = flags
+      const { blockSpanS, emitS } = settings.process
+      const figures = await measureFreshness({ brokers, kafka, seconds, rate, blockSpanS, emitS, note })
+      for (const line of freshnessLines(figures, { rate, blockSpanS, emitS })) print(line)
+      result({ figures })
       return exitGood
     }
     if (flags.panels) {

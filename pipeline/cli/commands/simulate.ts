@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { dataSettings, logSettings, processSettings, topicSettings } from '../../config/groups.ts'
 import { pick } from '../../config/group.ts'
-import { defaultTopic } from '../../config/names.ts'
+import { defaultTopic, signalsTopicOf } from '../../config/names.ts'
 import { WrongSetting } from '../../config/value.ts'
 import { behaviorOnly } from '../behavior-only.ts'
 import { defineCommand, exitGood, UsageError } from '../command.ts'
@@ -22,6 +22,7 @@ at whose end ticks move the topic's clock. Unless --from says otherwise, the spa
 simulated traffic already it goes on at the topic's clock, with the same users and other events.`,
   examples: [
     ['simulate --rate 2000', 'Live traffic into behavior-events until Ctrl-C.'],
+    ['simulate --signals', 'The same, and customer signals into customer-signals.'],
     ['simulate --topic simulation --events 1000000', 'A million events over 38 days of log time, as fast as it goes.'],
     ['simulate --topic trial --span 6h --rate 50 --from 2026-11-01T00:00+08:00', 'Six hours of log time at 50 events a second.'],
     [
@@ -46,12 +47,22 @@ simulated traffic already it goes on at the topic's clock, with the same users a
     from: z.string().optional().describe('Where log time starts, such as 2026-11-01T00:00+08:00.'),
     for: z.string().optional().describe('How long live traffic lasts, such as 90s.'),
     seed: z.int('a whole number').default(1).describe('Who the people are and what they do.'),
+    flushS: z
+      .number()
+      .min(0, 'at least 0')
+      .max(3_600, 'at most 3600')
+      .default(60)
+      .describe('An app sends what happened so long after it, or at 20 events; 0: at once.'),
     users: z
       .int('a whole number')
       .min(1, 'at least 1')
       .max(most, `at most ${most}`)
       .default(60_000)
       .describe('How many people to begin with.'),
+    signals: z
+      .boolean()
+      .default(false)
+      .describe('Customer signals too (ratings, replies, NPS, reports, cost), in the topic of signals beside it.'),
     faults: z
       .number()
       .min(0, 'a share from 0 to 1')
@@ -68,12 +79,14 @@ simulated traffic already it goes on at the topic's clock, with the same users a
   },
   json: true,
   async run({ flags, settings, print, note, result, signal }) {
-    const [{ openLog }, { planSimulation }, { liveTraffic, TopicIsLater, writeTraffic }, { TopicMismatch }] = await Promise.all([
-      import('../../adapters/open.ts'),
-      import('../../traffic/plan.ts'),
-      import('../../traffic/write-traffic.ts'),
-      import('../../ports/log.ts'),
-    ])
+    const [{ openLog }, { planSimulation }, { liveTraffic, TopicIsLater, writeTraffic }, { liveSignals, writeSignals }, { TopicMismatch }] =
+      await Promise.all([
+        import('../../adapters/open.ts'),
+        import('../../traffic/plan.ts'),
+        import('../../traffic/write-traffic.ts'),
+        import('../../traffic/write-signals.ts'),
+        import('../../ports/log.ts'),
+      ])
     const { topic, partitions } = settings.topic
     behaviorOnly(topic, 'simulate')
     const plan = planSimulation(flags, Date.now(), settings.process.zone)
@@ -86,9 +99,11 @@ simulated traffic already it goes on at the topic's clock, with the same users a
     const log = await openLog(settings)
     const startedAt = performance.now()
     let toldAt = startedAt
+    const signalsTopic = signalsTopicOf(topic)
     const common = {
       seed: flags.seed,
       users: flags.users,
+      flushMs: flags.flushS * 1000,
       faults: flags.faults,
       zone: settings.process.zone,
       partitions,
@@ -100,10 +115,17 @@ simulated traffic already it goes on at the topic's clock, with the same users a
       },
     }
     try {
-      const written =
-        plan.kind === 'live'
-          ? await liveTraffic(log, topic, { ...common, rate: plan.rate, signal: lasting(signal, plan.forMs) })
-          : await writeTraffic(log, topic, { ...common, ...plan, signal })
+      if (flags.signals) await log.createTopic({ topic: signalsTopic, partitions, timestamps: plan.kind === 'live' ? 'append' : 'create' })
+      const ended = new AbortController()
+      const lasts = AbortSignal.any([plan.kind === 'live' ? lasting(signal, plan.forMs) : signal, ended.signal])
+      const writing = plan.kind === 'live' ? liveTraffic(log, topic, { ...common, rate: plan.rate, signal: lasts }) : writeTraffic(log, topic, { ...common, ...plan, signal }) // prettier-ignore
+      const beside = flags.signals && plan.kind === 'live' ? liveSignals(log, signalsTopic, { seed: flags.seed, eventsPerSecond: plan.rate, signal: lasts }) : undefined // prettier-ignore
+      // Where one of them fails the other ends too.
+      const [written] = await Promise.all([writing, beside]).finally(() => ended.abort())
+      if (flags.signals && plan.kind === 'span') {
+        const span = { fromMs: written.fromMs, untilMs: written.reachedMs }
+        await writeSignals(log, signalsTopic, { seed: flags.seed, eventsPerSecond: plan.eventsPerSecond, signal, ...span })
+      }
       const seconds = (performance.now() - startedAt) / 1000
       print(
         `${topic}: ${count(written.events)} events in ${count(written.flushes)} flushes, ${instant(written.fromMs)} to ${instant(written.reachedMs)}; ` +

@@ -41,6 +41,12 @@ one channel, on topic incident.`,
     incident: z.boolean().default(false).describe('Let completion drop in one channel after six hours of log time.'),
     channel: z.string().default('organic').describe('The channel of --incident.'),
     rate: z.number().positive('a number above 0').max(1e6, 'at most 1000000').default(500).describe('Live events a second.'),
+    flushS: z
+      .number()
+      .min(0, 'at least 0')
+      .max(3_600, 'at most 3600')
+      .default(60)
+      .describe('Live: an app sends what happened so long after it, or at 20 events; 0: at once.'),
     seed: z.int('a whole number').default(1).describe('Who the people are and what they do.'),
   }),
   settings: {
@@ -96,7 +102,7 @@ one channel, on topic incident.`,
     const traffic = flags.incident
       ? traffics.incident(flags.channel, flags.seed, Date.now())
       : flags.events === undefined
-        ? traffics.live(flags.rate, flags.seed)
+        ? traffics.live(flags.rate, flags.seed, flags.flushS * 1000)
         : traffics.drained(flags.events, flags.seed, Date.now(), settings.process.zone)
     // The view says what matters; the log's lines would tear it.
     const messages = logger('start', process.stdout.isTTY && settings.logger.level === 'info' ? { level: 'warn' } : settings.logger)
@@ -135,7 +141,7 @@ one channel, on topic incident.`,
         print(`Reelpulse: ${traffic.title}; topic ${topic}, state in ${settings.data.dir}`)
         const url = monitoring.url()
         if (url !== undefined) print(`The board: ${url}/`)
-        const boardUrl = settings.detect.boardUrl ?? (url === undefined ? undefined : `${url}/?board=reelpulse-cells`)
+        const boardUrl = settings.detect.boardUrl ?? (url === undefined ? undefined : `${url}/`)
         const view = terminal({
           out: process.stdout,
           facts: () => ({ title: traffic.title, url, data: settings.data.dir, wallS: (Date.now() - startedAt) / 1000 }),

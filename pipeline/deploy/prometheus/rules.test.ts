@@ -7,6 +7,7 @@ import { parse } from 'yaml'
 import { detectMetrics } from '../../metrics/detect-metrics.ts'
 import { processMetrics } from '../../metrics/process-metrics.ts'
 import { metrics } from '../../metrics/registry.ts'
+import { serveMetrics } from '../../metrics/serve-metrics.ts'
 import { missingProgram } from '../../testing/installed.ts'
 
 type Rule = { alert: string; expr: string; annotations: Record<string, string>; labels: Record<string, string> }
@@ -55,6 +56,7 @@ test('every metric that a rule names is one of ours', async () => {
   const { registry } = metrics(() => Promise.resolve(true))
   processMetrics({ registry, now: Date.now, status: () => [], ends: () => [], isLive: () => true })
   detectMetrics({ registry, now: Date.now })
+  serveMetrics({ registry })
   const kinds = new Map((await registry.getMetricsAsJSON()).map(({ name, type }) => [name, String(type)]))
   const ours = new Set(
     [...kinds].flatMap(([name, kind]) => (kind === 'histogram' ? ['_bucket', '_sum', '_count'].map((end) => name + end) : [name])),

@@ -107,6 +107,58 @@ test('no more questions are under way than may be, and none twice at a time', as
   hub.close()
 })
 
+/** So long a question takes: what has changed is queued meanwhile. */
+async function nextTurn(store: { pulses: number }): Promise<void> {
+  const { pulses } = store
+  while (store.pulses === pulses) await new Promise((resolve) => setTimeout(resolve, 1))
+}
+
+test('with more to ask than can be asked the quick come more often, and the slow come too', async () => {
+  let now = 0
+  const { hub, store } = opened({ atOnce: 1, clock: { now: () => (now += 1) } })
+  const asked: Record<string, number> = {}
+  const watch = (key: string, tookMs: number) => {
+    asked[key] = 0
+    const ask = async () => {
+      now += tookMs
+      store.rows++
+      await nextTurn(store)
+      return String(asked[key]!++)
+    }
+    hub.watch(key, { tables, ask }, () => {})
+  }
+  for (let i = 0; i < 8; i++) watch(`quick ${i}`, 10)
+  watch('slow', 25)
+  const quick = () => Object.entries(asked).flatMap(([key, count]) => (key === 'slow' ? [] : [count]))
+  await soon(() => Math.min(...quick())).toBeGreaterThan(40)
+  expect(asked['slow']).toBeGreaterThan(3)
+  expect(asked['slow']).toBeLessThan(Math.min(...quick()))
+  hub.close()
+})
+
+test('who has nothing yet does not wait behind what has', async () => {
+  let now = 0
+  const { hub, store } = opened({ atOnce: 1, clock: { now: () => (now += 1) } })
+  const order: string[] = []
+  const watch = (key: string) => {
+    const ask = async () => {
+      now += 10
+      store.rows++
+      order.push(key)
+      await nextTurn(store)
+      return String(order.length)
+    }
+    hub.watch(key, { tables, ask }, () => {})
+  }
+  for (let i = 0; i < 30; i++) watch(`old ${i}`)
+  await soon(() => order.length).toBeGreaterThan(100)
+  const before = order.length
+  watch('new')
+  await soon(() => order.includes('new')).toBe(true)
+  expect(order.indexOf('new') - before).toBeLessThan(3)
+  hub.close()
+})
+
 test('an answer that is the same is not told again; a failure is, and is asked again at every turn', async () => {
   const { hub, store } = opened()
   let asked = 0

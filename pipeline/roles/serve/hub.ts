@@ -1,8 +1,10 @@
 // Who watches what: each thing that anyone watches is asked for once, however many watch it, and told to all of them when it has changed.
 import type { Clock } from '../../ports/clock.ts'
 import { versionOf, type Pulse } from './pulse.ts'
+import { frameOf, type Frame } from './stream.ts'
 
-export type Answer = { ok: true; text: string } | { ok: false; error: unknown }
+export type Answer = { ok: true; text: string; frame: Frame } | { ok: false; error: unknown }
+/** JSON of a stream's event. */
 export type Ask = (pulse: Pulse) => Promise<string>
 /** It is asked again when a row has come into one of its tables. */
 export type Question = { readonly tables: readonly string[]; readonly ask: Ask }
@@ -45,8 +47,16 @@ type Topic = {
   notBefore: number
   tookMs: number
   isWaiting: boolean
+  /** Of those that wait the least is next. */
+  rank: number
   leftAt: number
 }
+
+/** What is slow is asked for at most a fifth of the time. */
+const slownessWeight = 4
+/** Where more is to be asked than can be, it lets others go first for so many times what it takes. */
+const patience = 20
+const firstBeforeMs = 20_000
 
 export function openHub(options: HubOptions): Hub {
   const { clock, everyMs = 1_000, patienceMs = 5_000, atOnce = 2, againMs = 10_000, keepMs = 30_000 } = options
@@ -90,8 +100,10 @@ export function openHub(options: HubOptions): Hub {
     if (!hasChanged && !topic.onceMore && topic.answer?.ok === true && now - topic.askedAt < againMs) return
     topic.onceMore = hasChanged && topic.version !== undefined
     topic.isWaiting = true
-    // What is quick does not wait for what is slow.
-    const place = waiting.findIndex(({ tookMs }) => tookMs > topic.tookMs)
+    // What is quick does not wait for what is slow, but for what has waited for longer than that takes: nothing is left out for ever.
+    // Who has nothing to look at yet goes before the others, but for the same reason not before all.
+    topic.rank = topic.answer === undefined ? now - firstBeforeMs : now + patience * topic.tookMs
+    const place = waiting.findIndex(({ rank }) => rank > topic.rank)
     waiting.splice(place === -1 ? waiting.length : place, 0, topic)
   }
 
@@ -110,7 +122,8 @@ export function openHub(options: HubOptions): Hub {
     const askedAt = clock.now()
     let answer: Answer
     try {
-      answer = { ok: true, text: await topic.question.ask(askedWith) }
+      const text = await topic.question.ask(askedWith)
+      answer = { ok: true, text, frame: frameOf(text) }
     } catch (error) {
       answer = { ok: false, error }
     }
@@ -118,9 +131,9 @@ export function openHub(options: HubOptions): Hub {
     topic.isWaiting = false
     topic.version = versionOf(askedWith, topic.question.tables)
     topic.askedAt = askedAt
-    // What is slow is asked for less often: at most a fifth of the time.
+    // What is slow is asked for less often.
     topic.tookMs = clock.now() - askedAt
-    topic.notBefore = clock.now() + 4 * topic.tookMs
+    topic.notBefore = clock.now() + slownessWeight * topic.tookMs
     const isSame = answer.ok && topic.answer?.ok === true && answer.text === topic.answer.text
     topic.answer = answer
     if (!isSame) for (const listener of topic.listeners) listener(answer)
@@ -133,7 +146,7 @@ export function openHub(options: HubOptions): Hub {
       if (topic === undefined) {
         topic = {
           question, listeners: new Set(), answer: undefined, version: undefined, onceMore: false, askedAt: -Infinity, notBefore: 0, tookMs: 0,
-          isWaiting: false, leftAt: 0,
+          isWaiting: false, rank: 0, leftAt: 0,
         } // prettier-ignore
         topics.set(key, topic)
       }

@@ -13,6 +13,8 @@ import type { Store } from '../../ports/store.ts'
 import { tablesOf } from './pulse.ts'
 
 export type Statement = PanelQuery & {
+  /** As metrics call the panel: what it shows, of which KPI, by what. */
+  readonly name: string
   readonly readsSignals: boolean
   /** That it reads, by whatever views. */
   readonly tables: readonly string[]
@@ -38,7 +40,8 @@ export const allBoards: readonly Board[] = boards
 
 export function statementOf(panel: Panel): Statement {
   const query = panelQuery(panel, parameters)
-  return { ...query, readsSignals: panelReadsSignals(panel), tables: tablesOf(query.sql, views, tables) }
+  const name = [panel.shows, 'kpi' in panel ? panel.kpi : '', 'by' in panel ? panel.by : ''].filter((word) => word !== '').join(' ')
+  return { ...query, name, readsSignals: panelReadsSignals(panel), tables: tablesOf(query.sql, views, tables) }
 }
 
 const shown = new Map<string, ShownBoard>()

@@ -2,6 +2,8 @@ import { request } from 'node:http'
 import { gunzipSync } from 'node:zlib'
 import { expect, test } from 'vitest'
 import { boards } from '../../../dashboards/all-boards.ts'
+import { metrics } from '../../metrics/registry.ts'
+import { serveMetrics } from '../../metrics/serve-metrics.ts'
 import { liveBoard } from '../../testing/live-board.ts'
 import { soon } from '../../testing/soon.ts'
 import { madeTransition, storeAlert } from '../detect/hand-made-alerts.ts'
@@ -42,7 +44,8 @@ const post = (url: string, body: unknown, headers: Record<string, string> = {}) 
   fetch(`${url}/api/review`, { method: 'POST', body: JSON.stringify(body), headers: { 'Content-Type': 'application/json', ...headers } })
 
 test('200 browsers cost one question a panel, and metrics are answered beside them', async () => {
-  const { http, serving } = await board.open({ everyMs: 300, againMs: Infinity })
+  const { registry, answer } = metrics(() => Promise.resolve(true))
+  const { http, serving } = await board.open({ everyMs: 300, againMs: Infinity, watch: serveMetrics({ registry }), metrics: answer })
   const panels = boards[0]!.panels.length
   board.asked.length = 0
   const streams = await Promise.all(Array.from({ length: 200 }, () => streamed(http.url)))
@@ -50,7 +53,11 @@ test('200 browsers cost one question a panel, and metrics are answered beside th
   expect(serving.streams()).toBe(200)
   const asked = () => board.asked.filter((sql) => sql.includes('SETTINGS'))
   expect(asked().length).toBe(panels)
-  expect((await fetch(`${http.url}/metrics`)).status).toBe(200)
+  const scraped = async (name: string) =>
+    Number(new RegExp(`^reelpulse_${name} (.+)$`, 'm').exec(await (await fetch(`${http.url}/metrics`)).text())?.[1])
+  expect(await scraped('board_streams')).toBe(200)
+  expect(await scraped('panel_query_seconds_count{board="reelpulse-overview"}')).toBe(panels)
+  expect(await scraped('board_updates_total')).toBeGreaterThanOrEqual(200 * panels)
   await board.goOn(60_000)
   const minutes = boards[0]!.panels.findIndex(({ shows }) => shows === 'open_minutes')
   await soon(() => streams.every(({ told }) => told.filter(({ id }) => id === String(minutes)).length > 1)).toBe(true)
@@ -58,6 +65,7 @@ test('200 browsers cost one question a panel, and metrics are answered beside th
   expect(asked().length).toBeLessThan(panels * 40)
   await Promise.all(streams.map((one) => one.close()))
   await soon(() => serving.streams()).toBe(0)
+  expect(await scraped('board_streams')).toBe(0)
   await http.close()
 })
 

@@ -1,6 +1,6 @@
 // The role serve: the live board over HTTP. One question to the store for each panel and turn, whatever the number of browsers.
 import type { Table } from '../../../schemas/table.ts'
-import type { Options, Refusal, Status, StreamEvent } from '../../../dashboards/live/protocol.ts'
+import type { Options, Refusal, Status } from '../../../dashboards/live/protocol.ts'
 import { json, maxStreams, type HttpAnswer, type HttpRequest, type Route, type Routes } from '../../http/server.ts'
 import type { Logger } from '../../log/logger.ts'
 import type { Clock } from '../../ports/clock.ts'
@@ -12,7 +12,8 @@ import { boardsAnswer, optionsOfKpi, readOptions } from './panels.ts'
 import { pulseSql, readPulse, type Pulse } from './pulse.ts'
 import { readWish } from './wish.ts'
 import { cellVariables, type VariableName } from '../../../dashboards/board.ts'
-import { openStream, type Stream } from './stream.ts'
+import { frameOf, openStream, type Stream } from './stream.ts'
+import { nobody, type ServeWatch } from './watch.ts'
 import { watchBoard, type Wish } from './watch-board.ts'
 import { reviewRoute } from './reviews-api.ts'
 
@@ -25,6 +26,7 @@ export type ServeOptions = {
   host: string
   clock: Clock
   log: Pick<Logger, 'info' | 'warn'>
+  watch?: ServeWatch
   /** Streams at once. */
   maxStreams?: number
   /** Of a browser that does not read. */
@@ -45,7 +47,7 @@ const pageHeaders = {
 } as const
 
 export function serve(options: ServeOptions): Serving {
-  const { store, clock, log, host } = options
+  const { store, clock, log, host, watch = nobody } = options
   const streams = new Set<Stream>()
   let status: Status = { at: clock.now(), clockAt: 0, leastClockAt: 0, quietMs: 0, store: 'answers' }
   let version: string | undefined
@@ -58,8 +60,8 @@ export function serve(options: ServeOptions): Serving {
     pulse: () => readPulse(store, sql),
     onPulse(pulse) {
       status = statusAfter(pulse)
-      const text = JSON.stringify({ event: 'status', ...status } satisfies StreamEvent)
-      for (const stream of streams) stream.send(text)
+      const frame = frameOf({ event: 'status', ...status })
+      for (const stream of streams) stream.send(frame)
     },
   })
 
@@ -94,14 +96,17 @@ export function serve(options: ServeOptions): Serving {
         let leave = () => {}
         const one = openStream(response, {
           now: () => clock.now(),
+          watch,
           ...(options.mostBufferedBytes === undefined ? {} : { mostBufferedBytes: options.mostBufferedBytes }),
           onClose() {
             streams.delete(one)
+            watch.streams(streams.size)
             leave()
           },
         })
         streams.add(one)
-        leave = watchBoard(one, wish, { hub, store, signalsDatabase: options.signalsDatabase, warn })
+        watch.streams(streams.size)
+        leave = watchBoard(one, wish, { hub, store, signalsDatabase: options.signalsDatabase, warn, watch })
         if (version !== undefined) one.send({ event: 'status', ...status, at: clock.now() })
         void sendOptions(one, wish)
       },

@@ -2,17 +2,20 @@ import { createConnection } from 'node:net'
 import { afterAll, expect, test } from 'vitest'
 import { openHttp } from '../../http/server.ts'
 import { soon } from '../../testing/soon.ts'
-import { openStream, type Stream } from './stream.ts'
+import { frameOf, openStream, type Stream } from './stream.ts'
+import { nobody, type DropReason } from './watch.ts'
 
 let now = 0
 const streams = new Set<Stream>()
+const dropped: DropReason[] = []
+const watch = { ...nobody, dropped: (reason: DropReason) => void dropped.push(reason) }
 const http = await openHttp({
   host: '127.0.0.1',
   port: 0,
   routes: {
     '/stream': () => ({
       stream(response) {
-        const stream = openStream(response, { now: () => now, mostBufferedBytes: 200_000, onClose: () => streams.delete(stream) })
+        const stream = openStream(response, { now: () => now, watch, mostBufferedBytes: 200_000, onClose: () => streams.delete(stream) })
         streams.add(stream)
       },
     }),
@@ -32,13 +35,14 @@ function browser(reads: boolean) {
 
 const event = JSON.stringify({ event: 'panel', padding: 'x'.repeat(50_000) })
 const tell = () => {
-  for (const stream of streams) stream.send(event)
+  for (const stream of streams) stream.send(frameOf(event))
 }
 
 test('a browser that stops reading is dropped once too much is waiting for it; one that reads is not', async () => {
   const [reader, sleeper] = [browser(true), browser(false)]
   await soon(() => streams.size).toBe(2)
   await soon(() => (tell(), streams.size)).toBe(1)
+  expect(dropped).toEqual(['too_much'])
   const before = reader.bytes()
   tell()
   await soon(reader.bytes).toBeGreaterThanOrEqual(before + 50_000)
@@ -55,7 +59,7 @@ test('so is one for which less is waiting, for long', async () => {
   let stayed = 0
   while (streams.size === 1 && stayed < 40_000) {
     while (streams.size === 1 && stream!.waiting() < 100_000) {
-      stream!.send(event.slice(0, 10_000))
+      stream!.send(frameOf(event.slice(0, 10_000)))
       await new Promise((resolve) => setImmediate(resolve))
     }
     await new Promise((resolve) => setTimeout(resolve, 300))
@@ -63,6 +67,7 @@ test('so is one for which less is waiting, for long', async () => {
   }
   expect(streams.size).toBe(1)
   now += 60_000
-  await soon(() => (stream!.send('{}'), streams.size)).toBe(0)
+  await soon(() => (stream!.send(frameOf('{}')), streams.size)).toBe(0)
+  expect(dropped).toEqual(['too_much', 'too_long'])
   sleeper.socket.destroy()
 })

@@ -1,6 +1,6 @@
 // A board, as one browser watches it: each of its panels through the hub.
 import { parameterValues, type Choice } from '../../../dashboards/dialect.ts'
-import type { StreamEvent } from '../../../dashboards/live/protocol.ts'
+import type { Fault, StreamEvent } from '../../../dashboards/live/protocol.ts'
 import type { Store } from '../../ports/store.ts'
 import type { Hub } from './hub.ts'
 import { askPanel, faultOf, paramsOf } from './panel-query.ts'
@@ -8,6 +8,7 @@ import type { ShownBoard } from './panels.ts'
 import { keyOf, spanOf, type Range } from './range.ts'
 import { rowsOf, seriesOf } from './shape.ts'
 import { heartbeatMs, type Stream } from './stream.ts'
+import type { ServeWatch } from './watch.ts'
 
 export type Wish = ShownBoard & { readonly range: Range; readonly choice: Choice }
 export type WatchOptions = {
@@ -16,23 +17,38 @@ export type WatchOptions = {
   /** Of the topic's customer signals. */
   signalsDatabase: string
   warn(error: unknown, panel: string): void
+  watch: Pick<ServeWatch, 'asked'>
+}
+
+/** What stands for a panel's question: browsers of whom it is the same are told the same. */
+export function questionKey({ info, statements, range, choice }: Wish, panel: number, signalsDatabase: string): string {
+  const anyTime = parameterValues({ fromMs: 0, toMs: 0 }, choice, signalsDatabase)
+  return JSON.stringify([info.uid, info.panels[panel]!.id, keyOf(range), paramsOf(statements[panel]!.sql, anyTime)])
 }
 
 /** Returns: watch no more. */
-export function watchBoard(stream: Stream, wish: Wish, { hub, store, signalsDatabase, warn }: WatchOptions): () => void {
+export function watchBoard(stream: Stream, wish: Wish, { hub, store, signalsDatabase, warn, watch }: WatchOptions): () => void {
   const { info, statements, range, choice } = wish
   stream.send({ event: 'hello', board: info, heartbeatMs })
-  const anyTime = parameterValues({ fromMs: 0, toMs: 0 }, choice, signalsDatabase)
   const leaves = statements.map((statement, i) => {
     const { id } = info.panels[i]!
-    const key = JSON.stringify([info.uid, id, keyOf(range), paramsOf(statement.sql, anyTime)])
+    const key = questionKey(wish, i, signalsDatabase)
+    async function asking<T>(answer: Promise<T>): Promise<T> {
+      const from = performance.now()
+      const tell = (fault?: Fault) => watch.asked(info.uid, statement.name, performance.now() - from, fault)
+      answer.then(
+        () => tell(),
+        (error: unknown) => tell(faultOf(error).code),
+      )
+      return answer
+    }
     const ask = async (clockAt: number): Promise<string> => {
       const span = spanOf(range, clockAt)
       const values = parameterValues({ fromMs: span.from, toMs: span.to }, choice, signalsDatabase)
       const isBegun = clockAt > 0 || range.kind === 'fixed'
       const { format, columns } = statement
       const nothing = () => (format === 'timeseries' ? seriesOf([], columns, { from: 0, to: 0 }) : rowsOf([], columns))
-      const data = isBegun ? await askPanel(store, statement, values, span) : nothing()
+      const data = isBegun ? await asking(askPanel(store, statement, values, span)) : nothing()
       return JSON.stringify({ event: 'panel', id, data } satisfies StreamEvent)
     }
     return hub.watch(
@@ -45,7 +61,7 @@ export function watchBoard(stream: Stream, wish: Wish, { hub, store, signalsData
             throw error
           }),
       },
-      (answer) => stream.send(answer.ok ? answer.text : { event: 'fault', id, ...faultOf(answer.error) }),
+      (answer) => stream.send(answer.ok ? answer.frame : { event: 'fault', id, ...faultOf(answer.error) }),
     )
   })
   return () => leaves.forEach((leave) => leave())

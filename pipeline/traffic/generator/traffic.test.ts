@@ -242,6 +242,18 @@ test('traffic comes at the rate asked for, from the first minute on', () => {
   }
 })
 
+test('an app that posts at once holds back no play but one with a reaction, or of a session without a network; as much happens as ever', () => {
+  const flushes = decoded(draw({ events: 40_000, eventsPerSecond: 200, rhythm: false, flushMs: 0 }))
+  const plays = flushes.flatMap((flush) =>
+    flush.events.flatMap((event) => (event.behavior === 'play' ? [flush.sentAt - event.occurredAt] : [])),
+  )
+  expect(share(plays, (heldMs) => heldMs >= 0 && heldMs < 100)).toBeGreaterThan(0.85)
+  expect(share(plays, (heldMs) => heldMs < 3_000)).toBeGreaterThan(0.97)
+  const took = flushes.at(-1)!.timestampMs - flushes[0]!.timestampMs
+  expect(40_000 / (took / 1000)).toBeGreaterThan(170)
+  expect(40_000 / (took / 1000)).toBeLessThan(230)
+})
+
 test('an incident lowers its KPI in its channel for its time, and nowhere else', () => {
   const incident = { channel: 'organic', kpi: 'completion', drop: 0.5, fromMs: fromMs + 600_000, toMs: fromMs + 1_200_000 } as const
   const flushes = decoded(draw({ events: 400_000, eventsPerSecond: 400_000 / 1_800, incidents: [incident], rhythm: false }))

@@ -43,7 +43,7 @@ export type TrafficOptions = {
   readonly events?: number
   /** A flush is sent once it has this many events … */
   readonly flushEvents?: number
-  /** … or this long after its first one (ms). */
+  /** … or this long after its first one (ms); 0: at once, a video with what follows from it. */
   readonly flushMs?: number
 }
 
@@ -62,6 +62,7 @@ export type Traffic = {
 }
 
 export const defaultUsers = 60_000
+export const defaultFlushMs = 60_000
 
 /** Of `users`, those who register sooner or later. */
 const registrantShare = 0.65
@@ -105,7 +106,7 @@ const AGAIN = 16
 const LATE = 32
 
 export function traffic(options: TrafficOptions): Traffic {
-  const { fromMs, eventsPerSecond, rhythm = true, faults = 0, incidents = [], flushEvents = 20, flushMs = 60_000 } = options
+  const { fromMs, eventsPerSecond, rhythm = true, faults = 0, incidents = [], flushEvents = 20, flushMs = defaultFlushMs } = options
   const registrants = Math.max(1, Math.round((options.users ?? defaultUsers) * registrantShare))
   const visitors = Math.max(1, (options.users ?? defaultUsers) - registrants)
   const wantedEvents = options.events ?? Infinity
