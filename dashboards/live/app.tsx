@@ -4,6 +4,7 @@ import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import { connect, type Connection } from './connect.ts'
 import { Filters } from './filters.tsx'
 import { clock, duration } from './format.ts'
+import { MarkList, noMarks, saidMarks, type Marks } from './marks.tsx'
 import { Panel, type PanelState } from './panel.tsx'
 import { drillQuery } from './figures.ts'
 import type { BoardInfo, BoardsAnswer, Option, PanelInfo, Refusal, RefusalCode, Status, StreamEvent } from './protocol.ts'
@@ -15,17 +16,16 @@ export type Looks = { language: Language; theme: 'auto' | 'light' | 'dark' }
 
 /** Panels whose rows are alerts that can be reviewed. */
 const reviewed: ReadonlySet<string> = new Set(['open_alerts', 'alert_history', 'reviews_overdue'])
-/** A hidden page lets go of its stream after so long: nothing is asked for what nobody sees. */
-const hiddenMs = 30_000
 const quietMs = 20_000
 const behindMs = 30_000
 
 type Seen = {
   board: BoardInfo | undefined
   panels: Readonly<Record<string, PanelState>>
+  marks: Marks
   options: Readonly<Record<string, readonly Option[]>>
 }
-const nothingSeen: Seen = { board: undefined, panels: {}, options: {} }
+const nothingSeen: Seen = { board: undefined, panels: {}, marks: noMarks, options: {} }
 
 function seenAfter(seen: Seen, event: StreamEvent): Seen {
   switch (event.event) {
@@ -35,6 +35,8 @@ function seenAfter(seen: Seen, event: StreamEvent): Seen {
       return { ...seen, panels: { ...seen.panels, [event.id]: { data: event.data } } }
     case 'fault':
       return { ...seen, panels: { ...seen.panels, [event.id]: { ...seen.panels[event.id], fault: event } } }
+    case 'marks':
+      return { ...seen, marks: { ...seen.marks, [event.of]: event.marks } }
     case 'options':
       return { ...seen, options: { ...seen.options, [event.variable]: event.options } }
     case 'status':
@@ -50,7 +52,7 @@ export function App() {
   const [refusal, setRefusal] = useState<Refusal>()
   const [status, setStatus] = useState<Status>()
   const [{ boards, kpis }, setBoards] = useState<BoardsAnswer>({ boards: [], kpis: {} })
-  const [isHidden, setHidden] = useState(false)
+  const [isHidden, setHidden] = useState(document.hidden)
   const [isDark, setDark] = useState(() => matchMedia('(prefers-color-scheme: dark)').matches)
   const main = useRef<HTMLElement>(null)
   const place = useMemo(() => placeOf(query), [query])
@@ -67,12 +69,7 @@ export function App() {
     const dark = matchMedia('(prefers-color-scheme: dark)')
     const themed = () => setDark(dark.matches)
     const moved = () => setQuery(location.search)
-    let timer: ReturnType<typeof setTimeout>
-    const shown = () => {
-      clearTimeout(timer)
-      if (document.hidden) timer = setTimeout(() => setHidden(true), hiddenMs)
-      else setHidden(false)
-    }
+    const shown = () => setHidden(document.hidden)
     dark.addEventListener('change', themed)
     addEventListener('popstate', moved)
     document.addEventListener('visibilitychange', shown)
@@ -89,6 +86,7 @@ export function App() {
     setSeen((before) => ({ ...nothingSeen, board: before.board, options: before.options }))
     setRefusal(undefined)
   }, [asked])
+  // A hidden page lets go of its stream at once: over HTTP/1.1 a browser has six connections for all its tabs, and nobody sees what it would show.
   useEffect(() => {
     if (isHidden) return undefined
     // Many events come at once: one drawing for all of them.
@@ -127,6 +125,7 @@ export function App() {
     scrollTo({ top: 0 })
   }
 
+  const marks = useMemo(() => saidMarks(seen.marks, language, kpis), [seen.marks, language, kpis])
   const isOld = connection === 'lost' || status?.store === 'away'
   const missing = board?.needs.find((name) => (place.choice[name] ?? '') === '')
   const user = place.choice['user_id']
@@ -138,7 +137,7 @@ export function App() {
     return panel.shows.startsWith('user_') || board?.uid === 'reelpulse-pipeline' ? said(w.noTime) : said(w.empty, w.emptyHint)
   }
   const drawPanel = (panel: PanelInfo) => (
-    <Panel key={`${board?.uid}/${panel.id}`} panel={panel} state={seen.panels[panel.id]} isOld={isOld} language={language} look={`${theme}|${isDark}`} kpis={kpis}
+    <Panel key={`${board?.uid}/${panel.id}`} panel={panel} state={seen.panels[panel.id]} marks={marks} isOld={isOld} language={language} look={`${theme}|${isDark}`} kpis={kpis}
       hrefOf={(row) => drillQuery(panel.drill, row, place)} go={go} empty={emptyOf(panel)} extra={reviewed.has(panel.shows) ? (row) => <ReviewButton row={row} language={language} kpis={kpis} /> : undefined} />
   ) // prettier-ignore
 
@@ -188,6 +187,7 @@ export function App() {
         <h1 class="hidden">{title}</h1>
         {board === undefined ? null : <Filters board={board} place={place} language={language} options={seen.options} hrefOf={queryOf} go={go} />}
         {board === undefined ? null : <CellShown board={board} seen={seen} language={language} />}
+        {refusal === undefined && missing === undefined ? <MarkList marks={marks} language={language} href={queryOf({ board: 'reelpulse-alerts', range: place.range, choice: {} })} /> : null}
         {connection === 'lost' && refusal === undefined ? <p class="banner" role="alert">{w.lost}</p> : null}
         {connection !== 'lost' && status?.store === 'away' ? <p class="banner" role="alert">{w.away}</p> : null}
         {refusal === undefined ? null : (
