@@ -4,7 +4,8 @@ import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import { connect, type Connection } from './connect.ts'
 import { Filters } from './filters.tsx'
 import { clock, duration } from './format.ts'
-import { MarkList, noMarks, saidMarks, type Marks } from './marks.tsx'
+import { MarkList } from './mark-list.tsx'
+import { noMarks, saidMarks, type Marks } from './marks.ts'
 import { Panel, type PanelState } from './panel.tsx'
 import { drillQuery } from './figures.ts'
 import type { BoardInfo, BoardsAnswer, Option, PanelInfo, Refusal, RefusalCode, Status, StreamEvent } from './protocol.ts'
@@ -108,7 +109,11 @@ export function App() {
 
   const board = boards.find(({ uid }) => uid === place.board) ?? (place.board === undefined ? boards[0] : undefined) ?? seen.board
   const title = board?.title[language] ?? 'Reelpulse'
-  useEffect(() => void (document.title = `${title} · Reelpulse`), [title])
+  useEffect(() => {
+    document.title = `${title} · Reelpulse`
+    // On a phone the tabs are wider than the screen.
+    document.querySelector('.tabs [aria-current]')?.scrollIntoView({ inline: 'center', block: 'nearest' })
+  }, [title])
 
   function go(href: string): void {
     history.pushState(null, '', href)
@@ -134,7 +139,10 @@ export function App() {
     if (status?.clockAt === 0) return said(w.starting)
     if (panel.shows === 'user_now' && user !== undefined) return said(w.unknownUser(user), w.unknownUserHint)
     if (panel.shows === 'open_alerts') return said(w.noAlerts)
-    return panel.shows.startsWith('user_') || board?.uid === 'reelpulse-pipeline' ? said(w.noTime) : said(w.empty, w.emptyHint)
+    if (panel.shows === 'reviews_overdue') return said(w.noOverdue)
+    return panel.shows.startsWith('user_') || board?.uid === 'reelpulse-pipeline'
+      ? said(w.noTime)
+      : said(w.empty, board?.uid === 'reelpulse-brand' ? w.signalsHint : w.emptyHint)
   }
   const drawPanel = (panel: PanelInfo) => (
     <Panel key={`${board?.uid}/${panel.id}`} panel={panel} state={seen.panels[panel.id]} marks={marks} isOld={isOld} language={language} look={`${theme}|${isDark}`} kpis={kpis}

@@ -4,7 +4,9 @@ import { useEffect, useRef, useState } from 'preact/hooks'
 import uPlot from 'uplot'
 import { axisFigure, figure, instant, tick } from './format.ts'
 import { lineName, unitOfLine, type SeriesData } from './figures.ts'
-import { drawMarks, MarkSign, marksNear, type SaidMark } from './marks.tsx'
+import { drawMarks, marksNear } from './draw-marks.ts'
+import { MarkSign } from './mark-list.tsx'
+import type { SaidMark } from './marks.ts'
 import type { PanelInfo } from './protocol.ts'
 import { words } from './words.ts'
 
@@ -64,8 +66,8 @@ export function Chart({ panel, data, marks, language, look, hrefOf, go }: ChartP
       {
         width: element.clientWidth,
         height,
-        // Above, the signs of what is marked.
-        padding: [12, 6, 0, 0],
+        // Above, the signs of what is marked; to the right, half of the last tick's words.
+        padding: [12, 18, 0, 0],
         legend: { show: false },
         scales: {
           x: { range: () => [range.current.from / 1000, range.current.to / 1000] },
