@@ -59,7 +59,7 @@ test('200 browsers cost one question a panel and one a kind of marks, and metric
 test('what is marked is asked once a range, whatever the board; a board without charts does not ask', async () => {
   const { http } = await board.open({ everyMs: 100, againMs: Infinity })
   board.asked.length = 0
-  const queries = ['', '?board=reelpulse-content', '?board=reelpulse-commercial&var-channel=ad', '?from=now-6h', '?board=reelpulse-alerts']
+  const queries = ['pipeline', 'users', 'users&var-channel=ad', 'users&from=now-6h', 'alerts'].map((one) => `?board=reelpulse-${one}`)
   const streams = await Promise.all(queries.map((query) => streamed(http.url, query)))
   await soon(() => streams.slice(0, 4).every(({ marks }) => marks().size === 2)).toBe(true)
   const asked = (end: string) => board.asked.filter((sql) => sql.includes('AS title') && sql.includes(end)).length
