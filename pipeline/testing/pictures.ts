@@ -1,9 +1,9 @@
 // Pictures of the board over answers that never change, and how far two of them differ: what a change does to how boards look is seen, and meant.
 /// <reference lib="dom" />
 import { createHash } from 'node:crypto'
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { tables } from '../../schemas/tables/catalogue.ts'
 import { openHttp } from '../http/server.ts'
 import { serve } from '../roles/serve/serve.ts'
@@ -19,16 +19,17 @@ export type Shot = {
   readonly language: 'en' | 'zh'
 }
 
-const desktop = { width: 1200, height: 760 } as const
+/** Few, and no higher than what each is there for: tables, figures, charts, marks; both languages, both colour schemes, wide and narrow. */
+const desktop = { width: 1120, height: 640 } as const
 const phone = { width: 375, height: 720 } as const
 export const shots: readonly Shot[] = [
   { name: 'overview', query: '', ...desktop, theme: 'light', language: 'en' },
-  { name: 'overview-zh-dark', query: '', ...desktop, theme: 'dark', language: 'zh' },
-  { name: 'overview-phone-dark', query: '', ...phone, height: 1_000, theme: 'dark', language: 'en' },
+  { name: 'overview-zh-dark', query: '?var-channel=organic', ...desktop, height: 860, theme: 'dark', language: 'zh' },
+  { name: 'overview-phone-dark', query: '', ...phone, theme: 'dark', language: 'en' },
   { name: 'content-dark', query: '?board=reelpulse-content', ...desktop, theme: 'dark', language: 'en' },
-  { name: 'alerts', query: '?board=reelpulse-alerts', ...desktop, theme: 'light', language: 'en' },
+  { name: 'alerts', query: '?board=reelpulse-alerts', ...desktop, height: 480, theme: 'light', language: 'en' },
   { name: 'alerts-zh-phone', query: '?board=reelpulse-alerts', ...phone, theme: 'light', language: 'zh' },
-  { name: 'users-zh', query: '?board=reelpulse-users', ...desktop, height: 900, theme: 'light', language: 'zh' },
+  { name: 'users-zh', query: '?board=reelpulse-users', ...desktop, height: 800, theme: 'light', language: 'zh' },
   { name: 'user-phone', query: '?board=reelpulse-user&var-user_id=user-1000', ...phone, theme: 'light', language: 'en' },
 ]
 
@@ -38,8 +39,29 @@ const madeWithPath = join(folder, 'made-with.json')
 
 /** Chromium's version, and a digest of how it draws letters: where either is another, pictures differ though boards do not. */
 export type MadeWith = { readonly chromium: string; readonly letters: string }
-export const baselinesMadeWith = () => JSON.parse(readFileSync(madeWithPath, 'utf8')) as MadeWith
-export const noteMadeWith = (made: MadeWith) => writeFileSync(madeWithPath, `${JSON.stringify(made, null, 2)}\n`)
+
+/** Why comparing says nothing here; undefined: it does. A point release of Chromium draws as the one before. */
+export function incomparable(here: MadeWith): string | undefined {
+  const there = JSON.parse(readFileSync(madeWithPath, 'utf8')) as MadeWith
+  const major = ({ chromium }: MadeWith) => chromium.split('.')[0]
+  if (major(here) !== major(there)) return `the baselines were made with Chromium ${there.chromium}; this is ${here.chromium}`
+  return here.letters === there.letters
+    ? undefined
+    : `the baselines were made with Chromium ${there.chromium} and other fonts than are here`
+}
+
+/** The pictures as they are become what others are compared with. */
+export async function renewBaselines(say: (line: string) => void): Promise<void> {
+  const pictures = await openPictures()
+  mkdirSync(folder, { recursive: true })
+  for (const shot of shots) {
+    const picture = await pictures.take(shot)
+    writeFileSync(baselineOf(shot.name), picture)
+    say(`${relative(process.cwd(), baselineOf(shot.name))}  ${picture.length} bytes`)
+  }
+  writeFileSync(madeWithPath, `${JSON.stringify(pictures.madeWith, null, 2)}\n`)
+  await pictures.close()
+}
 
 export type Pictures = {
   readonly madeWith: MadeWith
