@@ -3,12 +3,12 @@ import type { Language } from '../board.ts'
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import { connect, type Connection } from './connect.ts'
 import { Filters } from './filters.tsx'
-import { clock, duration } from './format.ts'
 import { MarkList } from './mark-list.tsx'
 import { noMarks, saidMarks, type Marks } from './marks.ts'
 import { Panel, type PanelState } from './panel.tsx'
 import { drillQuery } from './figures.ts'
 import type { BoardInfo, BoardsAnswer, Option, PanelInfo, Refusal, RefusalCode, Status, StreamEvent } from './protocol.ts'
+import { Pill } from './pill.tsx'
 import { ReviewButton } from './review.tsx'
 import { placeOf, queryOf } from './state.ts'
 import { words } from './words.ts'
@@ -17,8 +17,6 @@ export type Looks = { language: Language; theme: 'auto' | 'light' | 'dark' }
 
 /** Panels whose rows are alerts that can be reviewed. */
 const reviewed: ReadonlySet<string> = new Set(['open_alerts', 'alert_history', 'reviews_overdue'])
-const quietMs = 20_000
-const behindMs = 30_000
 
 type Seen = {
   board: BoardInfo | undefined
@@ -244,23 +242,6 @@ function CellShown({ board, seen, language }: { board: BoardInfo; seen: Seen; la
       {row[1] === '' ? null : <span> · {w.notApplied(String(row[1]))}</span>}
     </p>
   )
-}
-
-/** Whether what is shown is current, in a few words. */
-function Pill({ connection, status, language }: { connection: Connection; status: Status | undefined; language: Language }) {
-  const w = words[language]
-  const said = (kind: string, text: string, more = '') => (
-    <p class={`pill ${kind}`} role="status"><i aria-hidden="true" />{text}{more === '' ? null : <span>{more}</span>}</p>
-  ) // prettier-ignore
-  if (connection === 'lost') return said('bad', w.lostShort)
-  if (status === undefined) return said('waiting', w.connecting)
-  if (status.store === 'away') return said('bad', w.awayShort)
-  if (status.clockAt === 0) return said('waiting', w.starting)
-  const upTo = w.upTo(clock(status.clockAt))
-  const behind = status.at - status.leastClockAt
-  if (status.quietMs > quietMs) return said('bad', w.quiet(duration(status.quietMs, language)), upTo)
-  if (behind > behindMs) return said('late', w.behind(duration(behind, language)), upTo)
-  return said('good', w.live, upTo)
 }
 
 function refusedWords(code: RefusalCode, language: Language): string {

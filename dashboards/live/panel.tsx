@@ -53,7 +53,6 @@ export function Panel(props: PanelProps) {
           <button
             type="button"
             class="quiet"
-            aria-pressed={isTable}
             aria-label={isTable ? w.showChart(title) : w.showTable(title)}
             onClick={() => setTable(!isTable)}
           >

@@ -102,7 +102,7 @@ export function Table({ panel, data, language, kpis, hrefOf, extra }: Props & { 
               </th>
             ))}
             {extra === undefined ? null : (
-              <th scope="col">
+              <th scope="col" class="act">
                 <span class="hidden">{w.review}</span>
               </th>
             )}
@@ -124,7 +124,7 @@ export function Table({ panel, data, language, kpis, hrefOf, extra }: Props & { 
                     </td>
                   )
                 })}
-                {extra === undefined ? null : <td>{extra(row)}</td>}
+                {extra === undefined ? null : <td class="act">{extra(row)}</td>}
               </tr>
             )
           })}
