@@ -149,6 +149,30 @@ const columnWords: Readonly<Record<string, Words>> = {
   behavior: w('Behaviour', '行为'),
   late_s: w('Late', '迟到'),
   last_seen_at: w('Last seen', '最近活跃'),
+  first_seen_at: w('First seen', '首次出现'),
+  registered_at: w('Registered', '注册时间'),
+  last_purchase_at: w('Last purchase', '最近购买'),
+  top_categories: w('Top categories', '偏好品类'),
+  as_of: w('As of', '截至'),
+  plays_7d: w('Plays, 7 days', '近 7 天播放'),
+  purchases_30d: w('Purchases, 30 days', '近 30 天购买'),
+  amount_minor_90d: w('Spend, 90 days', '近 90 天消费'),
+  horizon_days: w('Days ahead', '预测天数'),
+  content_id: w('Content', '内容'),
+  surface: w('Surface', '位置'),
+  duration_ms: w('Length', '时长'),
+  query: w('Query', '搜索词'),
+  session_id: w('Session', '会话'),
+  next_offset: w('Next offset', '下一位点'),
+  partitions: w('Partitions', '分区数'),
+  grain: w('Grain', '粒度'),
+  reached_at: w('Rolled up to', '汇总至'),
+  known_at: w('As known at', '得知时间'),
+  detail: w('Detail', '详情'),
+  offset: w('Offset', '位点'),
+  ordinal: w('Place in flush', '批内序号'),
+  value_bytes: w('Bytes', '字节数'),
+  remark: w('Remark', '说明'),
   feature: w('Feature', '特征'),
   last_1h: w('Last hour', '近 1 小时'),
   last_24h: w('Last 24 hours', '近 24 小时'),
@@ -156,8 +180,14 @@ const columnWords: Readonly<Record<string, Words>> = {
   last_30d: w('Last 30 days', '近 30 天'),
 }
 
+/** Columns of cohorts and of RFM: the n-th day, the n-th score. */
+function numberedWords(column: string): Words | undefined {
+  const [, of, n] = /^([df])(\d+)$/.exec(column) ?? []
+  return of === 'd' ? w(`Day ${n}`, `第 ${n} 日`) : of === 'f' ? w(`F ${n}`, `F ${n}`) : undefined
+}
+
 /** What a column is called; its own name where nothing better is known. */
 export function wordsOf(column: string): Words {
   const all: Readonly<Record<string, Words>> = { ...measureWords, ...variableWords, ...kpiWords, ...columnWords }
-  return Object.hasOwn(all, column) ? all[column]! : w(column, column)
+  return Object.hasOwn(all, column) ? all[column]! : (numberedWords(column) ?? w(column, column))
 }

@@ -3,10 +3,12 @@ import type { Language } from '../board.ts'
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import { connect, type Connection } from './connect.ts'
 import { Filters } from './filters.tsx'
-import { clock, duration } from './format.ts'
+import { MarkList } from './mark-list.tsx'
+import { noMarks, saidMarks, type Marks } from './marks.ts'
 import { Panel, type PanelState } from './panel.tsx'
 import { drillQuery } from './figures.ts'
 import type { BoardInfo, BoardsAnswer, Options, PanelInfo, Refusal, RefusalCode, Status, StreamEvent } from './protocol.ts'
+import { Pill } from './pill.tsx'
 import { ReviewButton } from './review.tsx'
 import { placeOf, queryOf } from './state.ts'
 import { words } from './words.ts'
@@ -15,17 +17,14 @@ export type Looks = { language: Language; theme: 'auto' | 'light' | 'dark' }
 
 /** Panels whose rows are alerts that can be reviewed. */
 const reviewed: ReadonlySet<string> = new Set(['open_alerts', 'alert_history', 'reviews_overdue'])
-/** A hidden page lets go of its stream after so long: nothing is asked for what nobody sees. */
-const hiddenMs = 30_000
-const quietMs = 20_000
-const behindMs = 30_000
 
 type Seen = {
   board: BoardInfo | undefined
   panels: Readonly<Record<string, PanelState>>
+  marks: Marks
   options: Readonly<Record<string, Options>>
 }
-const nothingSeen: Seen = { board: undefined, panels: {}, options: {} }
+const nothingSeen: Seen = { board: undefined, panels: {}, marks: noMarks, options: {} }
 
 function seenAfter(seen: Seen, event: StreamEvent): Seen {
   switch (event.event) {
@@ -35,6 +34,8 @@ function seenAfter(seen: Seen, event: StreamEvent): Seen {
       return { ...seen, panels: { ...seen.panels, [event.id]: { data: event.data } } }
     case 'fault':
       return { ...seen, panels: { ...seen.panels, [event.id]: { ...seen.panels[event.id], fault: event } } }
+    case 'marks':
+      return { ...seen, marks: { ...seen.marks, [event.of]: event.marks } }
     case 'options':
       return { ...seen, options: { ...seen.options, [event.variable]: event } }
     case 'status':
@@ -50,7 +51,7 @@ export function App() {
   const [refusal, setRefusal] = useState<Refusal>()
   const [status, setStatus] = useState<Status>()
   const [{ boards, kpis }, setBoards] = useState<BoardsAnswer>({ boards: [], kpis: {} })
-  const [isHidden, setHidden] = useState(false)
+  const [isHidden, setHidden] = useState(document.hidden)
   const [isDark, setDark] = useState(() => matchMedia('(prefers-color-scheme: dark)').matches)
   const main = useRef<HTMLElement>(null)
   const place = useMemo(() => placeOf(query), [query])
@@ -67,12 +68,7 @@ export function App() {
     const dark = matchMedia('(prefers-color-scheme: dark)')
     const themed = () => setDark(dark.matches)
     const moved = () => setQuery(location.search)
-    let timer: ReturnType<typeof setTimeout>
-    const shown = () => {
-      clearTimeout(timer)
-      if (document.hidden) timer = setTimeout(() => setHidden(true), hiddenMs)
-      else setHidden(false)
-    }
+    const shown = () => setHidden(document.hidden)
     dark.addEventListener('change', themed)
     addEventListener('popstate', moved)
     document.addEventListener('visibilitychange', shown)
@@ -89,6 +85,7 @@ export function App() {
     setSeen((before) => ({ ...nothingSeen, board: before.board, options: before.options }))
     setRefusal(undefined)
   }, [asked])
+  // A hidden page lets go of its stream at once: over HTTP/1.1 a browser has six connections for all its tabs, and nobody sees what it would show.
   useEffect(() => {
     if (isHidden) return undefined
     // Many events come at once: one drawing for all of them.
@@ -110,7 +107,11 @@ export function App() {
 
   const board = boards.find(({ uid }) => uid === place.board) ?? (place.board === undefined ? boards[0] : undefined) ?? seen.board
   const title = board?.title[language] ?? 'Reelpulse'
-  useEffect(() => void (document.title = `${title} · Reelpulse`), [title])
+  useEffect(() => {
+    document.title = `${title} · Reelpulse`
+    // On a phone the tabs are wider than the screen.
+    document.querySelector('.tabs [aria-current]')?.scrollIntoView({ inline: 'center', block: 'nearest' })
+  }, [title])
 
   function go(href: string): void {
     history.pushState(null, '', href)
@@ -127,6 +128,7 @@ export function App() {
     scrollTo({ top: 0 })
   }
 
+  const marks = useMemo(() => saidMarks(seen.marks, language, kpis), [seen.marks, language, kpis])
   const isOld = connection === 'lost' || status?.store === 'away'
   const missing = board?.needs.find((name) => (place.choice[name] ?? '') === '')
   const user = place.choice['user_id']
@@ -135,10 +137,13 @@ export function App() {
     if (status?.clockAt === 0) return said(w.starting)
     if (panel.shows === 'user_now' && user !== undefined) return said(w.unknownUser(user), w.unknownUserHint)
     if (panel.shows === 'open_alerts') return said(w.noAlerts)
-    return panel.shows.startsWith('user_') || board?.uid === 'reelpulse-pipeline' ? said(w.noTime) : said(w.empty, w.emptyHint)
+    if (panel.shows === 'reviews_overdue') return said(w.noOverdue)
+    return panel.shows.startsWith('user_') || board?.uid === 'reelpulse-pipeline'
+      ? said(w.noTime)
+      : said(w.empty, board?.uid === 'reelpulse-brand' ? w.signalsHint : w.emptyHint)
   }
   const drawPanel = (panel: PanelInfo) => (
-    <Panel key={`${board?.uid}/${panel.id}`} panel={panel} state={seen.panels[panel.id]} isOld={isOld} language={language} look={`${theme}|${isDark}`} kpis={kpis}
+    <Panel key={`${board?.uid}/${panel.id}`} panel={panel} state={seen.panels[panel.id]} marks={marks} isOld={isOld} language={language} look={`${theme}|${isDark}`} kpis={kpis}
       hrefOf={(row) => drillQuery(panel.drill, row, place)} go={go} empty={emptyOf(panel)} extra={reviewed.has(panel.shows) ? (row) => <ReviewButton row={row} language={language} kpis={kpis} /> : undefined} />
   ) // prettier-ignore
 
@@ -188,6 +193,7 @@ export function App() {
         <h1 class="hidden">{title}</h1>
         {board === undefined ? null : <Filters board={board} place={place} language={language} options={seen.options} hrefOf={queryOf} go={go} />}
         {board === undefined ? null : <CellShown board={board} seen={seen} language={language} />}
+        {refusal === undefined && missing === undefined ? <MarkList marks={marks} language={language} href={queryOf({ board: 'reelpulse-alerts', range: place.range, choice: {} })} /> : null}
         {connection === 'lost' && refusal === undefined ? <p class="banner" role="alert">{w.lost}</p> : null}
         {connection !== 'lost' && status?.store === 'away' ? <p class="banner" role="alert">{w.away}</p> : null}
         {refusal === undefined ? null : (
@@ -236,23 +242,6 @@ function CellShown({ board, seen, language }: { board: BoardInfo; seen: Seen; la
       {row[1] === '' ? null : <span> · {w.notApplied(String(row[1]))}</span>}
     </p>
   )
-}
-
-/** Whether what is shown is current, in a few words. */
-function Pill({ connection, status, language }: { connection: Connection; status: Status | undefined; language: Language }) {
-  const w = words[language]
-  const said = (kind: string, text: string, more = '') => (
-    <p class={`pill ${kind}`} role="status"><i aria-hidden="true" />{text}{more === '' ? null : <span>{more}</span>}</p>
-  ) // prettier-ignore
-  if (connection === 'lost') return said('bad', w.lostShort)
-  if (status === undefined) return said('waiting', w.connecting)
-  if (status.store === 'away') return said('bad', w.awayShort)
-  if (status.clockAt === 0) return said('waiting', w.starting)
-  const upTo = w.upTo(clock(status.clockAt))
-  const behind = status.at - status.leastClockAt
-  if (status.quietMs > quietMs) return said('bad', w.quiet(duration(status.quietMs, language)), upTo)
-  if (behind > behindMs) return said('late', w.behind(duration(behind, language)), upTo)
-  return said('good', w.live, upTo)
 }
 
 function refusedWords(code: RefusalCode, language: Language): string {

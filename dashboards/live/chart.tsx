@@ -4,6 +4,9 @@ import { useEffect, useRef, useState } from 'preact/hooks'
 import uPlot from 'uplot'
 import { axisFigure, figure, instant, tick } from './format.ts'
 import { lineName, unitOfLine, type SeriesData } from './figures.ts'
+import { drawMarks, marksNear } from './draw-marks.ts'
+import { MarkSign } from './mark-list.tsx'
+import type { SaidMark } from './marks.ts'
 import type { PanelInfo } from './protocol.ts'
 import { words } from './words.ts'
 
@@ -16,6 +19,7 @@ const axisWidth = 54
 export type ChartProps = {
   panel: PanelInfo
   data: SeriesData
+  marks: readonly SaidMark[]
   language: Language
   /** Changes where colours do. */
   look: string
@@ -23,15 +27,21 @@ export type ChartProps = {
   go(href: string): void
 }
 
-export function Chart({ panel, data, language, look, hrefOf, go }: ChartProps) {
+/** So many at the pointer are named. */
+const mostNear = 4
+
+export function Chart({ panel, data, marks, language, look, hrefOf, go }: ChartProps) {
   const box = useRef<HTMLDivElement>(null)
   const plot = useRef<uPlot>(undefined)
   const [at, setAt] = useState<number | undefined>()
+  const [tip, setTip] = useState<Tip | undefined>()
   const lines = data.lines.slice(0, mostLines)
   const unit = unitOfLine(panel, lines[0]?.name ?? '')
   const shape = `${look}|${language}|${data.to - data.from}|${data.times.length < 30}|${lines.map(({ name }) => name).join('|')}`
   const range = useRef({ from: data.from, to: data.to })
   range.current = { from: data.from, to: data.to }
+  const marked = useRef(marks)
+  marked.current = marks
   const clicked = useRef<(index: number | null, near: number | null) => void>(() => {})
   clicked.current = (_, near) => {
     const href = near === null ? undefined : hrefOf(lines[near]?.name ?? '')
@@ -46,6 +56,7 @@ export function Chart({ panel, data, language, look, hrefOf, go }: ChartProps) {
       return getComputedStyle(element).color
     }
     const targetColor = color('--target')
+    const markColors = { alerts: color('--bad'), releases: color('--soft') }
     const grid = { stroke: color('--grid'), width: 1 }
     const font = '11px system-ui, sans-serif'
     let near: number | null = null
@@ -55,7 +66,8 @@ export function Chart({ panel, data, language, look, hrefOf, go }: ChartProps) {
       {
         width: element.clientWidth,
         height,
-        padding: [8, 6, 0, 0],
+        // Above, the signs of what is marked; to the right, half of the last tick's words.
+        padding: [12, 18, 0, 0],
         legend: { show: false },
         scales: {
           x: { range: () => [range.current.from / 1000, range.current.to / 1000] },
@@ -90,7 +102,13 @@ export function Chart({ panel, data, language, look, hrefOf, go }: ChartProps) {
         },
         focus: { alpha: lines.length > 1 ? 0.25 : 1 },
         hooks: {
-          setCursor: [(u) => setAt(u.cursor.idx ?? undefined)],
+          setCursor: [
+            (u) => {
+              setAt(u.cursor.idx ?? undefined)
+              setTip((before) => tipAt(u, marksNear(u, marked.current, 5), before))
+            },
+          ],
+          drawAxes: [(u) => drawMarks(u, marked.current, markColors)],
           setSeries: [(_, index) => (near = index === null ? null : index - 1)],
           draw: [(u) => drawTarget(u, panel.target, targetColor)],
         },
@@ -111,10 +129,27 @@ export function Chart({ panel, data, language, look, hrefOf, go }: ChartProps) {
 
   useEffect(() => plot.current?.setData(tableOf(data, lines.length)), [data, shape])
 
+  useEffect(() => plot.current?.redraw(false), [marks, shape])
+
   const index = at !== undefined && at < data.times.length ? at : undefined
   return (
     <>
-      <div class="chart" ref={box} aria-hidden="true" />
+      <div class="plotted" aria-hidden="true">
+        <div class="chart" ref={box} />
+        {tip === undefined ? null : (
+          <ul class="tip" style={tip.isLeft ? { right: `${tip.px}px` } : { left: `${tip.px}px` }}>
+            {tip.marks.slice(0, mostNear).map(({ of, name, when }, i) => (
+              <li key={i}>
+                <MarkSign of={of} />
+                <span>
+                  <b>{name}</b> {when}
+                </span>
+              </li>
+            ))}
+            {tip.marks.length > mostNear ? <li>{words[language].moreMarks(tip.marks.length - mostNear)}</li> : null}
+          </ul>
+        )}
+      </div>
       <ul class="legend">
         {lines.map(({ name, values }, i) => {
           const href = hrefOf(name)
@@ -142,6 +177,17 @@ export function Chart({ panel, data, language, look, hrefOf, go }: ChartProps) {
       </ul>
     </>
   )
+}
+
+/** What is said at the pointer: beside the mark, on the side that has more room. */
+type Tip = { readonly marks: readonly SaidMark[]; readonly px: number; readonly isLeft: boolean }
+
+function tipAt(u: uPlot, marks: readonly SaidMark[], before: Tip | undefined): Tip | undefined {
+  if (marks.length === 0) return undefined
+  if (before?.marks.length === marks.length && before.marks.every((mark, i) => mark === marks[i])) return before
+  const x = u.bbox.left / devicePixelRatio + u.valToPos(marks[0]!.at / 1000, 'x')
+  const isLeft = x > u.width / 2
+  return { marks, isLeft, px: (isLeft ? u.width - x : x) + 8 }
 }
 
 export const lastOf = (values: readonly (number | null)[]): number | null => values.findLast((value) => value !== null) ?? null

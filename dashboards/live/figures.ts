@@ -1,7 +1,7 @@
 // What a panel's columns, lines and cells are called and how they are written: units, names, links.
 import type { Language } from '../board.ts'
 import { cellVariables } from '../board.ts'
-import { figure, instant, nothing } from './format.ts'
+import { change, figure, instant, nothing } from './format.ts'
 import type { BoardsAnswer, Cell, ColumnInfo, DrillInfo, PanelData, PanelInfo } from './protocol.ts'
 import { queryOf, type Place } from './state.ts'
 import { valueOf } from './words.ts'
@@ -27,14 +27,18 @@ export const unitOfLine = ({ columns }: PanelInfo, name: string): string =>
 /** Columns that hold a figure of the KPI that the row names. */
 const ofRowsKpi: ReadonlySet<string> = new Set(['actual', 'baseline', 'figure', 'week_before', 'rate_effect', 'mix_effect'])
 
+/** Of features that are no counts. */
+const unitsOfFeatures: Readonly<Record<string, string>> = { watch_ms: 'ms', amount_minor: 'fen' }
+
 export function cellText(column: ColumnInfo, row: Row, language: Language, kpis: Kpis): string {
   const cell = row[column.name]
   if (cell === null || cell === undefined || cell === '') return nothing
   if (column.is === 'time') return instant(Number(cell), true)
   if (column.is === 'text') return valueOf(column.name, String(cell), language)
+  if (column.name === 'change') return change(Number(cell), language)
+  const feature = typeof row['feature'] === 'string' ? unitsOfFeatures[row['feature']] : undefined
   const kpi = ofRowsKpi.has(column.name) && typeof row['kpi'] === 'string' ? kpis[row['kpi']] : undefined
-  const text = figure(Number(cell), kpi?.unit ?? column.unit ?? 'count', language)
-  return column.name === 'change' && Number(cell) > 0 ? `+${text}` : text
+  return figure(Number(cell), kpi?.unit ?? feature ?? column.unit ?? 'count', language)
 }
 
 /** Where a click on a row leads; of a line, the row that has its name in the column that is asked for. */

@@ -31,7 +31,7 @@ export function Filters({ board, place, language, options, hrefOf, go }: Filters
             {last}
           </a>
         ))}
-        <button type="button" aria-expanded={asks || isCustom} aria-pressed={isCustom} onClick={() => setAsks(!asks)}>{w.custom}</button>
+        <button type="button" aria-expanded={asks || isCustom} aria-current={isCustom ? 'true' : undefined} onClick={() => setAsks(!asks)}>{w.custom}</button>
       </nav>
       {asks || isCustom ? <Custom key={JSON.stringify(place.range)} place={place} language={language} hrefOf={hrefOf} go={go} /> : null}
       <div class="choices" role="group" aria-label={w.variables}>

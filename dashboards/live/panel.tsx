@@ -4,6 +4,7 @@ import type { ComponentChildren } from 'preact'
 import { useState } from 'preact/hooks'
 import { Chart } from './chart.tsx'
 import type { Kpis, Row } from './figures.ts'
+import { marksText, type SaidMark } from './marks.ts'
 import { Bars, Heat, Record, SeriesTable, Stat, summaryOf, Table, type HrefOf } from './pieces.tsx'
 import type { Fault, PanelData, PanelInfo } from './protocol.ts'
 import { words } from './words.ts'
@@ -12,6 +13,8 @@ export type PanelState = { data?: PanelData; fault?: { code: Fault; message: str
 export type PanelProps = {
   panel: PanelInfo
   state: PanelState | undefined
+  /** Of the time axis, where it has one. */
+  marks: readonly SaidMark[]
   isOld: boolean
   language: Language
   look: string
@@ -50,7 +53,6 @@ export function Panel(props: PanelProps) {
           <button
             type="button"
             class="quiet"
-            aria-pressed={isTable}
             aria-label={isTable ? w.showChart(title) : w.showTable(title)}
             onClick={() => setTable(!isTable)}
           >
@@ -80,10 +82,11 @@ export function Panel(props: PanelProps) {
       const naming = panel.columns.find(({ is }) => is === 'text')?.name
       return (
         <>
-          <p class="hidden">{summaryOf(data, panel, language)}</p>
+          <p class="hidden">{`${summaryOf(data, panel, language)}.${marksText(props.marks, language)}`}</p>
           <Chart
             panel={panel}
             data={data}
+            marks={props.marks}
             language={language}
             look={props.look}
             hrefOf={(line) => hrefOf(naming === undefined ? {} : { [naming]: line })}

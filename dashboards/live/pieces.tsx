@@ -3,7 +3,7 @@ import type { ComponentChildren } from 'preact'
 import type { Language } from '../board.ts'
 import { lastOf } from './chart.tsx'
 import { cellText, lineName, recordOf, unitOfLine, type Kpis, type Row, type RowsData, type SeriesData } from './figures.ts'
-import { clock, date, figure, instant } from './format.ts'
+import { change, clock, date, figure, instant } from './format.ts'
 import type { PanelInfo } from './protocol.ts'
 import { valueOf, words } from './words.ts'
 
@@ -23,13 +23,10 @@ export function Stat({ panel, data, language, hrefOf }: Props) {
   const unit = column.unit ?? 'count'
   const text = <strong>{figure(value, unit, language)}</strong>
   const href = hrefOf(row)
-  const change = value === null || usual === null || usual === 0 ? undefined : value / usual - 1
+  const against = value === null || usual === null || usual === 0 ? undefined : value / usual - 1
   return (
     <div class="now">
-      <p class="figure">
-        {href === undefined ? text : <a href={href}>{text}</a>}
-        {change === undefined ? null : <span>{`${change > 0 ? '+' : ''}${figure(change, 'ratio', language)}`}</span>}
-      </p>
+      <p class="figure">{href === undefined ? text : <a href={href}>{text}</a>}</p>
       {target === null ? null : (
         <p class={isGood === undefined ? '' : isGood ? 'good' : 'bad'}>
           {isGood === undefined ? '' : isGood ? '✓ ' : '✗ '}
@@ -39,6 +36,12 @@ export function Stat({ panel, data, language, hrefOf }: Props) {
       {usual === null ? null : (
         <p>
           {w.usual} {figure(usual, unit, language)}
+          {against === undefined ? null : (
+            <>
+              {' '}
+              <span>({change(against, language)})</span>
+            </>
+          )}
         </p>
       )}
       {typeof row['until_at'] === 'number' && value !== null ? <p>{w.until(untilText(row['until_at']))}</p> : null}
@@ -46,7 +49,8 @@ export function Stat({ panel, data, language, hrefOf }: Props) {
   )
 }
 
-const untilText = (ms: number) => (Date.now() - ms < 12 * 3_600_000 && Date.now() >= ms ? clock(ms).slice(0, 5) : instant(ms))
+/** A simulation's log may be ahead of the reader's clock. */
+const untilText = (ms: number) => (Math.abs(Date.now() - ms) < 12 * 3_600_000 ? clock(ms).slice(0, 5) : instant(ms))
 
 const numberIn = (row: Row, name: string): number | null => (typeof row[name] === 'number' ? row[name] : null)
 
@@ -98,7 +102,7 @@ export function Table({ panel, data, language, kpis, hrefOf, extra }: Props & { 
               </th>
             ))}
             {extra === undefined ? null : (
-              <th scope="col">
+              <th scope="col" class="act">
                 <span class="hidden">{w.review}</span>
               </th>
             )}
@@ -120,7 +124,7 @@ export function Table({ panel, data, language, kpis, hrefOf, extra }: Props & { 
                     </td>
                   )
                 })}
-                {extra === undefined ? null : <td>{extra(row)}</td>}
+                {extra === undefined ? null : <td class="act">{extra(row)}</td>}
               </tr>
             )
           })}

@@ -67,8 +67,21 @@ export type StreamEvent =
   | { readonly event: 'panel'; readonly id: string; readonly data: PanelData }
   /** Its query failed; what it showed before is no longer current. */
   | { readonly event: 'fault'; readonly id: string; readonly code: Fault; readonly message: string }
+  /** What stands on the time axis of every chart, the latest first. */
+  | { readonly event: 'marks'; readonly of: MarkKind; readonly marks: readonly Mark[] }
   | ({ readonly event: 'options'; readonly variable: string } & Options)
   | ({ readonly event: 'status' } & Status)
+
+export type MarkKind = 'alerts' | 'releases'
+/** An alert from when it fired until it was resolved (null: it has not been), or the first hour of an app version. */
+export type Mark = {
+  readonly at: number
+  readonly until: number | null
+  /** Of an alert, its KPI and cell (`all` has no value); of a release, the version. */
+  readonly kpi: string
+  readonly dimension: string
+  readonly value: string
+}
 
 export const faults = ['store_away', 'too_slow', 'refused'] as const
 export type Fault = (typeof faults)[number]

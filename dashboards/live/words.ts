@@ -51,9 +51,17 @@ const en = {
   until: (t: string) => `until ${t}`,
   shown: 'Shown',
   notApplied: (what: string) => `chosen, but not applied: ${what} (a cell has one dimension)`,
-  noSignals: 'No customer signals beside this topic',
+  signalsHint: 'These KPIs come from customer signals, which a topic need not have.',
   noAlerts: 'No alert is open',
+  noOverdue: 'No review is overdue',
   noTime: 'Nothing yet',
+  marked: 'Marked on the charts',
+  alert: 'alert',
+  alerts: (n: number) => (n === 1 ? '1 alert' : `${n} alerts`),
+  version: (v: string) => `Version ${v}`,
+  versions: (n: number) => (n === 1 ? '1 new version' : `${n} new versions`),
+  stillOpen: 'still open',
+  moreMarks: (n: number) => `${n} more`,
   newestFirst: 'newest first',
   linesOf: (n: number) => `${n} lines`,
   moreRows: (n: number) => `${n} more rows`,
@@ -134,9 +142,17 @@ const zh: Words = {
   until: (t) => `截至 ${t}`,
   shown: '当前',
   notApplied: (what) => `已选但未生效：${what}（一次只看一个维度）`,
-  noSignals: '该主题没有客户信号',
+  signalsHint: '这些指标来自客户信号，主题不一定有。',
   noAlerts: '没有未恢复的告警',
+  noOverdue: '没有超期的复盘',
   noTime: '暂无数据',
+  marked: '图中标记',
+  alert: '告警',
+  alerts: (n) => `${n} 条告警`,
+  version: (v) => `版本 ${v}`,
+  versions: (n) => `${n} 个新版本`,
+  stillOpen: '未恢复',
+  moreMarks: (n) => `另有 ${n} 个`,
   newestFirst: '最新在前',
   linesOf: (n) => `${n} 条曲线`,
   moreRows: (n) => `另有 ${n} 行`,
@@ -182,7 +198,18 @@ const values: Readonly<Record<string, readonly [en: string, zh: string]>> = {
 /** Columns whose values are names of KPIs, counts or columns. */
 const ofNames: ReadonlySet<string> = new Set(['kpi', 'feature', 'dimension'])
 /** Columns whose values have words of their own here; others' values stay as they are. */
-const ofValues: ReadonlySet<string> = new Set(['tier', 'from_tier', 'to_tier', 'state', 'review', 'behavior', 'grain', 'dimension', 'cell'])
+const ofValues: ReadonlySet<string> = new Set([
+  'tier',
+  'from_tier',
+  'to_tier',
+  'state',
+  'review',
+  'behavior',
+  'feature',
+  'grain',
+  'dimension',
+  'cell',
+])
 
 /** What stands in a column, as people say it. */
 export function valueOf(column: string, value: string, language: Language): string {

@@ -58,13 +58,13 @@ ORDER BY due_at LIMIT 200`,
   ], // prettier-ignore
 })
 
-/** What is marked on every board's time axis: rows of `time` and `text`. */
+/** What is marked on every board's time axis: rows of `time` and `text`, of which Grafana takes what it knows by name. The latest 200. */
 export const annotationSql = {
   alerts: (
     dialect: Dialect,
-  ) => `SELECT fired_at AS time, if(resolved_at = 0, NULL, resolved_at) AS timeEnd, concat(kpi, if(dimension = 'all', '', concat(' · ', toString(dimension), ' ', value))) AS title, reason AS text
-FROM ${view('alert_history')} WHERE kind = 'kpi' AND ${dialect.inRange('fired_at')} ORDER BY time LIMIT 200`,
+  ) => `SELECT fired_at AS time, if(resolved_at = 0, NULL, resolved_at) AS timeEnd, concat(kpi, if(dimension = 'all', '', concat(' · ', toString(dimension), ' ', value))) AS title, reason AS text, kpi, toString(dimension) AS dimension, value
+FROM ${view('alert_history')} WHERE kind = 'kpi' AND ${dialect.inRange('fired_at')} ORDER BY time DESC, title LIMIT 200`,
   /** An app version's first hour; the very first ones are no release, but the beginning. */
   releases: (dialect: Dialect) => `SELECT first_hour_at AS time, app_version AS title, app_version AS text
-FROM ${view('releases')} WHERE ${dialect.inRange('first_hour_at')} AND first_hour_at > (SELECT min(first_hour_at) FROM ${view('releases')}) ORDER BY time`,
+FROM ${view('releases')} WHERE ${dialect.inRange('first_hour_at')} AND first_hour_at > (SELECT min(first_hour_at) FROM ${view('releases')}) ORDER BY time DESC, title LIMIT 200`,
 } as const

@@ -5,7 +5,7 @@ import { delimiter, join } from 'node:path'
 import puppeteer, { type Browser, type Page } from 'puppeteer-core'
 import { missingProgram } from './installed.ts'
 
-export type { Page } from 'puppeteer-core'
+export type { Browser, Page } from 'puppeteer-core'
 
 /** What is missing on this machine, or undefined: `describe.skipIf(reason)`. */
 export const missingBrowser = (): Promise<string | undefined> => missingProgram('chromium', 'chromium')

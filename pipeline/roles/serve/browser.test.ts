@@ -16,11 +16,15 @@ describe.skipIf(missing !== undefined)(`the live board in a browser${tag}`, asyn
   const board = await liveBoard('live_board')
   const browser = await openBrowser()
   afterAll(() => browser.close())
-  const { http } = await board.open({ everyMs: 200 })
+  const { http, serving } = await board.open({ everyMs: 200 })
   const firedAt = Date.UTC(2026, 10, 20, 3)
   beforeAll(async () => {
     await storeAlert(board.store, madeTransition('ad', firedAt, 0, 'pending'))
     await storeAlert(board.store, madeTransition('ad', firedAt, 1, 'firing'))
+    await board.store.command(
+      `INSERT INTO kpi_deltas (grain, bucket_at, dimension, value, block_at, plays) SELECT 'hour', fromUnixTimestamp64Milli({at:Int64}, 'UTC') AS at, 'app_version', '9.0.0', at, 1`,
+      { at: firedAt },
+    )
   })
   afterAll(() => http.close())
   afterEach(() => {
@@ -119,6 +123,64 @@ describe.skipIf(missing !== undefined)(`the live board in a browser${tag}`, asyn
     await soon(() => page.$$eval('.lines table', (tables) => tables.length)).toBe(1)
     expect(await page.$eval('.lines table', (one) => one.querySelectorAll('tbody tr').length)).toBeGreaterThan(30)
     await close(page)
+  })
+
+  test('alerts and new versions are marked on charts, light and dark, and said as text in both languages', async () => {
+    // The version is there from the very hour at which the range begins.
+    const page = await opened(`?from=${firedAt - 60_000}&to=${firedAt + 3_600_000}`)
+    await filled(page)
+    await soon(() => textOf(page, '.marks summary')).toContain('1 alert 1 new version')
+    await page.focus('.marks summary')
+    await page.keyboard.press('Enter')
+    const said = () => page.$$eval('.marks li', (all) => all.map((one) => one.textContent))
+    expect(await said()).toEqual([
+      expect.stringMatching(/^Completion rate · Channel ad.*still open$/),
+      expect.stringMatching(/^Version 9\.0\.0/),
+    ])
+    expect(await textOf(page, '[data-shows=kpi_trend] p.hidden')).toContain('Marked on the charts: alert Completion rate · Channel ad (')
+    // Of the canvas of a chart: where from left to right, in px, a red line goes down all of it.
+    const lines = () => page.$eval('[data-shows=kpi_trend] canvas', redLines)
+    await soon(lines).toHaveLength(1)
+    const [left] = await lines()
+    await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: 'dark' }])
+    await soon(lines).toEqual([left])
+    await page.$eval('[data-shows=kpi_trend] canvas', (canvas) => canvas.scrollIntoView({ block: 'center' }))
+    const box = (await (await page.$('[data-shows=kpi_trend] canvas'))!.boundingBox())!
+    await page.mouse.move(box.x + left! + 2, box.y + 60)
+    await soon(() => textOf(page, '[data-shows=kpi_trend] .tip')).toContain('Completion rate · Channel ad')
+    expect(await page.$$eval('.tip', (all) => all.length)).toBe(1)
+    expect(await axeViolations(page)).toEqual([])
+    await page.click('.looks button')
+    await soon(() => textOf(page, '.marks li')).toContain('完播率 · 渠道 ad')
+    expect(await textOf(page, '[data-shows=kpi_trend] p.hidden')).toContain('图中标记: 告警 完播率')
+    await close(page)
+  })
+
+  test('eight tabs of one browser work: one that is hidden lets go of its stream at once, and goes on when it is shown', async () => {
+    await soon(() => serving.streams()).toBe(0)
+    const context = await browser.createBrowserContext()
+    const pages: Page[] = []
+    for (let i = 0; i < 8; i++) {
+      const page = await context.newPage()
+      pages.push(page)
+      // At once, and not after some time.
+      await page.evaluateOnNewDocument(() => {
+        const real = globalThis.setTimeout
+        globalThis.setTimeout = ((then: () => void, ms?: number) => ((ms ?? 0) >= 10_000 ? 0 : real(then, ms))) as typeof setTimeout
+      })
+      await page.goto(`${http.url}/?board=reelpulse-alerts`, { waitUntil: 'domcontentloaded' })
+      await filled(page)
+    }
+    // Over HTTP/1.1 there are six connections for all of them.
+    await soon(() => serving.streams()).toBe(1)
+    const [first] = pages
+    const before = await textOf(first!, '.pill span')
+    await first!.bringToFront()
+    await board.goOn(7 * 60_000)
+    await soon(() => textOf(first!, '.pill span')).not.toBe(before)
+    await soon(() => serving.streams()).toBe(1)
+    await context.close()
+    await soon(() => serving.streams()).toBe(0)
   })
 
   test.each(boards.map(({ uid }) => uid))(
@@ -266,3 +328,16 @@ describe.skipIf(missing !== undefined)(`the live board in a browser${tag}`, asyn
     expect(broken.filter((line) => !/ERR_CONNECTION|Failed to load resource|ERR_INCOMPLETE_CHUNKED/.test(line))).toEqual([])
   })
 })
+
+/** In the page. */
+function redLines(canvas: Element): number[] {
+  const { width, height } = canvas as HTMLCanvasElement
+  const { data } = (canvas as HTMLCanvasElement).getContext('2d')!.getImageData(0, 0, width, height)
+  const isRed = (x: number, y: number) => {
+    const i = (y * width + x) * 4
+    return data[i + 3]! > 100 && data[i]! - Math.max(data[i + 1]!, data[i + 2]!) > 40
+  }
+  return Array.from({ length: width }, (_, x) => x).filter(
+    (x) => Array.from({ length: height }, (_, y) => y).filter((y) => isRed(x, y)).length > height / 2,
+  )
+}

@@ -11,7 +11,7 @@ export type Bundle = Readonly<Record<'page' | 'icon' | 'script' | 'style', Asset
 const live = (name: string) => fileURLToPath(new URL(`../../../dashboards/live/${name}`, import.meta.url))
 
 export async function bundleBoard(): Promise<Bundle> {
-  const { build } = await import('esbuild')
+  const { build, stop } = await import('esbuild')
   const { outputFiles } = await build({
     entryPoints: [live('main.tsx')],
     bundle: true,
@@ -25,6 +25,10 @@ export async function bundleBoard(): Promise<Bundle> {
     charset: 'utf8',
     legalComments: 'none',
     logLevel: 'silent',
+  }).catch(async (error: unknown) => {
+    // Its process may be what is broken, and it does not start another by itself.
+    await stop()
+    throw error
   })
   const contents = (end: string) => outputFiles.find(({ path }) => path.endsWith(end))!.contents
   return {

@@ -6,6 +6,7 @@ import { metrics } from '../../metrics/registry.ts'
 import { serveMetrics } from '../../metrics/serve-metrics.ts'
 import { liveBoard } from '../../testing/live-board.ts'
 import { soon } from '../../testing/soon.ts'
+import { bundleBoard } from './bundle.ts'
 import { madeTransition, storeAlert } from '../detect/hand-made-alerts.ts'
 
 const board = await liveBoard('serve')
@@ -13,6 +14,7 @@ const board = await liveBoard('serve')
 type Told = {
   event: string
   id?: string
+  of?: string
   data?: { kind: string; rows?: unknown[][] }
   variable?: string
   options?: { value: string }[]
@@ -33,26 +35,27 @@ async function streamed(url: string, query = '') {
     }
   })().catch(() => {})
   const panels = () => new Set(told.flatMap(({ event, id }) => (event === 'panel' ? [id] : [])))
+  const marks = () => new Set(told.flatMap(({ event, of }) => (event === 'marks' ? [of] : [])))
   async function close(): Promise<void> {
     stop.abort()
     await reading
   }
-  return { answer, told, panels, close }
+  return { answer, told, panels, marks, close }
 }
 
 const post = (url: string, body: unknown, headers: Record<string, string> = {}) =>
   fetch(`${url}/api/review`, { method: 'POST', body: JSON.stringify(body), headers: { 'Content-Type': 'application/json', ...headers } })
 
-test('200 browsers cost one question a panel, and metrics are answered beside them', async () => {
+test('200 browsers cost one question a panel and one a kind of marks, and metrics are answered beside them', async () => {
   const { registry, answer } = metrics(() => Promise.resolve(true))
   const { http, serving } = await board.open({ everyMs: 300, againMs: Infinity, watch: serveMetrics({ registry }), metrics: answer })
   const panels = boards[0]!.panels.length
   board.asked.length = 0
   const streams = await Promise.all(Array.from({ length: 200 }, () => streamed(http.url)))
-  await soon(() => streams.every((one) => one.panels().size === panels)).toBe(true)
+  await soon(() => streams.every((one) => one.panels().size === panels && one.marks().size === 2)).toBe(true)
   expect(serving.streams()).toBe(200)
   const asked = () => board.asked.filter((sql) => sql.includes('SETTINGS'))
-  expect(asked().length).toBe(panels)
+  expect(asked().length).toBe(panels + 2)
   const scraped = async (name: string) =>
     Number(new RegExp(`^reelpulse_${name} (.+)$`, 'm').exec(await (await fetch(`${http.url}/metrics`)).text())?.[1])
   expect(await scraped('board_streams')).toBe(200)
@@ -85,6 +88,20 @@ test('of a dimension with 10,000 values a browser gets some, and is told that th
   const { panels } = boards.find(({ uid }) => uid === 'reelpulse-content')!
   await soon(() => stream.panels().size).toBe(panels.length)
   await stream.close()
+  await http.close()
+})
+
+test('what is marked is asked once a range, whatever the board; a board without charts does not ask', async () => {
+  const { http } = await board.open({ everyMs: 100, againMs: Infinity })
+  board.asked.length = 0
+  const queries = ['pipeline', 'users', 'users&var-channel=ad', 'users&from=now-6h', 'alerts'].map((one) => `?board=reelpulse-${one}`)
+  const streams = await Promise.all(queries.map((query) => streamed(http.url, query)))
+  await soon(() => streams.slice(0, 4).every(({ marks }) => marks().size === 2)).toBe(true)
+  const asked = (end: string) => board.asked.filter((sql) => sql.includes('AS title') && sql.includes(end)).length
+  expect([asked('FROM alert_history'), asked('FROM releases')]).toEqual([2, 2])
+  await soon(() => streams[4]!.panels().size).toBe(boards.find(({ uid }) => uid === 'reelpulse-alerts')!.panels.length)
+  expect(streams[4]!.marks().size).toBe(0)
+  await Promise.all(streams.map((one) => one.close()))
   await http.close()
 })
 
@@ -147,6 +164,18 @@ test('the page has a strict policy, and its script is small and made once', asyn
   expect(gunzipSync(gzipped).toString()).toBe(await script.text())
   const again = await fetch(`${http.url}/board/script.js`, { headers: { 'If-None-Match': script.headers.get('etag')! } })
   expect(again.status).toBe(304)
+  await http.close()
+})
+
+test('a board that could not be bundled is told as that, and made anew at the next request', async () => {
+  let made = 0
+  const makeBundle = () => (made++ === 0 ? Promise.reject(new Error('esbuild is not there')) : bundleBoard())
+  const { http, warned } = await board.open({ makeBundle })
+  const failed = await fetch(http.url)
+  expect([failed.status, await failed.text()]).toEqual([503, expect.stringContaining('could not be made from its sources')])
+  expect(JSON.stringify(warned)).toContain('the next request tries again')
+  const [page, script] = await Promise.all([fetch(http.url), fetch(`${http.url}/board/script.js`)])
+  expect([page.status, script.status, made]).toEqual([200, 200, 2])
   await http.close()
 })
 

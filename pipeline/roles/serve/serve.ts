@@ -29,6 +29,8 @@ export type ServeOptions = {
   watch?: ServeWatch
   /** Streams at once. */
   maxStreams?: number
+  /** Makes what browsers are given. */
+  makeBundle?: () => Promise<Bundle>
   /** Of a browser that does not read. */
   mostBufferedBytes?: number
   everyMs?: number
@@ -37,6 +39,7 @@ export type ServeOptions = {
 
 export type Serving = { routes: Routes; streams(): number; close(): void }
 
+const notBundled = 'The board could not be made from its sources; the messages of reelpulse say why. Load the page again to try again.\n'
 const optionsKeptMs = 30_000
 const pageHeaders = {
   'Content-Security-Policy':
@@ -129,7 +132,20 @@ export function serve(options: ServeOptions): Serving {
   }
 
   let bundle: Promise<Bundle> | undefined
-  const bundled = (part: keyof Bundle): Route => guarded(async (_, request) => sendAsset((await (bundle ??= bundleBoard()))[part], request))
+  const bundled = (part: keyof Bundle): Route =>
+    guarded(async (_, request) => {
+      const making = (bundle ??= (options.makeBundle ?? bundleBoard)())
+      try {
+        return sendAsset((await making)[part], request)
+      } catch (error) {
+        // The requests that waited for it fail together; the next makes it anew.
+        if (bundle === making) {
+          bundle = undefined
+          log.warn({ err: error }, 'the board could not be bundled; the next request tries again')
+        }
+        return { status: 503, type: 'text/plain; charset=utf-8', body: notBundled, headers: { 'Retry-After': '5' } }
+      }
+    })
 
   return {
     routes: {

@@ -1,8 +1,9 @@
-// A board, as one browser watches it: each of its panels through the hub.
+// A board, as one browser watches it: each of its panels, and what is marked on their time axes, through the hub.
 import { parameterValues, type Choice } from '../../../dashboards/dialect.ts'
 import type { Fault, StreamEvent } from '../../../dashboards/live/protocol.ts'
 import type { Store } from '../../ports/store.ts'
-import type { Hub } from './hub.ts'
+import type { Hub, Question } from './hub.ts'
+import { askMarks, markStatements } from './marks.ts'
 import { askPanel, faultOf, paramsOf } from './panel-query.ts'
 import type { ShownBoard } from './panels.ts'
 import { keyOf, spanOf, type Range } from './range.ts'
@@ -30,6 +31,15 @@ export function questionKey({ info, statements, range, choice }: Wish, panel: nu
 export function watchBoard(stream: Stream, wish: Wish, { hub, store, signalsDatabase, warn, watch }: WatchOptions): () => void {
   const { info, statements, range, choice } = wish
   stream.send({ event: 'hello', board: info, heartbeatMs })
+  const isBegun = (clockAt: number) => clockAt > 0 || range.kind === 'fixed'
+  const question = (name: string, tables: readonly string[], ask: (clockAt: number) => Promise<string>): Question => ({
+    tables,
+    ask: ({ clockAt }) =>
+      ask(clockAt).catch((error: unknown) => {
+        warn(error, name)
+        throw error
+      }),
+  })
   const leaves = statements.map((statement, i) => {
     const { id } = info.panels[i]!
     const key = questionKey(wish, i, signalsDatabase)
@@ -45,24 +55,25 @@ export function watchBoard(stream: Stream, wish: Wish, { hub, store, signalsData
     const ask = async (clockAt: number): Promise<string> => {
       const span = spanOf(range, clockAt)
       const values = parameterValues({ fromMs: span.from, toMs: span.to }, choice, signalsDatabase)
-      const isBegun = clockAt > 0 || range.kind === 'fixed'
       const { format, columns } = statement
       const nothing = () => (format === 'timeseries' ? seriesOf([], columns, { from: 0, to: 0 }) : rowsOf([], columns))
-      const data = isBegun ? await asking(askPanel(store, statement, values, span)) : nothing()
+      const data = isBegun(clockAt) ? await asking(askPanel(store, statement, values, span)) : nothing()
       return JSON.stringify({ event: 'panel', id, data } satisfies StreamEvent)
     }
-    return hub.watch(
-      key,
-      {
-        tables: statement.tables,
-        ask: ({ clockAt }) =>
-          ask(clockAt).catch((error: unknown) => {
-            warn(error, `${info.uid}/${id}`)
-            throw error
-          }),
-      },
-      (answer) => stream.send(answer.ok ? answer.frame : { event: 'fault', id, ...faultOf(answer.error) }),
+    return hub.watch(key, question(`${info.uid}/${id}`, statement.tables, ask), (answer) =>
+      stream.send(answer.ok ? answer.frame : { event: 'fault', id, ...faultOf(answer.error) }),
     )
   })
+  if (info.panels.some(({ draws }) => draws === 'lines'))
+    for (const statement of markStatements) {
+      const { of, tables } = statement
+      // The same on every board, whatever is chosen on it.
+      const key = JSON.stringify(['marks', of, keyOf(range)])
+      const nothing: StreamEvent = { event: 'marks', of, marks: [] }
+      const ask = async (clockAt: number) =>
+        isBegun(clockAt) ? askMarks(store, statement, spanOf(range, clockAt)) : JSON.stringify(nothing)
+      // Where it fails a chart is none the worse: it keeps the marks that it has.
+      leaves.push(hub.watch(key, question(`marks of ${of}`, tables, ask), (answer) => answer.ok && stream.send(answer.frame)))
+    }
   return () => leaves.forEach((leave) => leave())
 }
