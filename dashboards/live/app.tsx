@@ -3,6 +3,7 @@ import type { Language } from '../board.ts'
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import { connect, type Connection } from './connect.ts'
 import { Filters } from './filters.tsx'
+import { keep, kept } from './kept.ts'
 import { MarkList } from './mark-list.tsx'
 import { noMarks, saidMarks, type Marks } from './marks.ts'
 import { Panel, type PanelState } from './panel.tsx'
@@ -61,7 +62,7 @@ export function App() {
   useEffect(() => {
     document.documentElement.lang = language === 'zh' ? 'zh-CN' : 'en'
     document.documentElement.dataset['theme'] = theme
-    keepLooks(looks)
+    keep(looksKey, JSON.stringify(looks))
   }, [looks])
 
   useEffect(() => {
@@ -72,13 +73,22 @@ export function App() {
     dark.addEventListener('change', themed)
     addEventListener('popstate', moved)
     document.addEventListener('visibilitychange', shown)
-    void fetch('/api/boards').then(async (answer) => answer.ok && setBoards((await answer.json()) as BoardsAnswer))
     return () => {
       dark.removeEventListener('change', themed)
       removeEventListener('popstate', moved)
       document.removeEventListener('visibilitychange', shown)
     }
   }, [])
+
+  // Asked for at once, and again with every connection until they are here.
+  useEffect(() => {
+    if (boards.length > 0 || connection === 'lost') return
+    const come = async () => {
+      const answer = await fetch('/api/boards')
+      if (answer.ok) setBoards((await answer.json()) as BoardsAnswer)
+    }
+    come().catch(() => {}) // the connection tells that the server is away
+  }, [connection])
 
   const asked = queryOf(place)
   useEffect(() => {
@@ -100,7 +110,10 @@ export function App() {
       event(event) {
         if (came.push(event) === 1) requestAnimationFrame(take)
       },
-      connection: setConnection,
+      connection(state) {
+        setConnection(state)
+        if (state === 'open') setRefusal(undefined)
+      },
       refused: setRefusal,
     })
   }, [asked, isHidden])
@@ -254,20 +267,13 @@ function refusedWords(code: RefusalCode, language: Language): string {
 
 const otherLanguage = (language: Language): Language => (language === 'zh' ? 'en' : 'zh')
 
-const key = 'reelpulse-looks'
+const looksKey = 'reelpulse-looks'
 function readLooks(): Looks {
-  let kept: Partial<Looks> = {}
+  let looks: Partial<Looks> = {}
   try {
-    kept = JSON.parse(localStorage.getItem(key) ?? '{}') as Partial<Looks>
+    looks = JSON.parse(kept(looksKey) ?? '{}') as Partial<Looks>
   } catch {
-    // A browser that keeps nothing shows the board all the same.
+    // Somebody else wrote it: as if there were nothing.
   }
-  return { language: kept.language ?? (navigator.language.startsWith('zh') ? 'zh' : 'en'), theme: kept.theme ?? 'auto' }
-}
-function keepLooks(looks: Looks): void {
-  try {
-    localStorage.setItem(key, JSON.stringify(looks))
-  } catch {
-    // As above.
-  }
+  return { language: looks.language ?? (navigator.language.startsWith('zh') ? 'zh' : 'en'), theme: looks.theme ?? 'auto' }
 }

@@ -1,12 +1,13 @@
 // The stream of a board's events: read as it comes, opened again whenever it ends, and told when it has fallen silent.
 import type { Refusal, StreamEvent } from './protocol.ts'
 
+/** `connecting`: for the first time. Once lost it is so until it is open again. */
 export type Connection = 'connecting' | 'open' | 'lost'
 export type Listeners = {
   event(event: StreamEvent): void
   connection(state: Connection): void
-  /** Asking again the same would be refused again. */
-  refused(refusal: Refusal): void
+  /** `isFinal`: asking the same again would be refused again; otherwise it is tried again. */
+  refused(refusal: Refusal, isFinal: boolean): void
 }
 
 const firstWaitMs = 500
@@ -22,8 +23,8 @@ export function connect(query: string, listeners: Listeners): () => void {
   let abort = new AbortController()
 
   async function run(): Promise<void> {
+    listeners.connection('connecting')
     while (!isClosed) {
-      listeners.connection('connecting')
       abort = new AbortController()
       const outcome = await read(abort).catch(() => 'lost' as const)
       if (isClosed || outcome === 'refused') return
@@ -38,24 +39,36 @@ export function connect(query: string, listeners: Listeners): () => void {
   }
 
   async function read(controller: AbortController): Promise<'lost' | 'refused'> {
-    const answer = await fetch(`/api/stream${query}`, { signal: controller.signal, headers: { Accept: 'text/event-stream' } })
-    if (answer.status >= 400 && answer.status < 500) {
-      listeners.refused((await answer.json()) as Refusal)
-      return 'refused'
+    // A server that takes a connection and says nothing has gone as well.
+    const answer = await heard(
+      controller,
+      fetch(`/api/stream${query}`, { signal: controller.signal, headers: { Accept: 'text/event-stream' } }),
+    )
+    if (!answer.ok) {
+      const isFinal = answer.status < 500
+      const refusal = await heard(controller, answer.json() as Promise<Refusal>).catch((error: unknown) => {
+        if (isFinal) throw error
+      })
+      if (refusal !== undefined && !isClosed) listeners.refused(refusal, isFinal)
+      return isFinal ? 'refused' : 'lost'
     }
-    if (!answer.ok || answer.body === null) return 'lost'
+    if (answer.body === null) return 'lost'
     listeners.connection('open')
     const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader()
     let text = ''
     for (;;) {
-      const silence = setTimeout(() => controller.abort(), silentMs)
-      const { done, value } = await reader.read().finally(() => clearTimeout(silence))
+      const { done, value } = await heard(controller, reader.read())
       if (done) return 'lost'
       waitMs = firstWaitMs
       const parts = (text + value).split('\n\n')
       text = parts.pop()!
       for (const part of parts) if (part.startsWith('data: ') && !isClosed) listeners.event(JSON.parse(part.slice(6)) as StreamEvent)
     }
+  }
+
+  function heard<T>(controller: AbortController, coming: Promise<T>): Promise<T> {
+    const silence = setTimeout(() => controller.abort(), silentMs)
+    return coming.finally(() => clearTimeout(silence))
   }
 
   void run()

@@ -23,7 +23,7 @@ export function Stat({ panel, data, language, hrefOf }: Props) {
   const unit = column.unit ?? 'count'
   const text = <strong>{figure(value, unit, language)}</strong>
   const href = hrefOf(row)
-  const against = value === null || usual === null || usual === 0 ? undefined : value / usual - 1
+  const against = value === null || usual === null || usual === 0 ? undefined : (value - usual) / Math.abs(usual)
   return (
     <div class="now">
       <p class="figure">{href === undefined ? text : <a href={href}>{text}</a>}</p>

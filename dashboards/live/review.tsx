@@ -2,6 +2,7 @@
 import { useRef, useState } from 'preact/hooks'
 import type { Language } from '../board.ts'
 import { wordIn, type Kpis, type Row } from './figures.ts'
+import { keep, kept } from './kept.ts'
 import type { Refusal, ReviewBody } from './protocol.ts'
 import { words } from './words.ts'
 
@@ -30,7 +31,7 @@ export function ReviewButton({ row, language, kpis }: { row: Row; language: Lang
       strategy: text('strategy'),
       text: text('text'),
     }
-    localStorage.setItem(nameKey, body.by)
+    keep(nameKey, body.by)
     setSending(true)
     try {
       const answer = await fetch('/api/review', {
@@ -68,7 +69,7 @@ export function ReviewButton({ row, language, kpis }: { row: Row; language: Lang
           <h2>{w.reviewOf(about)}</h2>
           <label>
             <span>{w.yourName}</span>
-            <input name="by" required maxLength={200} defaultValue={localStorage.getItem(nameKey) ?? ''} autocomplete="name" />
+            <input name="by" required maxLength={200} defaultValue={kept(nameKey) ?? ''} autocomplete="name" />
           </label>
           <label>
             <span>{w.cause}</span>

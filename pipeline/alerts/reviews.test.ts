@@ -77,8 +77,13 @@ test('the same request twice is written once', async () => {
   const store = await newStore()
   const alert = await fired(store)
   const reviewId = '0b8e1c1e-6c9d-4a55-9d1c-1f2e3d4c5b6a'
-  for (let i = 0; i < 2; i++) await writeReview(store, alert, request({ text: 'once', reviewId }), 5)
+  for (let i = 0; i < 2; i++) expect(await writeReview(store, alert, request({ text: 'once', reviewId }), 5)).toBeUndefined()
   expect((await showAlert(store, alert)).reviews).toHaveLength(1)
+  expect(await writeReview(store, alert, request({ text: 'something else', reviewId }), 6)).toContain('with other words')
+  // Also where the first time changed what may be written.
+  const closing = request({ action: 'close', cause: 'found', reviewId: '1b8e1c1e-6c9d-4a55-9d1c-1f2e3d4c5b6a' })
+  for (let i = 0; i < 2; i++) expect(await writeReview(store, await known(store, alert.alert_id), closing, 7)).toBeUndefined()
+  expect((await showAlert(store, alert)).reviews).toHaveLength(2)
 })
 
 test('a list shows what is asked for, and a short id is enough where it names one alert', async () => {

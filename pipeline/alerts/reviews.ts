@@ -139,6 +139,11 @@ export async function showAlert(store: Store, alert: AlertSummary): Promise<Aler
 export async function writeReview(store: Store, alert: AlertSummary, request: ReviewRequest, nowMs: number): Promise<string | undefined> {
   const { action, by, cause, strategy, text, strategyAt = nowMs, reviewId = randomUUID() } = request
   if (alert.kind === 'review_overdue') return `this alert is about the review of another: write it for ${alert.about_id}`
+  const before = request.reviewId === undefined ? undefined : await writtenBefore(store, alert.alert_id, request.reviewId)
+  if (before !== undefined)
+    return before.action === action && before.by === by && before.cause === cause && before.strategy === strategy && before.text === text
+      ? undefined
+      : 'this review is written already, with other words: write another'
   const hindrance = hindranceOf(request, { isClosed: alert.closed_at > 0, cause: alert.cause })
   if (hindrance !== undefined) return hindrance
   const row: AlertReviewRow = {
@@ -152,4 +157,14 @@ export async function writeReview(store: Store, alert: AlertSummary, request: Re
     token: `alert_reviews/${reviewId}`,
   })
   return undefined
+}
+
+/** Who sends a review again, since its answer was lost, is told what came of it the first time. */
+async function writtenBefore(store: Store, alertId: string, reviewId: string): Promise<ReviewInput | undefined> {
+  const rows = await store.query<ReviewInput>(
+    `SELECT toString(t.action) AS action, t.reviewed_by AS by, t.cause AS cause, t.strategy AS strategy, t.text AS text
+     FROM alert_reviews AS t WHERE t.alert_id = {alert:UUID} AND t.review_id = {review:UUID} LIMIT 1`,
+    { alert: alertId, review: reviewId },
+  )
+  return rows[0]
 }

@@ -175,6 +175,16 @@ export const serveSettings = settingGroup('Serve', {
     env: 'REELPULSE_HOST',
     schema: z.string().min(1, 'a host name or address').default('127.0.0.1').describe('Address to listen on.'),
   },
+  names: {
+    env: 'REELPULSE_HOST_NAMES',
+    flag: 'host-names',
+    schema: z
+      .array(z.string().regex(/^[^\s:/]+$|^\[[0-9a-fA-F:]+\]$/, 'names without a port, several between commas'))
+      .default([])
+      .describe(
+        'Names by which the board may be asked for, several between commas. Default: on a loopback address those of this machine, else any.',
+      ),
+  },
   port: {
     env: 'REELPULSE_PORT',
     schema: port(

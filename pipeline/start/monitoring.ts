@@ -18,7 +18,7 @@ import type { ProcessRole } from '../roles/process/process.ts'
 import type { ServeWatch } from '../roles/serve/watch.ts'
 
 export type MonitoringOptions = {
-  serve: ServeSettings
+  serve: Pick<ServeSettings, 'host' | 'port'>
   logger: Pick<Logger, 'info' | 'warn'>
   /** Go on without HTTP where the address cannot be listened on, even where a port was asked for. */
   mayGoWithout?: boolean

@@ -12,11 +12,12 @@ export function startServing(options: {
   store: Store
   topic: string
   host: string
+  names: readonly string[]
   log: Pick<Logger, 'info' | 'warn'>
 }): Serving {
-  const { monitoring, store, topic, host, log } = options
+  const { monitoring, store, topic, host, names, log } = options
   const signalsDatabase = databaseOf(signalsTopicOf(topic))
-  const serving = serve({ store, tables, signalsDatabase, host, clock: systemClock, log, watch: monitoring.beginServe() })
+  const serving = serve({ store, tables, signalsDatabase, host, names, clock: systemClock, log, watch: monitoring.beginServe() })
   monitoring.answer(serving.routes)
   return serving
 }

@@ -40,7 +40,7 @@ unless --host says otherwise, and then belongs behind something that asks who th
       try {
         monitoring.watchStore(store)
         if (!(await migrateWhenThere(store, signal, log))) return exitGood
-        const serving = startServing({ monitoring, store, topic, host: settings.serve.host, log })
+        const serving = startServing({ monitoring, store, topic, ...settings.serve, log })
         tellState('running')
         print(`The board: ${monitoring.url()}/`)
         signal.addEventListener('abort', monitoring.stopping, { once: true })

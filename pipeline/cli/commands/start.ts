@@ -167,7 +167,7 @@ one channel, on topic incident.`,
           view.close()
           return exitGood
         }
-        const serving = startServing({ monitoring, store, topic, host: settings.serve.host, log: messages.child({ role: 'serve' }) })
+        const serving = startServing({ monitoring, store, topic, ...settings.serve, log: messages.child({ role: 'serve' }) })
         const signals =
           signalsStore === undefined
             ? undefined

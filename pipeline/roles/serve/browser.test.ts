@@ -1,5 +1,6 @@
 // For the functions that run in the page.
 /// <reference lib="dom" />
+import { createServer, type Socket } from 'node:net'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { axeViolations, missingBrowser, openBrowser, type Page } from '../../testing/browser.ts'
 import { liveBoard } from '../../testing/live-board.ts'
@@ -277,11 +278,41 @@ describe.skipIf(missing !== undefined)(`the live board in a browser${tag}`, asyn
     await soon(() => textOf(page, '.pill')).toContain('No new data for')
     await slow.close()
     await soon(() => textOf(page, '.banner')).toContain('Connection lost')
+    // One that takes connections and says nothing is as good as gone.
+    const connections: Socket[] = []
+    const mute = createServer((socket) => void connections.push(socket)).listen(slow.port, '127.0.0.1')
+    await page.evaluate(() => {
+      const seen: boolean[] = []
+      Object.assign(globalThis, { seen })
+      new MutationObserver(() => seen.push(document.querySelector('.banner') !== null)).observe(document.body, {
+        childList: true,
+        subtree: true,
+      })
+    })
+    await soon(() => connections.length).toBeGreaterThan(0)
+    expect(await page.evaluate(() => (globalThis as unknown as { seen: boolean[] }).seen.every(Boolean))).toBe(true)
+    expect(await textOf(page, '.banner')).toContain('Connection lost')
+    for (const socket of connections) socket.destroy()
+    await new Promise((resolve) => mute.close(resolve))
     const { http: again } = await board.open({ port: slow.port })
     await soon(() => page.$('.banner')).toBe(null)
     await filled(page)
     await again.close()
     await close(page)
+  })
+
+  test('one board too many is told so, and comes in when another has left', async () => {
+    const { http: small } = await board.open({ maxStreams: 1 })
+    const [first, second] = [await opened(), await opened()]
+    await first.goto(small.url)
+    await filled(first)
+    await second.goto(small.url)
+    await soon(() => textOf(second, '.refusal')).toContain('as many boards are open')
+    await close(first)
+    await filled(second)
+    expect(await second.$('.refusal')).toBe(null)
+    await close(second)
+    await small.close()
   })
 
   test('an alert is taken on, noted and closed on the board', async () => {

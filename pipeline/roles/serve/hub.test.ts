@@ -188,6 +188,25 @@ test('an answer that is the same is not told again; a failure is, and is asked a
   hub.close()
 })
 
+test('of a store that goes away nothing more is asked, and at once when it is back', async () => {
+  const { hub, store, pulses } = opened({ againMs: 0 })
+  let asked = 0
+  const heard: string[] = []
+  const ask = () => Promise.resolve(String(asked++))
+  for (let i = 0; i < 5; i++) hub.watch(`${i}`, { tables, ask }, (answer) => heard.push(said(answer)))
+  await soon(() => asked).toBeGreaterThan(20)
+  store.isAway = true
+  await soon(() => pulses.at(-1)).toBe(undefined)
+  const before = asked
+  const turns = pulses.length
+  await soon(() => pulses.length).toBeGreaterThan(turns + 10)
+  expect(asked).toBe(before)
+  store.isAway = false
+  await soon(() => asked).toBeGreaterThan(before + 5)
+  expect(heard.filter((one) => one.startsWith('Error'))).toEqual([])
+  hub.close()
+})
+
 test('a store that is away is told as that, and nothing else is asked of it', async () => {
   const { hub, store, pulses } = opened()
   store.isAway = true

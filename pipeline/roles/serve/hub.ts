@@ -80,6 +80,9 @@ export function openHub(options: HubOptions): Hub {
       pulse = await within(asking, patienceMs)
       options.onPulse(pulse)
     } catch {
+      // Nothing else is asked of a store that is away: each panel keeps what it has.
+      pulse = undefined
+      for (const topic of waiting.splice(0)) topic.isWaiting = false
       options.onPulse(undefined)
     }
     isTurning = false

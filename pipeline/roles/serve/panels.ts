@@ -1,15 +1,14 @@
 // The boards as the live board has them: what the browser is told of each panel, and the statement that fills it.
-import { anyValue, cellVariables, type Board, type Panel, type PanelKind, type VariableName } from '../../../dashboards/board.ts'
+import type { Board, Panel, PanelKind } from '../../../dashboards/board.ts'
 import { boards } from '../../../dashboards/all-boards.ts'
 import { parameters } from '../../../dashboards/dialect.ts'
-import type { BoardInfo, BoardsAnswer, Drawing, Options, PanelInfo } from '../../../dashboards/live/protocol.ts'
-import { panelQuery, panelReadsSignals, variableKpis } from '../../../dashboards/panel-sql.ts'
+import type { BoardInfo, BoardsAnswer, Drawing, PanelInfo } from '../../../dashboards/live/protocol.ts'
+import { panelQuery, panelReadsSignals } from '../../../dashboards/panel-sql.ts'
 import type { PanelQuery } from '../../../dashboards/sql/query.ts'
 import { kpiWords, variableWords, wordsOf } from '../../../dashboards/words.ts'
 import { catalogue, catalogueNames } from '../../../operators/kpi/catalogue.ts'
 import { views } from '../../../operators/views.ts'
 import { tables } from '../../../schemas/tables/catalogue.ts'
-import type { Store } from '../../ports/store.ts'
 import { tablesOf } from './pulse.ts'
 
 export type Statement = PanelQuery & {
@@ -97,22 +96,3 @@ export const boardsAnswer = (): BoardsAnswer => ({
   boards: boards.map(({ uid }) => shownBoard(uid)!.info),
   kpis: Object.fromEntries(catalogueNames.map((name) => [name, { unit: catalogue[name].unit, words: kpiWords[name] }])),
 })
-
-export const optionsOfKpi: Options = { options: variableKpis.map((value) => ({ value, words: kpiWords[value] })), more: false }
-export const isKpiOption = (name: string) => (variableKpis as readonly string[]).includes(name)
-
-/** Of a variable; more than that nobody looks through, and every browser would be sent them. */
-const mostOptions = 200
-
-/** The values that each dimension has had, in one question. */
-export async function readOptions(store: Store): Promise<ReadonlyMap<VariableName, Options>> {
-  const rows = await store.query<{ dimension: VariableName; value: string }>(
-    `SELECT DISTINCT toString(dimension) AS dimension, value FROM kpi_day WHERE dimension IN (${cellVariables.map((name) => `'${name}'`).join(', ')}) AND value NOT IN ('', '${anyValue}') ORDER BY dimension, value LIMIT ${mostOptions + 1} BY dimension`,
-  )
-  return new Map(
-    cellVariables.map((name) => {
-      const found = rows.filter(({ dimension }) => dimension === name)
-      return [name, { options: found.slice(0, mostOptions).map(({ value }) => ({ value })), more: found.length > mostOptions }]
-    }),
-  )
-}

@@ -55,7 +55,8 @@ test('200 browsers cost one question a panel and one a kind of marks, and metric
   await soon(() => streams.every((one) => one.panels().size === panels && one.marks().size === 2)).toBe(true)
   expect(serving.streams()).toBe(200)
   const asked = () => board.asked.filter((sql) => sql.includes('SETTINGS'))
-  expect(asked().length).toBe(panels + 2)
+  // And one for what can be chosen.
+  await soon(() => asked().length).toBe(panels + 2 + 1)
   const scraped = async (name: string) =>
     Number(new RegExp(`^reelpulse_${name} (.+)$`, 'm').exec(await (await fetch(`${http.url}/metrics`)).text())?.[1])
   expect(await scraped('board_streams')).toBe(200)
@@ -199,12 +200,32 @@ test('a page of another site gets nothing, by whatever name it calls this machin
   expect(await rawly(port, '/api/boards', { Host: `evil.example:${port}` })).toBe(403)
   expect(await rawly(port, '/', { Host: `127.0.0.1.evil.example:${port}` })).toBe(403)
   expect(await rawly(port, '/api/stream', { Host: `127.0.0.1:${port}`, Origin: 'http://evil.example' })).toBe(403)
+  // Without an Origin, as a picture or a frame would ask; a link may lead here.
+  const foreign = { Host: `127.0.0.1:${port}`, 'Sec-Fetch-Site': 'cross-site' }
+  expect(await rawly(port, '/api/stream', { ...foreign, 'Sec-Fetch-Mode': 'no-cors' })).toBe(403)
+  expect(await rawly(port, '/api/boards', { ...foreign, 'Sec-Fetch-Site': 'same-site', 'Sec-Fetch-Mode': 'no-cors' })).toBe(403)
+  expect(await rawly(port, '/', { ...foreign, 'Sec-Fetch-Mode': 'navigate' })).toBe(200)
   const json = { Host: `127.0.0.1:${port}`, 'Content-Type': 'application/json' }
   expect(await rawly(port, '/api/review', { ...json, Origin: 'http://evil.example' }, 'POST', '{}')).toBe(403)
   expect(await rawly(port, '/api/review', { ...json, 'Sec-Fetch-Site': 'cross-site' }, 'POST', '{}')).toBe(403)
   expect(await rawly(port, '/api/review', { ...json, 'Content-Type': 'text/plain' }, 'POST', '{}')).toBe(403)
   expect(await rawly(port, '/api/review', json, 'POST', '{}')).toBe(400)
   expect(await rawly(port, '/api/review', json, 'GET')).toBe(405)
+  await http.close()
+})
+
+test('where names are set it answers to these alone, whatever it listens on', async () => {
+  const { http } = await board.open({ host: '0.0.0.0', names: ['localhost', 'Board.example'] })
+  for (const [host, status] of Object.entries({
+    'localhost:80': 200,
+    'board.example': 200,
+    'evil.example': 403,
+    '127.0.0.1': 403,
+    '': 403,
+  }))
+    expect(await rawly(http.port, '/api/boards', { Host: host }), host).toBe(status)
+  const rebound = { Host: 'evil.example:8080', Origin: 'http://evil.example:8080', 'Content-Type': 'application/json' }
+  expect(await rawly(http.port, '/api/review', rebound, 'POST', '{}')).toBe(403)
   await http.close()
 })
 

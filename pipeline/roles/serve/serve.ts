@@ -1,6 +1,6 @@
 // The role serve: the live board over HTTP. One question to the store for each panel and turn, whatever the number of browsers.
 import type { Table } from '../../../schemas/table.ts'
-import type { Options, Refusal, Status } from '../../../dashboards/live/protocol.ts'
+import type { Refusal, Status } from '../../../dashboards/live/protocol.ts'
 import { json, maxStreams, type HttpAnswer, type HttpRequest, type Route, type Routes } from '../../http/server.ts'
 import type { Logger } from '../../log/logger.ts'
 import type { Clock } from '../../ports/clock.ts'
@@ -8,13 +8,13 @@ import type { Store } from '../../ports/store.ts'
 import { bundleBoard, type Asset, type Bundle } from './bundle.ts'
 import { refusalOf } from './guard.ts'
 import { openHub } from './hub.ts'
-import { boardsAnswer, optionsOfKpi, readOptions } from './panels.ts'
+import { optionsTeller } from './options.ts'
+import { boardsAnswer } from './panels.ts'
 import { pulseSql, readPulse, type Pulse } from './pulse.ts'
 import { readWish } from './wish.ts'
-import { cellVariables, type VariableName } from '../../../dashboards/board.ts'
 import { frameOf, openStream, type Stream } from './stream.ts'
 import { nobody, type ServeWatch } from './watch.ts'
-import { watchBoard, type Wish } from './watch-board.ts'
+import { watchBoard } from './watch-board.ts'
 import { reviewRoute } from './reviews-api.ts'
 
 export type ServeOptions = {
@@ -24,6 +24,8 @@ export type ServeOptions = {
   signalsDatabase: string
   /** The address that is listened on. */
   host: string
+  /** The names that it answers to (guard.ts). Default: none. */
+  names?: readonly string[]
   clock: Clock
   log: Pick<Logger, 'info' | 'warn'>
   watch?: ServeWatch
@@ -40,7 +42,6 @@ export type ServeOptions = {
 export type Serving = { routes: Routes; streams(): number; close(): void }
 
 const notBundled = 'The board could not be made from its sources; the messages of reelpulse say why. Load the page again to try again.\n'
-const optionsKeptMs = 30_000
 const pageHeaders = {
   'Content-Security-Policy':
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -50,7 +51,8 @@ const pageHeaders = {
 } as const
 
 export function serve(options: ServeOptions): Serving {
-  const { store, clock, log, host, watch = nobody } = options
+  const { store, clock, log, watch = nobody } = options
+  const guard = { boundTo: options.host, names: options.names ?? [] }
   const streams = new Set<Stream>()
   let status: Status = { at: clock.now(), clockAt: 0, leastClockAt: 0, quietMs: 0, store: 'answers' }
   let version: string | undefined
@@ -68,6 +70,8 @@ export function serve(options: ServeOptions): Serving {
     },
   })
 
+  const tellOptions = optionsTeller({ hub, store, clock })
+
   function statusAfter(pulse: Pulse | undefined): Status {
     const at = clock.now()
     if (pulse === undefined) return { ...status, at, quietMs: at - changedAt, store: 'away' }
@@ -81,7 +85,7 @@ export function serve(options: ServeOptions): Serving {
   const guarded =
     (route: Route, writes = false): Route =>
     (query, request) => {
-      const refused = refusalOf(request.headers, host, writes)
+      const refused = refusalOf(request.headers, guard, writes)
       return refused === undefined ? route(query, request) : refuse(403, { code: 'not_this_host', error: refused })
     }
 
@@ -109,25 +113,13 @@ export function serve(options: ServeOptions): Serving {
         })
         streams.add(one)
         watch.streams(streams.size)
-        leave = watchBoard(one, wish, { hub, store, signalsDatabase: options.signalsDatabase, warn, watch })
+        const leaves = [
+          watchBoard(one, wish, { hub, store, signalsDatabase: options.signalsDatabase, warn, watch }),
+          tellOptions(one, wish.info),
+        ]
+        leave = () => leaves.forEach((each) => each())
         if (version !== undefined) one.send({ event: 'status', ...status, at: clock.now() })
-        void sendOptions(one, wish)
       },
-    }
-  }
-
-  let known: { at: number; options: ReturnType<typeof readOptions> } | undefined
-  /** What can be chosen changes seldom, and a board is there without it. */
-  async function sendOptions(stream: Stream, { info }: Wish): Promise<void> {
-    const send = (variable: VariableName, options: Options) => stream.send({ event: 'options', variable, ...options })
-    for (const { name } of info.variables) if (name === 'kpi') send(name, optionsOfKpi)
-    if (!info.variables.some(({ name }) => (cellVariables as readonly string[]).includes(name))) return
-    try {
-      if (known === undefined || clock.now() - known.at > optionsKeptMs) known = { at: clock.now(), options: readOptions(store) }
-      const options = await known.options
-      for (const { name } of info.variables) if (options.has(name)) send(name, options.get(name)!)
-    } catch {
-      known = undefined
     }
   }
 

@@ -51,6 +51,19 @@ test('a browser that stops reading is dropped once too much is waiting for it; o
   await soon(() => streams.size).toBe(0)
 })
 
+test('one that reads gets an event larger than what may wait', async () => {
+  const reader = browser(true)
+  await soon(() => streams.size).toBe(1)
+  const large = frameOf(JSON.stringify({ event: 'panel', padding: 'x'.repeat(5_000_000) }))
+  for (const stream of streams) stream.send(large)
+  await soon(reader.bytes).toBeGreaterThan(5_000_000)
+  tell()
+  await soon(reader.bytes).toBeGreaterThan(5_050_000)
+  expect(streams.size).toBe(1)
+  reader.socket.destroy()
+  await soon(() => streams.size).toBe(0)
+})
+
 test('so is one for which less is waiting, for long', async () => {
   const sleeper = browser(false)
   await soon(() => streams.size).toBe(1)

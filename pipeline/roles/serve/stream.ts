@@ -4,7 +4,7 @@ import type { StreamEvent } from '../../../dashboards/live/protocol.ts'
 import { nobody, type ServeWatch } from './watch.ts'
 
 export const heartbeatMs = 5_000
-/** A browser that lets more than this pile up is dropped; it comes again by itself, and gets the whole state. */
+/** A browser that lets more than this pile up, and what comes next, is dropped; it comes again by itself, and gets the whole state. */
 const mostBufferedBytes = 4 * 2 ** 20
 /** So is one to which nothing of what piles up could be sent for so long. */
 const longestStuckMs = 20_000
@@ -48,12 +48,15 @@ export function openStream(response: ServerResponse, options: StreamOptions): St
   /** Whether it is still there. */
   function write(frame: Frame): boolean {
     if (response.destroyed || response.writableEnded) return false
-    if (!response.write(frame)) stuckSince ??= options.now()
     const isStuck = stuckSince !== undefined && options.now() - stuckSince > longestStuckMs
-    if (response.writableLength <= most && !isStuck) return true
-    response.destroy()
-    watch.dropped(isStuck ? 'too_long' : 'too_much')
-    return false
+    // By what was waiting already: one large event is no fault of who reads.
+    if (response.writableLength > most || isStuck) {
+      response.destroy()
+      watch.dropped(isStuck ? 'too_long' : 'too_much')
+      return false
+    }
+    if (!response.write(frame)) stuckSince ??= options.now()
+    return true
   }
 
   return {
