@@ -51,7 +51,7 @@ export type PanelContent =
   | { readonly shows: 'open_minutes'; readonly measures: readonly KpiMeasure[] }
   | { readonly shows: 'users_by_tier' }
   | { readonly shows: 'tier_flow' }
-  | { readonly shows: 'tier_moves_by_day' }
+  | { readonly shows: 'tier_moves_over_time' }
   | { readonly shows: 'retention_map' }
   | { readonly shows: 'rfm_grid' }
   | { readonly shows: 'ltv_cohorts' }

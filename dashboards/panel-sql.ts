@@ -24,15 +24,15 @@ export function panelQuery(panel: PanelContent, dialect: Dialect): PanelQuery {
     case 'open_minutes':
       return kpi.openMinutes(panel.measures, dialect)
     case 'users_by_tier':
-      return users.usersByTier()
+      return users.usersByTier(dialect)
     case 'tier_flow':
       return users.tierFlow(dialect)
-    case 'tier_moves_by_day':
-      return users.tierMovesByDay(dialect)
+    case 'tier_moves_over_time':
+      return users.tierMovesOverTime(dialect)
     case 'retention_map':
       return users.retentionMap(dialect)
     case 'rfm_grid':
-      return users.rfmGrid()
+      return users.rfmGrid(dialect)
     case 'ltv_cohorts':
       return users.ltvCohorts(dialect)
     case 'users_list':

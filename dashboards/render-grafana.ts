@@ -101,7 +101,7 @@ const half = { w: 12, h: 8 }
 const sizes: Record<PanelKind, { w: number; h: number }> = {
   cell_shown: { w: 6, h: 4 }, kpi_now: { w: 6, h: 4 }, open_minutes: { w: 9, h: 6 }, users_by_tier: { w: 9, h: 8 },
   kpi_trend: half, kpi_split: half, counts: half, kpi_cells: { w: 24, h: 18 },
-  tier_flow: { w: 9, h: 8 }, tier_moves_by_day: half, retention_map: { w: 12, h: 10 }, rfm_grid: half, ltv_cohorts: { w: 12, h: 10 },
+  tier_flow: { w: 9, h: 8 }, tier_moves_over_time: half, retention_map: { w: 12, h: 10 }, rfm_grid: half, ltv_cohorts: { w: 12, h: 10 },
   users_list: wide, user_now: { w: 24, h: 5 }, user_features: { w: 12, h: 12 }, user_tiers: { w: 12, h: 12 }, user_events: { w: 24, h: 14 },
   open_alerts: wide, alert_history: wide, alert_causes: wide, reviews_overdue: wide,
   partition_clocks: half, roll_up_reach: half, clock_lag: half, lateness: half, block_sizes: half, rejects_by_reason: half, rejects_latest: wide,
@@ -189,7 +189,7 @@ const units: Readonly<Record<Unit, string>> = {
 /** What a column is called, its unit, and in what colour it stands. */
 function overrideOf(panel: Panel, { name, is, unit }: Column, language: Language): Override {
   const properties: { id: string; value: unknown }[] = [{ id: 'displayName', value: wordsOf(name)[language] }]
-  if (is === 'time') properties.push({ id: 'unit', value: 'dateTimeAsIso' })
+  if (is === 'time' || is === 'day') properties.push({ id: 'unit', value: 'dateTimeAsIso' })
   if (unit !== undefined) properties.push({ id: 'unit', value: units[unit] })
   if (unit === 'ratio') properties.push({ id: 'decimals', value: 1 })
   if (panel.shows === 'kpi_now' && name === panel.kpi) {

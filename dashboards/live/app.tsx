@@ -3,6 +3,7 @@ import type { Language } from '../board.ts'
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import { connect, type Connection } from './connect.ts'
 import { Filters } from './filters.tsx'
+import { setDayZone } from './format.ts'
 import { keep, kept } from './kept.ts'
 import { MarkList } from './mark-list.tsx'
 import { noMarks, saidMarks, type Marks } from './marks.ts'
@@ -51,7 +52,7 @@ export function App() {
   const [connection, setConnection] = useState<Connection>('connecting')
   const [refusal, setRefusal] = useState<Refusal>()
   const [status, setStatus] = useState<Status>()
-  const [{ boards, kpis }, setBoards] = useState<BoardsAnswer>({ boards: [], kpis: {} })
+  const [{ boards, kpis }, setBoards] = useState<BoardsAnswer>({ zone: 'UTC', boards: [], kpis: {} })
   const [isHidden, setHidden] = useState(document.hidden)
   const [isDark, setDark] = useState(() => matchMedia('(prefers-color-scheme: dark)').matches)
   const main = useRef<HTMLElement>(null)
@@ -85,7 +86,10 @@ export function App() {
     if (boards.length > 0 || connection === 'lost') return
     const come = async () => {
       const answer = await fetch('/api/boards')
-      if (answer.ok) setBoards((await answer.json()) as BoardsAnswer)
+      if (!answer.ok) return
+      const told = (await answer.json()) as BoardsAnswer
+      setDayZone(told.zone)
+      setBoards(told)
     }
     come().catch(() => {}) // the connection tells that the server is away
   }, [connection])
@@ -157,7 +161,7 @@ export function App() {
   }
   const drawPanel = (panel: PanelInfo) => (
     <Panel key={`${board?.uid}/${panel.id}`} panel={panel} state={seen.panels[panel.id]} marks={marks} isOld={isOld} language={language} look={`${theme}|${isDark}`} kpis={kpis}
-      hrefOf={(row) => drillQuery(panel.drill, row, place)} go={go} empty={emptyOf(panel)} extra={reviewed.has(panel.shows) ? (row) => <ReviewButton row={row} language={language} kpis={kpis} /> : undefined} />
+      hrefOf={(row) => drillQuery(panel.drill, row, place, kpis)} go={go} empty={emptyOf(panel)} extra={reviewed.has(panel.shows) ? (row) => <ReviewButton row={row} language={language} kpis={kpis} /> : undefined} />
   ) // prettier-ignore
 
   return (

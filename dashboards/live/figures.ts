@@ -1,7 +1,7 @@
 // What a panel's columns, lines and cells are called and how they are written: units, names, links.
 import type { Language } from '../board.ts'
 import { cellVariables } from '../board.ts'
-import { change, figure, instant, nothing } from './format.ts'
+import { change, figure, instant, nothing, zoneDay } from './format.ts'
 import type { BoardsAnswer, Cell, ColumnInfo, DrillInfo, PanelData, PanelInfo } from './protocol.ts'
 import { queryOf, type Place } from './state.ts'
 import { valueOf } from './words.ts'
@@ -34,6 +34,7 @@ export function cellText(column: ColumnInfo, row: Row, language: Language, kpis:
   const cell = row[column.name]
   if (cell === null || cell === undefined || cell === '') return nothing
   if (column.is === 'time') return instant(Number(cell), true)
+  if (column.is === 'day') return zoneDay(Number(cell))
   if (column.is === 'text') return valueOf(column.name, String(cell), language)
   if (column.name === 'change') return change(Number(cell), language)
   const feature = typeof row['feature'] === 'string' ? unitsOfFeatures[row['feature']] : undefined
@@ -42,7 +43,7 @@ export function cellText(column: ColumnInfo, row: Row, language: Language, kpis:
 }
 
 /** Where a click on a row leads; of a line, the row that has its name in the column that is asked for. */
-export function drillQuery(drill: DrillInfo | null, row: Row, place: Place): string | undefined {
+export function drillQuery(drill: DrillInfo | null, row: Row, place: Place, kpis: Kpis): string | undefined {
   if (drill === null) return undefined
   const choice: Record<string, string> = { ...place.choice, ...drill.sets }
   if (drill.variable !== null) {
@@ -54,6 +55,8 @@ export function drillQuery(drill: DrillInfo | null, row: Row, place: Place): str
     if (isCell) for (const name of cellVariables) delete choice[name]
     if (variable !== 'all') {
       if (value === '' || (!isCell && variable !== 'user_id' && variable !== 'kpi')) return undefined
+      // Of a KPI that no cell has there is nothing to show.
+      if (variable === 'kpi' && kpis[String(value)]?.hasCells !== true) return undefined
       choice[variable] = String(value)
     }
   }

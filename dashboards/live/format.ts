@@ -86,6 +86,15 @@ export function instant(ms: number, withSeconds = false): string {
   return `${year}${day(at)} ${minute(at)}${withSeconds ? `:${two(at.getSeconds())}` : ''}`
 }
 export const date = (ms: number) => instant(ms).split(' ')[0]!
+
+let zoned = new Intl.DateTimeFormat('en-CA', { timeZone: 'UTC' })
+/** In which zone the days of KPIs begin; they are called as they are called there, wherever the reader is. */
+export function setDayZone(timeZone: string): void {
+  zoned = new Intl.DateTimeFormat('en-CA', { timeZone })
+}
+/** `2026-12-31`: the day that begins then. */
+export const zoneDay = (ms: number) => zoned.format(ms)
+
 export const clock = (ms: number) => instant(ms, true).split(' ')[1]!
 /** For an axis of such a length. */
 export const tick = (ms: number, lengthMs: number) => (lengthMs > 2 * 86_400_000 ? day(new Date(ms)) : minute(new Date(ms)))

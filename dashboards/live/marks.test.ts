@@ -6,7 +6,7 @@ import type { Mark } from './protocol.ts'
 const at = new Date(2026, 10, 20, 11, 4).getTime()
 const minuteMs = 60_000
 const alert = (more: Partial<Mark> = {}): Mark => ({ at, until: null, kpi: 'completion_rate', dimension: 'all', value: '', ...more })
-const kpis = { completion_rate: { unit: 'ratio', words: { en: 'Completion rate', zh: '完播率' } } }
+const kpis = { completion_rate: { unit: 'ratio', words: { en: 'Completion rate', zh: '完播率' }, hasCells: true } }
 const names = (marks: Partial<Marks>, language: 'en' | 'zh') => saidMarks({ ...noMarks, ...marks }, language, kpis).map(({ name, when }) => `${name} ${when}`) // prettier-ignore
 
 test('an alert is said by its KPI and cell, and how long it was open', () => {

@@ -3,7 +3,7 @@ import type { ComponentChildren } from 'preact'
 import type { Language } from '../board.ts'
 import { lastOf } from './chart.tsx'
 import { cellText, lineName, recordOf, unitOfLine, type Kpis, type Row, type RowsData, type SeriesData } from './figures.ts'
-import { change, clock, date, figure, instant } from './format.ts'
+import { change, clock, figure, instant } from './format.ts'
 import type { PanelInfo } from './protocol.ts'
 import { valueOf, words } from './words.ts'
 
@@ -119,7 +119,10 @@ export function Table({ panel, data, language, kpis, hrefOf, extra }: Props & { 
                   const isLink = href !== undefined && (panel.drill?.value ?? columns[0]!.name) === column.name
                   const state = column.name === 'state' ? `is-${String(row[column.name])}` : text.length > 40 ? 'long' : ''
                   return (
-                    <td key={column.name} class={column.is === 'number' ? 'number' : column.is === 'time' ? 'time' : state}>
+                    <td
+                      key={column.name}
+                      class={column.is === 'number' ? 'number' : column.is === 'time' || column.is === 'day' ? 'time' : state}
+                    >
                       {isLink ? <a href={href}>{text}</a> : text}
                     </td>
                   )
@@ -160,7 +163,7 @@ export function Heat({ panel, data, language, kpis }: Props) {
         <tbody>
           {rows.map((row, r) => (
             <tr key={r}>
-              <th scope="row">{first!.is === 'time' ? date(Number(row[first!.name])) : cellText(first!, row, language, kpis)}</th>
+              <th scope="row">{cellText(first!, row, language, kpis)}</th>
               {others.map((column) => (
                 <td key={column.name} class={`${column.is === 'number' ? 'number' : ''}${shadeOf(row, column.name)}`}>
                   {cellText(column, row, language, kpis)}

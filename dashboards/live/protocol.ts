@@ -117,8 +117,10 @@ export const maxVariableBytes = 512
 
 /** Of /api/boards. */
 export type BoardsAnswer = {
+  /** IANA name: in which days of KPIs begin. */
+  readonly zone: string
   readonly boards: readonly BoardInfo[]
-  readonly kpis: Readonly<Record<string, { readonly unit: string; readonly words: Text }>>
+  readonly kpis: Readonly<Record<string, { readonly unit: string; readonly words: Text; readonly hasCells: boolean }>>
 }
 
 /** What is sent to /api/review. */

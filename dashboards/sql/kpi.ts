@@ -38,12 +38,20 @@ ORDER BY time`
   return { sql, format: 'timeseries', columns }
 }
 
+/** Nobody compares more, and a list of values can be long. */
+const mostValues = 50
+
+/** The values that have most of the denominator. */
 export function kpiSplit(kpi: KpiName, by: SplitDimension, dialect: Dialect): PanelQuery {
+  const { numerator, denominator } = catalogue[kpi]
+  const weight = termSql(denominator ?? numerator)
   return {
-    sql: `SELECT time, ${by}, ${kpi} FROM (
-${bySpan(dialect, catalogue[kpi].grain, (grain, condition) => `SELECT bucket_at AS time, value AS ${by}, ${kpi} FROM ${kpiView[grain]} WHERE ${condition} AND ${dialect.inRange('bucket_at')} AND dimension = '${by}' AND NOT open`)}
-)
-ORDER BY time, ${by}`,
+    sql: `SELECT point.1 AS time, ${by}, point.2 AS ${kpi} FROM (SELECT ${by}, arrayJoin(points) AS point FROM (
+  SELECT ${by}, groupArray((bucket_at, figure)) AS points FROM (
+${bySpan(dialect, catalogue[kpi].grain, (grain, condition) => `SELECT bucket_at, value AS ${by}, ${kpi} AS figure, ${weight} AS weight FROM ${kpiView[grain]} WHERE ${condition} AND ${dialect.inRange('bucket_at')} AND dimension = '${by}' AND NOT open`)}
+  )
+  GROUP BY ${by} ORDER BY sum(weight) DESC, ${by} LIMIT ${mostValues}
+)) ORDER BY time, ${by}`,
     format: 'timeseries',
     columns: [time(), text(by), number(kpi, unitOf(kpi))],
   }
@@ -139,22 +147,27 @@ HAVING count() > 0`
 /** Those that cells count by the hour, with something to divide by: what kpi_cells lets one choose from. */
 export const cellKpis = catalogueNames.filter((name) => deltaKpisOf('hour').includes(name) && catalogue[name].denominator !== null)
 
-/** Hours are added here: a user who came in two of them counts twice, today as a week ago. */
+/**
+ * The 24 hours up to the last that is closed, against the same a week before. Hours are added here: a user who came in two of them counts
+ * twice, today as a week ago.
+ */
 export function kpiCells(dialect: Dialect): PanelQuery {
   const chosen = (of: 'numerator' | 'denominator') =>
     `multiIf(${cellKpis.map((name) => `${dialect.variable('kpi')} = '${name}', toFloat64(${termSql(catalogue[name][of]!)})`).join(', ')}, NULL)`
-  const [to, dayBefore] = [dialect.to, before(dialect.to, dayS)]
-  const within = (from: string, until: string) => `bucket_at > ${from} AND bucket_at <= ${until}`
-  const weekBefore = within(before(to, weekS + dayS), before(to, weekS))
+  /** As much as the last closed hour may lie before the range's end. */
+  const { freshS } = now.hour
+  const within = (fromS: number, untilS: number) =>
+    `bucket_at > ${before(dialect.to, fromS)} AND bucket_at <= ${before(dialect.to, untilS)}`
   return {
     sql: `SELECT toString(dimension) AS dimension, value, ${dialect.variable('kpi')} AS kpi, now_above / nullIf(now_below, 0) AS figure, then_above / nullIf(then_below, 0) AS week_before,
-  figure / nullIf(week_before, 0) - 1 AS change, now_below AS denominator
+  (figure - week_before) / nullIf(abs(week_before), 0) AS change, now_below AS denominator
 FROM (
-  SELECT dimension, value, sumIf(above, is_now) AS now_above, sumIf(below, is_now) AS now_below, sumIf(above, NOT is_now) AS then_above, sumIf(below, NOT is_now) AS then_below
+  SELECT dimension, value, sumIf(above, is_now) AS now_above, sumIf(below, is_now) AS now_below, sumIf(above, is_then) AS then_above, sumIf(below, is_then) AS then_below
   FROM (
-    SELECT dimension, value, ${within(dayBefore, to)} AS is_now, ${chosen('numerator')} AS above, ${chosen('denominator')} AS below
+    SELECT dimension, value, dateDiff('second', bucket_at, max(bucket_at) OVER ()) AS age_s, age_s < ${dayS} AS is_now, age_s >= ${weekS} AND age_s < ${weekS + dayS} AS is_then,
+      ${chosen('numerator')} AS above, ${chosen('denominator')} AS below
     FROM ${view('kpi_hour')}
-    WHERE NOT open AND (${within(dayBefore, to)} OR ${weekBefore})
+    WHERE NOT open AND (${within(dayS + freshS, 0)} OR ${within(weekS + dayS + freshS, weekS)})
   )
   GROUP BY dimension, value
 )

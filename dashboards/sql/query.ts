@@ -5,7 +5,8 @@ import type { Dialect } from '../dialect.ts'
 
 export type Unit = 'ratio' | 's' | 'ms' | 'count' | 'fen' | 'CNY' | 'points' | 'points of 5' | 'bytes'
 
-export type Column = { readonly name: string; readonly is: 'time' | 'text' | 'number'; readonly unit?: Unit }
+/** `day`: the instant at which a day of the configured zone begins. */
+export type Column = { readonly name: string; readonly is: 'time' | 'day' | 'text' | 'number'; readonly unit?: Unit }
 
 export type PanelQuery = {
   readonly sql: string
@@ -19,6 +20,7 @@ type ViewName = (typeof views)[number]['name']
 export const view = (name: ViewName) => name
 
 export const time = (name = 'time'): Column => ({ name, is: 'time' })
+export const day = (name: string): Column => ({ name, is: 'day' })
 export const text = (name: string): Column => ({ name, is: 'text' })
 export const number = (name: string, unit: Unit = 'count'): Column => ({ name, is: 'number', unit })
 

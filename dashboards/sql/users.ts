@@ -1,11 +1,13 @@
 // Queries of users: who they are, how they move between tiers, whether they stay, what they bring, and one of them.
 import { retentionDays } from '../../operators/kpi/daily.ts'
 import { featureNames } from '../../schemas/measures.ts'
+import type { Grain } from '../../schemas/tables/kpi-deltas.ts'
 import type { Dialect } from '../dialect.ts'
-import { cellDimension, cellValue, number, text, time, view, type PanelQuery } from './query.ts'
+import { cellDimension, cellValue, day, number, text, time, view, type PanelQuery } from './query.ts'
+import { bySpan } from './span.ts'
 
-export const usersByTier = (): PanelQuery => ({
-  sql: `SELECT toString(rung) AS tier, users FROM (SELECT tier AS rung, count() AS users FROM ${view('users')} GROUP BY rung) ORDER BY rung`,
+export const usersByTier = (dialect: Dialect): PanelQuery => ({
+  sql: `SELECT toString(rung) AS tier, users FROM (SELECT tier AS rung, count() AS users FROM ${view('users')} WHERE ${ofCellOfUser(dialect)} GROUP BY rung) ORDER BY rung`,
   format: 'table',
   columns: [text('tier'), number('users')],
 })
@@ -18,13 +20,25 @@ GROUP BY \`from\`, \`to\` ORDER BY \`from\`, \`to\``,
   columns: [text('from_tier'), text('to_tier'), number('moves'), number('users')],
 })
 
-export const tierMovesByDay = (dialect: Dialect): PanelQuery => ({
-  sql: `SELECT toStartOfDay(as_of) AS time, countIf(\`to\` > \`from\`) AS promotions, countIf(\`to\` < \`from\`) AS demotions
-FROM ${view('tier_moves')} WHERE ${dialect.inRange('as_of')}
-GROUP BY time ORDER BY time`,
-  format: 'timeseries',
-  columns: [time(), number('promotions'), number('demotions')],
-})
+/** By the minute, hour or day, as KPIs are. Days are those of the KPIs, which begin where the configured zone says. */
+export function tierMovesOverTime(dialect: Dialect): PanelQuery {
+  const moves = `SELECT as_of, \`from\`, \`to\`, toDateTime64(toStartOfMinute(as_of), 3, 'UTC') AS minute_at, toDateTime64(toStartOfHour(as_of), 3, 'UTC') AS hour_at, 1 AS one FROM ${view('tier_moves')} WHERE ${dialect.inRange('as_of')}`
+  const counted = 'countIf(`to` > `from`) AS promotions, countIf(`to` < `from`) AS demotions'
+  const select = (grain: Grain, condition: string) =>
+    grain === 'day'
+      ? `SELECT days.bucket_at AS time, ${counted} FROM (${moves} AND ${condition}) AS moves
+ASOF INNER JOIN (SELECT bucket_at, 1 AS one FROM ${view('kpi_day')} WHERE ${condition} AND dimension = 'all' AND ${dialect.inRange('bucket_at')}) AS days ON moves.one = days.one AND moves.as_of >= days.bucket_at
+GROUP BY time`
+      : `SELECT ${grain}_at AS time, ${counted} FROM (${moves} AND ${condition}) WHERE ${dialect.inRange(`${grain}_at`)} GROUP BY time`
+  return {
+    sql: `SELECT time, promotions, demotions FROM (
+${bySpan(dialect, 'minute', select)}
+)
+ORDER BY time`,
+    format: 'timeseries',
+    columns: [time(), number('promotions'), number('demotions')],
+  }
+}
 
 const retention = (day: number) => `retention_d${day}`
 
@@ -35,15 +49,15 @@ FROM ${view('daily_kpis')}
 WHERE name IN (${retentionDays.map((day) => `'${retention(day)}'`).join(', ')}) AND ${dialect.inRange('bucket_at')}
 GROUP BY cohort_at ORDER BY cohort_at DESC LIMIT 100`,
   format: 'table',
-  columns: [time('cohort_at'), number('registrants'), ...retentionDays.map((day) => number(`d${day}`, 'ratio'))],
+  columns: [day('cohort_at'), number('registrants'), ...retentionDays.map((day) => number(`d${day}`, 'ratio'))],
 })
 
 const scores = [1, 2, 3, 4, 5] as const
 
-export const rfmGrid = (): PanelQuery => ({
+export const rfmGrid = (dialect: Dialect): PanelQuery => ({
   sql: `SELECT recency_score, ${scores.map((score) => `countIf(frequency_score = ${score}) AS f${score}`).join(', ')},
   round(avg(monetary_score), 2) AS mean_monetary_score, sum(amount_minor_90d) AS amount_minor_90d
-FROM ${view('users')} WHERE last_purchase_at IS NOT NULL
+FROM ${view('users')} WHERE last_purchase_at IS NOT NULL AND ${ofCellOfUser(dialect)}
 GROUP BY recency_score ORDER BY recency_score DESC`,
   format: 'table',
   columns: [
@@ -61,7 +75,7 @@ FROM ${view('ltv')} WHERE birth = 'registration' AND ${dialect.inRange('cohort_a
 ORDER BY cohort_at DESC, as_of DESC LIMIT 1 BY cohort_at LIMIT 100`,
   format: 'table',
   columns: [
-    time('cohort_at'), number('customers'), number('buyers'), number('realised_cny', 'CNY'), number('predicted_cny', 'CNY'), number('ltv_cny', 'CNY'),
+    day('cohort_at'), number('customers'), number('buyers'), number('realised_cny', 'CNY'), number('predicted_cny', 'CNY'), number('ltv_cny', 'CNY'),
     number('horizon_days'), time('as_of'),
   ], // prettier-ignore
 })
@@ -73,10 +87,14 @@ const userValue = (
     ${cellDimension(dialect)} = 'region', toString(region), ${cellDimension(dialect)} = 'app_version', toString(app_version), ${cellDimension(dialect)} = 'tier', toString(tier),
     ${cellDimension(dialect)} = 'category', toString(top_categories[1]), '')`
 
+function ofCellOfUser(dialect: Dialect): string {
+  return `${userValue(dialect)} = ${cellValue(dialect)}`
+}
+
 export const usersList = (dialect: Dialect): PanelQuery => ({
   sql: `SELECT user_id, last_seen_at, toString(tier) AS tier, platform, channel, region, app_version, plays_7d, purchases_30d, amount_minor, top_categories[1] AS category
 FROM ${view('users')}
-WHERE last_seen_at <= ${dialect.to} AND last_seen_at >= ${dialect.from} AND ${userValue(dialect)} = ${cellValue(dialect)}
+WHERE last_seen_at <= ${dialect.to} AND last_seen_at >= ${dialect.from} AND ${ofCellOfUser(dialect)}
 ORDER BY last_seen_at DESC, user_id LIMIT 100`,
   format: 'table',
   columns: [

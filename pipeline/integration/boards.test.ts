@@ -134,6 +134,79 @@ test('a trend is what the view says of the cell, whatever else is chosen', async
   }
 })
 
+test('moves between tiers are counted by the buckets of KPIs, none twice', async () => {
+  const panel: Panel = { shows: 'tier_moves_over_time', title: { en: '', zh: '' } }
+  const ms = (text: unknown) => Date.parse(`${String(text).replace(' ', 'T')}Z`)
+  const starts = new Set(
+    (await store.query<{ at: string }>("SELECT bucket_at AS at FROM kpi_day WHERE dimension = 'all'")).map(({ at }) => ms(at)),
+  )
+  for (const [spanMs, isStart] of [
+    [longestS.minute * 1000, (at: number) => at % minuteMs === 0],
+    [longestS.hour * 1000, (at: number) => at % hourMs === 0],
+    [longestS.hour * 1000 + hourMs, (at: number) => starts.has(at)],
+  ] as const) {
+    const fromMs = endMs - spanMs
+    const rows = await asked.parameters(panel, valuesOf({}, { fromMs, toMs: endMs }))
+    expect(rows.length, `${spanMs}`).toBeGreaterThan(0)
+    const times = rows.map(({ time }) => ms(time))
+    expect(
+      times.every((at) => isStart(at) && at >= fromMs && at <= endMs),
+      `${spanMs}`,
+    ).toBe(true)
+    expect(new Set(times).size, `${spanMs}`).toBe(times.length)
+    const [counted] = await store.query<{ ups: number; downs: number }>(
+      `SELECT countIf(\`to\` > \`from\`) AS ups, countIf(\`to\` < \`from\`) AS downs FROM tier_moves
+       WHERE as_of >= fromUnixTimestamp64Milli({from:Int64}, 'UTC') AND as_of <= fromUnixTimestamp64Milli({to:Int64}, 'UTC')`,
+      { from: times[0]!, to: endMs },
+    )
+    const sum = (of: string) => rows.reduce((total, row) => total + Number(row[of]), 0)
+    expect([sum('promotions'), sum('demotions')], `${spanMs}`).toEqual([counted!.ups, counted!.downs])
+  }
+})
+
+test('users by tier, and buyers, are those of the cell', async () => {
+  const tiers: Panel = { shows: 'users_by_tier', title: { en: '', zh: '' } }
+  const users = (rows: Record<string, unknown>[]) => rows.reduce((sum, row) => sum + Number(row['users']), 0)
+  const [known] = await store.query<{ all: number; ad: number; buyers: number }>(
+    "SELECT count() AS all, countIf(channel = 'ad') AS ad, countIf(channel = 'ad' AND last_purchase_at IS NOT NULL) AS buyers FROM users",
+  )
+  expect(users(await asked.parameters(tiers, valuesOf()))).toBe(known!.all)
+  expect(users(await asked.parameters(tiers, valuesOf({ channel: 'ad' })))).toBe(known!.ad)
+  expect(known!.ad).toBeGreaterThan(0)
+  const grid = await asked.parameters({ shows: 'rfm_grid', title: { en: '', zh: '' } }, valuesOf({ channel: 'ad' }))
+  expect(grid.reduce((sum, row) => sum + [1, 2, 3, 4, 5].reduce((of, f) => of + Number(row[`f${f}`]), 0), 0)).toBe(known!.buyers)
+})
+
+test('cells are compared over the same hours, up to the last that is closed', async () => {
+  const rows = await asked.parameters({ shows: 'kpi_cells', title: { en: '', zh: '' } }, valuesOf({ kpi: 'completion_rate' }))
+  const hours = await store.query<{ at: number; completes: number; plays: number }>(
+    "SELECT toUnixTimestamp64Milli(bucket_at) AS at, completes, plays FROM kpi_hour WHERE dimension = 'all' AND NOT open ORDER BY bucket_at",
+  )
+  const lastAt = hours.at(-1)!.at
+  const rate = (untilMs: number) => {
+    const taken = hours.filter(({ at }) => at <= untilMs && at > untilMs - dayMs)
+    const sum = (of: 'completes' | 'plays') => taken.reduce((total, hour) => total + hour[of], 0)
+    return taken.length === 24 ? sum('completes') / sum('plays') : null
+  }
+  expect(rate(lastAt)).not.toBe(null)
+  const all = rows.find(({ dimension }) => dimension === 'all')!
+  expect([all['figure'], all['week_before']]).toEqual([rate(lastAt), rate(lastAt - 7 * dayMs)])
+})
+
+test('a split has the values that most is known of', async () => {
+  const at = endMs - 2 * hourMs
+  await store.command(
+    `INSERT INTO kpi_cells (grain, bucket_at, dimension, value, known_at, plays)
+    SELECT 'minute', fromUnixTimestamp64Milli(${at}, 'UTC') AS at, 'app_version', concat('0.', toString(number)), at, number + 1 FROM numbers(10000)`,
+  )
+  const split = panels.map(([, panel]) => panel).find((panel) => panel.shows === 'kpi_split' && panel.by === 'app_version')!
+  const rows = await asked.parameters(split, valuesOf({}, { fromMs: at - 10 * minuteMs, toMs: at + 10 * minuteMs }))
+  const versions = new Set(rows.map((row) => row['app_version']))
+  expect(versions.size).toBe(50)
+  expect(versions).toContain('0.9999')
+  expect(versions).not.toContain('0.1')
+})
+
 test('now is the last closed quarter of an hour, and usual the median of the same time on the days before, where no week is there yet', async () => {
   const panel: Panel = { shows: 'kpi_now', kpi: 'completion_rate', title: { en: '', zh: '' } }
   const [row] = await asked.parameters(panel, valuesOf())

@@ -11,13 +11,14 @@ export function startServing(options: {
   monitoring: Pick<Monitoring, 'answer' | 'beginServe'>
   store: Store
   topic: string
+  zone: string
   host: string
   names: readonly string[]
   log: Pick<Logger, 'info' | 'warn'>
 }): Serving {
-  const { monitoring, store, topic, host, names, log } = options
+  const { monitoring, store, topic, zone, host, names, log } = options
   const signalsDatabase = databaseOf(signalsTopicOf(topic))
-  const serving = serve({ store, tables, signalsDatabase, host, names, clock: systemClock, log, watch: monitoring.beginServe() })
+  const serving = serve({ store, tables, signalsDatabase, zone, host, names, clock: systemClock, log, watch: monitoring.beginServe() })
   monitoring.answer(serving.routes)
   return serving
 }

@@ -65,6 +65,7 @@ export async function liveBoard(name: string): Promise<LiveBoard> {
         store: faulty,
         tables,
         signalsDatabase: 'board_customer_signals',
+        zone: 'Asia/Shanghai',
         host: '127.0.0.1',
         clock: systemClock,
         log: { info: () => {}, warn: (...told: unknown[]) => void warned.push(told) },

@@ -77,6 +77,7 @@ export async function openPictures(): Promise<Pictures> {
     store: frozenStore(),
     tables,
     signalsDatabase: 'frozen_customer_signals',
+    zone: 'Asia/Shanghai',
     host: '127.0.0.1',
     clock: { now: () => frozenAt + 4_000, sleep: () => Promise.resolve() },
     log: {

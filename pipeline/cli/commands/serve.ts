@@ -1,5 +1,5 @@
 // `reelpulse serve`: the live board on its own.
-import { dataSettings, loggerSettings, serveSettings, storeSettings, topicSettings } from '../../config/groups.ts'
+import { dataSettings, loggerSettings, processSettings, serveSettings, storeSettings, topicSettings } from '../../config/groups.ts'
 import { pick } from '../../config/group.ts'
 import { behaviorOnly } from '../behavior-only.ts'
 import { defineCommand, exitGood } from '../command.ts'
@@ -19,6 +19,7 @@ unless --host says otherwise, and then belongs behind something that asks who th
     data: dataSettings,
     topic: pick(topicSettings, ['topic']),
     store: storeSettings,
+    process: pick(processSettings, ['zone']),
     serve: serveSettings,
     logger: loggerSettings,
   },
@@ -40,7 +41,7 @@ unless --host says otherwise, and then belongs behind something that asks who th
       try {
         monitoring.watchStore(store)
         if (!(await migrateWhenThere(store, signal, log))) return exitGood
-        const serving = startServing({ monitoring, store, topic, ...settings.serve, log })
+        const serving = startServing({ monitoring, store, topic, ...settings.process, ...settings.serve, log })
         tellState('running')
         print(`The board: ${monitoring.url()}/`)
         signal.addEventListener('abort', monitoring.stopping, { once: true })

@@ -167,7 +167,14 @@ one channel, on topic incident.`,
           view.close()
           return exitGood
         }
-        const serving = startServing({ monitoring, store, topic, ...settings.serve, log: messages.child({ role: 'serve' }) })
+        const serving = startServing({
+          monitoring,
+          store,
+          topic,
+          zone: settings.process.zone,
+          ...settings.serve,
+          log: messages.child({ role: 'serve' }),
+        })
         const signals =
           signalsStore === undefined
             ? undefined

@@ -3,7 +3,7 @@ import type { Board, Panel, PanelKind } from '../../../dashboards/board.ts'
 import { boards } from '../../../dashboards/all-boards.ts'
 import { parameters } from '../../../dashboards/dialect.ts'
 import type { BoardInfo, BoardsAnswer, Drawing, PanelInfo } from '../../../dashboards/live/protocol.ts'
-import { panelQuery, panelReadsSignals } from '../../../dashboards/panel-sql.ts'
+import { panelQuery, panelReadsSignals, variableKpis } from '../../../dashboards/panel-sql.ts'
 import type { PanelQuery } from '../../../dashboards/sql/query.ts'
 import { kpiWords, variableWords, wordsOf } from '../../../dashboards/words.ts'
 import { catalogue, catalogueNames } from '../../../operators/kpi/catalogue.ts'
@@ -28,7 +28,7 @@ const map = (width: number) => ({ draws: 'map', width }) as const
 /** How each kind of panel is drawn, and how much of twelve columns it takes. */
 const drawn: Record<PanelKind, { readonly draws: Drawing; readonly width: number }> = {
   cell_shown: { draws: 'cell', width: 12 }, kpi_now: { draws: 'stat', width: 2 }, open_minutes: table(3), users_by_tier: { draws: 'bars', width: 3 },
-  kpi_trend: half, kpi_split: half, counts: half, kpi_cells: table(12), tier_flow: table(4), tier_moves_by_day: { draws: 'lines', width: 5 },
+  kpi_trend: half, kpi_split: half, counts: half, kpi_cells: table(12), tier_flow: table(4), tier_moves_over_time: { draws: 'lines', width: 5 },
   retention_map: map(6), rfm_grid: map(6), ltv_cohorts: table(12), users_list: table(12), user_now: { draws: 'record', width: 12 },
   user_features: table(6), user_tiers: table(6), user_events: table(12), open_alerts: table(6), alert_history: table(12), alert_causes: table(12),
   reviews_overdue: table(12), partition_clocks: table(6), roll_up_reach: table(6), clock_lag: half, lateness: half, block_sizes: half,
@@ -92,7 +92,12 @@ function columnsOf(panel: Panel, board: Board) {
   return panel.shows === 'open_alerts' && board.uid !== 'reelpulse-alerts' ? columns.filter(({ name }) => ofAlert.has(name)) : columns
 }
 
-export const boardsAnswer = (): BoardsAnswer => ({
+const hasCells = (name: string) => (variableKpis as readonly string[]).includes(name)
+
+export const boardsAnswer = (zone: string): BoardsAnswer => ({
+  zone,
   boards: boards.map(({ uid }) => shownBoard(uid)!.info),
-  kpis: Object.fromEntries(catalogueNames.map((name) => [name, { unit: catalogue[name].unit, words: kpiWords[name] }])),
+  kpis: Object.fromEntries(
+    catalogueNames.map((name) => [name, { unit: catalogue[name].unit, words: kpiWords[name], hasCells: hasCells(name) }]),
+  ),
 })

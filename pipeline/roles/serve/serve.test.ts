@@ -76,7 +76,8 @@ test('200 browsers cost one question a panel and one a kind of marks, and metric
 test('of a dimension with 10,000 values a browser gets some, and is told that there are more; others have all', async () => {
   await board.store.command(
     `INSERT INTO kpi_deltas (grain, bucket_at, dimension, value, block_at, plays)
-    SELECT 'day', toDateTime64('2026-11-18 16:00:00', 3, 'UTC') AS at, 'app_version', concat('0.', toString(number)), at, 1 FROM numbers(10000)`,
+    SELECT grain, if(grain = 'day', toDateTime64('2026-11-19 16:00:00', 3, 'UTC'), toDateTime64('2026-11-20 03:30:00', 3, 'UTC')) AS at, 'app_version', concat('0.', toString(number)), at, 1
+    FROM numbers(10000) ARRAY JOIN ['minute', 'day'] AS grain`,
   )
   const { http } = await board.open()
   const stream = await streamed(http.url, '?board=reelpulse-content')
@@ -85,7 +86,7 @@ test('of a dimension with 10,000 values a browser gets some, and is told that th
   expect([optionsOf('app_version')!.options!.length, optionsOf('app_version')!.more]).toEqual([200, true])
   expect(new Set(optionsOf('app_version')!.options!.map(({ value }) => value)).size).toBe(200)
   expect([optionsOf('tier')!.options!.map(({ value }) => value), optionsOf('tier')!.more]).toEqual([expect.arrayContaining(['new']), false])
-  // Every panel answers, also those that split by it.
+  // Every panel answers, also those that split by it: they have the values that most is known of.
   const { panels } = boards.find(({ uid }) => uid === 'reelpulse-content')!
   await soon(() => stream.panels().size).toBe(panels.length)
   await stream.close()

@@ -22,6 +22,8 @@ export type ServeOptions = {
   tables: readonly Table[]
   /** Of the topic's customer signals. */
   signalsDatabase: string
+  /** In which days of KPIs begin. */
+  zone: string
   /** The address that is listened on. */
   host: string
   /** The names that it answers to (guard.ts). Default: none. */
@@ -145,7 +147,7 @@ export function serve(options: ServeOptions): Serving {
       '/board/script.js': bundled('script'),
       '/board/style.css': bundled('style'),
       '/board/icon.svg': bundled('icon'),
-      '/api/boards': guarded(() => json(200, boardsAnswer())),
+      '/api/boards': guarded(() => json(200, boardsAnswer(options.zone))),
       '/api/review': {
         post: guarded(
           reviewRoute(store, () => clock.now()),

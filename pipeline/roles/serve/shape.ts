@@ -38,7 +38,13 @@ export function rowsOf(rows: readonly Row[], columns: readonly Column[]): PanelD
   const cell = ({ name, is }: Column, row: Row): Cell => {
     const value = row[name] ?? null
     if (value === null) return null
-    return is === 'time' ? instantOf(value) : is === 'number' ? numberOf(value) : typeof value === 'string' ? value : JSON.stringify(value)
+    return is === 'time' || is === 'day'
+      ? instantOf(value)
+      : is === 'number'
+        ? numberOf(value)
+        : typeof value === 'string'
+          ? value
+          : JSON.stringify(value)
   }
   return { kind: 'rows', columns: columns.map(({ name }) => name), rows: rows.map((row) => columns.map((column) => cell(column, row))) }
 }
