@@ -33,21 +33,8 @@ export function watchBoard(stream: Stream, wish: Wish, { hub, store, signalsData
         throw error
       }),
   })
-  const leaves = statements.map((statement, i) => {
-    const { id } = info.panels[i]!
-    const key = JSON.stringify([info.uid, id, keyOf(range), paramsOf(statement.sql, anyTime)])
-    const ask = async (clockAt: number): Promise<string> => {
-      const span = spanOf(range, clockAt)
-      const values = parameterValues({ fromMs: span.from, toMs: span.to }, choice, signalsDatabase)
-      const { format, columns } = statement
-      const nothing = () => (format === 'timeseries' ? seriesOf([], columns, { from: 0, to: 0 }) : rowsOf([], columns))
-      const data = isBegun(clockAt) ? await askPanel(store, statement, values, span) : nothing()
-      return JSON.stringify({ event: 'panel', id, data } satisfies StreamEvent)
-    }
-    return hub.watch(key, question(`${info.uid}/${id}`, statement.tables, ask), (answer) =>
-      stream.send(answer.ok ? answer.text : { event: 'fault', id, ...faultOf(answer.error) }),
-    )
-  })
+  const leaves: (() => void)[] = []
+  // First: they are cheap, and what stands above the panels should not come after them.
   if (info.panels.some(({ draws }) => draws === 'lines'))
     for (const statement of markStatements) {
       const { of, tables } = statement
@@ -59,5 +46,22 @@ export function watchBoard(stream: Stream, wish: Wish, { hub, store, signalsData
       // Where it fails a chart is none the worse: it keeps the marks that it has.
       leaves.push(hub.watch(key, question(`marks of ${of}`, tables, ask), (answer) => answer.ok && stream.send(answer.text)))
     }
+  statements.forEach((statement, i) => {
+    const { id } = info.panels[i]!
+    const key = JSON.stringify([info.uid, id, keyOf(range), paramsOf(statement.sql, anyTime)])
+    const ask = async (clockAt: number): Promise<string> => {
+      const span = spanOf(range, clockAt)
+      const values = parameterValues({ fromMs: span.from, toMs: span.to }, choice, signalsDatabase)
+      const { format, columns } = statement
+      const nothing = () => (format === 'timeseries' ? seriesOf([], columns, { from: 0, to: 0 }) : rowsOf([], columns))
+      const data = isBegun(clockAt) ? await askPanel(store, statement, values, span) : nothing()
+      return JSON.stringify({ event: 'panel', id, data } satisfies StreamEvent)
+    }
+    leaves.push(
+      hub.watch(key, question(`${info.uid}/${id}`, statement.tables, ask), (answer) =>
+        stream.send(answer.ok ? answer.text : { event: 'fault', id, ...faultOf(answer.error) }),
+      ),
+    )
+  })
   return () => leaves.forEach((leave) => leave())
 }
