@@ -124,11 +124,9 @@ export function App() {
 
   const board = boards.find(({ uid }) => uid === place.board) ?? (place.board === undefined ? boards[0] : undefined) ?? seen.board
   const title = board?.title[language] ?? 'Reelpulse'
-  useEffect(() => {
-    document.title = `${title} · Reelpulse`
-    // On a phone the tabs are wider than the screen.
-    document.querySelector('.tabs [aria-current]')?.scrollIntoView({ inline: 'center', block: 'nearest' })
-  }, [title])
+  useEffect(() => void (document.title = `${title} · Reelpulse`), [title])
+  // On a phone the tabs are wider than the screen; they may come after the board.
+  useEffect(() => document.querySelector('.tabs [aria-current]')?.scrollIntoView({ inline: 'center', block: 'nearest' }), [title, boards])
 
   function go(href: string): void {
     history.pushState(null, '', href)

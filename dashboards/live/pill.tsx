@@ -24,10 +24,10 @@ export function Pill({ connection, status, language }: { connection: Connection;
     starting: 'waiting',
   } as const
   return (
-    <>
+    <section class="standing" aria-label={words[language].standing}>
       <p class={`pill ${looks[kind]}`}><i aria-hidden="true" />{text}{more === undefined ? null : <span>{more}</span>}</p>
       <p class="hidden" role="status">{told.current.text}</p>
-    </>
+    </section>
   ) // prettier-ignore
 }
 

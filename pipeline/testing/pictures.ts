@@ -156,7 +156,7 @@ async function isDrawn(): Promise<boolean> {
   const panels = [...document.querySelectorAll('.panel')]
   if (panels.length === 0 || panels.some((one) => one.getAttribute('aria-busy') === 'true')) return false
   if (document.querySelector('.lines') !== null && document.querySelector('.marks') === null) return false
-  if (document.querySelector('.pill.good') === null) return false
+  if (document.querySelector('.pill.good') === null || document.querySelector('.tabs [aria-current]') === null) return false
   const selects = [...document.querySelectorAll<HTMLSelectElement>('.choices select')]
   if (selects.length > 0 && selects.every(({ options }) => options.length < 2)) return false
   await document.fonts.ready

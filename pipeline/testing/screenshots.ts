@@ -47,7 +47,7 @@ async function shoot(
   await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: dark ? 'dark' : 'light' }])
   if (chinese) await page.evaluateOnNewDocument(`localStorage.setItem('reelpulse-looks', '{"language":"zh"}')`)
   await page.goto(`${url}/${query}`)
-  await page.waitForFunction(`document.querySelectorAll('.panel').length > 0 && document.querySelector('[aria-busy=true]') === null`, { timeout: 300_000 }) // prettier-ignore
+  await page.waitForFunction(`document.querySelectorAll('.panel').length > 0 && document.querySelector('[aria-busy=true]') === null && (document.querySelector('.lines') === null || document.querySelector('.marks') !== null)`, { timeout: 300_000 }) // prettier-ignore
   await page.screenshot({ path: `${directory}/${name}.png` as `${string}.png` })
   process.stdout.write(`docs/images/${name}.png\n`)
   await context.close()

@@ -276,6 +276,10 @@ describe.skipIf(missing !== undefined)(`the live board in a browser${tag}`, asyn
     const page = await (await browser.createBrowserContext()).newPage()
     await page.goto(slow.url)
     await soon(() => textOf(page, '.pill')).toContain('No new data for')
+    // It counts on; whoever hears it is told once.
+    const [shown, heard] = [await textOf(page, '.pill'), await textOf(page, '.standing [role=status]')]
+    await soon(() => textOf(page, '.pill')).not.toBe(shown)
+    expect([heard.slice(0, 15), await textOf(page, '.standing [role=status]')]).toEqual(['No new data for', heard])
     await slow.close()
     await soon(() => textOf(page, '.banner')).toContain('Connection lost')
     // One that takes connections and says nothing is as good as gone.

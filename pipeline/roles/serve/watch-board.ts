@@ -40,7 +40,20 @@ export function watchBoard(stream: Stream, wish: Wish, { hub, store, signalsData
         throw error
       }),
   })
-  const leaves = statements.map((statement, i) => {
+  const leaves: (() => void)[] = []
+  // First: they are cheap, and what stands above the panels should not come after them.
+  if (info.panels.some(({ draws }) => draws === 'lines'))
+    for (const statement of markStatements) {
+      const { of, tables } = statement
+      // The same on every board, whatever is chosen on it.
+      const key = JSON.stringify(['marks', of, keyOf(range)])
+      const nothing: StreamEvent = { event: 'marks', of, marks: [] }
+      const ask = async (clockAt: number) =>
+        isBegun(clockAt) ? askMarks(store, statement, spanOf(range, clockAt)) : JSON.stringify(nothing)
+      // Where it fails a chart is none the worse: it keeps the marks that it has.
+      leaves.push(hub.watch(key, question(`marks of ${of}`, tables, ask), (answer) => answer.ok && stream.send(answer.frame)))
+    }
+  statements.forEach((statement, i) => {
     const { id } = info.panels[i]!
     const key = questionKey(wish, i, signalsDatabase)
     async function asking<T>(answer: Promise<T>): Promise<T> {
@@ -60,20 +73,11 @@ export function watchBoard(stream: Stream, wish: Wish, { hub, store, signalsData
       const data = isBegun(clockAt) ? await asking(askPanel(store, statement, values, span)) : nothing()
       return JSON.stringify({ event: 'panel', id, data } satisfies StreamEvent)
     }
-    return hub.watch(key, question(`${info.uid}/${id}`, statement.tables, ask), (answer) =>
-      stream.send(answer.ok ? answer.frame : { event: 'fault', id, ...faultOf(answer.error) }),
+    leaves.push(
+      hub.watch(key, question(`${info.uid}/${id}`, statement.tables, ask), (answer) =>
+        stream.send(answer.ok ? answer.frame : { event: 'fault', id, ...faultOf(answer.error) }),
+      ),
     )
   })
-  if (info.panels.some(({ draws }) => draws === 'lines'))
-    for (const statement of markStatements) {
-      const { of, tables } = statement
-      // The same on every board, whatever is chosen on it.
-      const key = JSON.stringify(['marks', of, keyOf(range)])
-      const nothing: StreamEvent = { event: 'marks', of, marks: [] }
-      const ask = async (clockAt: number) =>
-        isBegun(clockAt) ? askMarks(store, statement, spanOf(range, clockAt)) : JSON.stringify(nothing)
-      // Where it fails a chart is none the worse: it keeps the marks that it has.
-      leaves.push(hub.watch(key, question(`marks of ${of}`, tables, ask), (answer) => answer.ok && stream.send(answer.frame)))
-    }
   return () => leaves.forEach((leave) => leave())
 }
