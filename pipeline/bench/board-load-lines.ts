@@ -27,6 +27,7 @@ export function boardLoadLines(figures: BoardLoadFigures): string[] {
   const habit = Object.entries(habits).map(([name, count]) => `${count} ${name}`)
   const often = panels.filter((panel) => !isAskedOnce(panel))
   const [heap] = memory
+  const sum = (times: (panel: PanelLoad) => number) => panels.reduce((all, panel) => all + panel.perSecond * times(panel), 0)
   const least = panels.toSorted((a, b) => a.perSecond - b.perSecond)[0]!
   const usual = quantile(panels.map(({ perSecond }) => perSecond), 0.5) // prettier-ignore
   return [
@@ -39,7 +40,7 @@ export function boardLoadLines(figures: BoardLoadFigures): string[] {
       ),
     `${panels.length} panels: half are asked for every ${(1 / usual).toFixed(1)} s or more often, the least asked every ${(1 / least.perSecond).toFixed(0)} s (${least.panel})`,
     often.length === 0
-      ? `every panel, range and choice was asked for at most once a turn of a second: not once for each of its browsers; in all ${rate(figures.questionsRatio)} times the questions of one browser at each place`
+      ? `every panel, range and choice was asked for at most once a turn of a second: not once for each of its browsers; ${rate(sum(({ watched }) => watched))} questions a second, where one for each browser would be ${rate(sum((panel) => panel.browsers))}; ${rate(figures.questionsRatio)} times those of one browser at each place just before, where the machine was as busy then`
       : `ASKED TOO OFTEN: ${often.map(({ panel }) => panel).join(', ')}`,
     `${figures.errors} questions failed; ${figures.updatesSent} updates sent, ${mb(figures.bytesSent / 2 ** 20)}; ${figures.updatesRead} read; each browser that stays on Overview read ${figures.fewest} to ${figures.most}`,
     `${figures.dropped} streams dropped of those that do not read (the system buffers some MB for each), ${figures.lost} lost of those that do${figures.cpuPerMinuteS === undefined ? '' : `; serve took ${figures.cpuPerMinuteS.toFixed(1)} CPU s a minute`}`,
