@@ -73,7 +73,7 @@ async function panelTimes(dataDir: string, rounds: number): Promise<{ panel: str
           const span = { from: Date.now() - hour, to: Date.now() }
           const values = parameterValues({ fromMs: span.from, toMs: span.to }, {}, databaseOf(defaultSignalsTopic))
           const startedAt = performance.now()
-          await askPanel(store, statementOf(panel), values, span)
+          await askPanel(store, statementOf(panel, span), values, span)
           times.push({ panel: `${board.uid} ${panel.shows}${'kpi' in panel ? ` ${panel.kpi}` : ''}`, ms: performance.now() - startedAt })
         }
   } finally {

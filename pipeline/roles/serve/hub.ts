@@ -5,7 +5,12 @@ import { versionOf, type Pulse } from './pulse.ts'
 export type Answer = { ok: true; text: string } | { ok: false; error: unknown }
 export type Ask = (pulse: Pulse) => Promise<string>
 /** It is asked again when a row has come into one of its tables. */
-export type Question = { readonly tables: readonly string[]; readonly ask: Ask }
+export type Question = {
+  readonly tables: readonly string[]
+  readonly ask: Ask
+  /** No sooner after an answer than this. Default 0. */
+  readonly restMs?: number
+}
 export type Listener = (answer: Answer) => void
 
 export type HubOptions = {
@@ -120,7 +125,7 @@ export function openHub(options: HubOptions): Hub {
     topic.askedAt = askedAt
     // What is slow is asked for less often: at most a fifth of the time.
     topic.tookMs = clock.now() - askedAt
-    topic.notBefore = clock.now() + 4 * topic.tookMs
+    topic.notBefore = clock.now() + Math.max(4 * topic.tookMs, answer.ok ? (topic.question.restMs ?? 0) : 0)
     const isSame = answer.ok && topic.answer?.ok === true && answer.text === topic.answer.text
     topic.answer = answer
     if (!isSame) for (const listener of topic.listeners) listener(answer)

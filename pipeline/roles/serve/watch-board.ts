@@ -39,6 +39,7 @@ export function watchBoard(stream: Stream, wish: Wish, { hub, store, signalsData
       key,
       {
         tables: statement.tables,
+        restMs: statement.restMs,
         ask: ({ clockAt }) =>
           ask(clockAt).catch((error: unknown) => {
             warn(error, `${info.uid}/${id}`)
