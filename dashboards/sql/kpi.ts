@@ -141,8 +141,10 @@ export const cellKpis = catalogueNames.filter((name) => deltaKpisOf('hour').incl
 
 /** Hours are added here: a user who came in two of them counts twice, today as a week ago. */
 export function kpiCells(dialect: Dialect): PanelQuery {
+  const known = cellKpis.filter((name) => name === dialect.kpi)
+  const among = known.length > 0 ? known : cellKpis
   const chosen = (of: 'numerator' | 'denominator') =>
-    `multiIf(${cellKpis.map((name) => `${dialect.variable('kpi')} = '${name}', toFloat64(${termSql(catalogue[name][of]!)})`).join(', ')}, NULL)`
+    `multiIf(${among.map((name) => `${dialect.variable('kpi')} = '${name}', toFloat64(${termSql(catalogue[name][of]!)})`).join(', ')}, NULL)`
   const [to, dayBefore] = [dialect.to, before(dialect.to, dayS)]
   const within = (from: string, until: string) => `bucket_at > ${from} AND bucket_at <= ${until}`
   const weekBefore = within(before(to, weekS + dayS), before(to, weekS))

@@ -1,4 +1,5 @@
 // How soon the board is there: from the start of the program to live figures in a browser, its first paint, and what its panels take.
+import { defaultKpi } from '../../dashboards/board.ts'
 import { parameterValues } from '../../dashboards/dialect.ts'
 import { openStore } from '../adapters/open.ts'
 import { databaseOf, defaultSignalsTopic, defaultTopic } from '../config/names.ts'
@@ -73,7 +74,7 @@ async function panelTimes(dataDir: string, rounds: number): Promise<{ panel: str
           const span = { from: Date.now() - hour, to: Date.now() }
           const values = parameterValues({ fromMs: span.from, toMs: span.to }, {}, databaseOf(defaultSignalsTopic))
           const startedAt = performance.now()
-          await askPanel(store, statementOf(panel, span), values, span)
+          await askPanel(store, statementOf(panel, span, defaultKpi), values, span)
           times.push({ panel: `${board.uid} ${panel.shows}${'kpi' in panel ? ` ${panel.kpi}` : ''}`, ms: performance.now() - startedAt })
         }
   } finally {

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { boards } from '../../dashboards/all-boards.ts'
+import { defaultKpi } from '../../dashboards/board.ts'
 import { parametersFor, parameterValues, type Choice } from '../../dashboards/dialect.ts'
 import { panelQuery } from '../../dashboards/panel-sql.ts'
 import { signalViews } from '../../operators/board-views.ts'
@@ -53,7 +54,7 @@ export async function measurePanels(rounds: number, note: (line: string) => void
         for (const panel of board.panels) {
           const name = `${panel.shows} ${panel.title.en}`
           if (!`${range}  ${board.uid}: ${name}`.includes(only)) continue
-          const { sql } = panelQuery(panel, parametersFor({ fromMs: endMs - spanMs, toMs: endMs }))
+          const { sql } = panelQuery(panel, parametersFor({ fromMs: endMs - spanMs, toMs: endMs }, defaultKpi))
           const times: number[] = []
           let rows = 0
           for (let round = 0; round <= rounds; round++) {

@@ -7,7 +7,7 @@ import { panelQuery, panelReadsSignals, variableKpis } from '../../../dashboards
 import type { PanelQuery } from '../../../dashboards/sql/query.ts'
 import { suitedGrain } from '../../../dashboards/sql/span.ts'
 import { kpiWords, variableWords, wordsOf } from '../../../dashboards/words.ts'
-import { catalogue, catalogueNames } from '../../../operators/kpi/catalogue.ts'
+import { catalogue, catalogueNames, type KpiName } from '../../../operators/kpi/catalogue.ts'
 import { views } from '../../../operators/views.ts'
 import { tables } from '../../../schemas/tables/catalogue.ts'
 import type { Store } from '../../ports/store.ts'
@@ -44,8 +44,8 @@ export const allBoards: readonly Board[] = boards
 const ofClosedBuckets: ReadonlySet<PanelKind> = new Set(['kpi_now', 'kpi_trend', 'kpi_split', 'kpi_cells', 'counts'])
 const restMs = 5_000
 
-export function statementOf(panel: Panel, span: Span): Statement {
-  const query = panelQuery(panel, parametersFor({ fromMs: span.from, toMs: span.to }))
+export function statementOf(panel: Panel, span: Span, kpi: KpiName): Statement {
+  const query = panelQuery(panel, parametersFor({ fromMs: span.from, toMs: span.to }, kpi))
   return {
     ...query,
     readsSignals: panelReadsSignals(panel),
@@ -63,12 +63,12 @@ export function boardInfo(uid: string): BoardInfo | undefined {
   return board && madeOnce(infos, uid, () => infoOf(board))
 }
 
-/** Made once for all ranges that are drawn in the same buckets. */
-export function shownBoard(uid: string, span: Span): ShownBoard | undefined {
+/** Made once for all ranges that are drawn in the same buckets, and each KPI that is chosen. */
+export function shownBoard(uid: string, span: Span, kpi: KpiName): ShownBoard | undefined {
   const [board, info] = [boards.find((one) => one.uid === uid), boardInfo(uid)]
   if (board === undefined || info === undefined) return undefined
-  const key = `${uid} ${suitedGrain((span.to - span.from) / 1000)}`
-  return { info, statements: madeOnce(statements, key, () => board.panels.map((panel) => statementOf(panel, span))) }
+  const key = `${uid} ${suitedGrain((span.to - span.from) / 1000)} ${board.variables.includes('kpi') ? kpi : ''}`
+  return { info, statements: madeOnce(statements, key, () => board.panels.map((panel) => statementOf(panel, span, kpi))) }
 }
 
 function madeOnce<T>(all: Map<string, T>, key: string, make: () => T): T {
@@ -121,7 +121,7 @@ export const boardsAnswer = (): BoardsAnswer => ({
 })
 
 export const optionsOfKpi: readonly Option[] = variableKpis.map((value) => ({ value, words: kpiWords[value] }))
-export const isKpiOption = (name: string) => (variableKpis as readonly string[]).includes(name)
+export const isKpiOption = (name: string): name is KpiName => (variableKpis as readonly string[]).includes(name)
 
 /** The values that each dimension has had, in one question. */
 export async function readOptions(store: Store): Promise<ReadonlyMap<VariableName, readonly Option[]>> {

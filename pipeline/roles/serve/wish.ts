@@ -26,5 +26,5 @@ export function readWish(query: URLSearchParams): Wish | Refusal {
     const { path, message } = choice.error.issues[0]!
     return { code: 'bad_variable', error: `var-${path.join('.')}: ${message}` }
   }
-  return { ...shownBoard(uid, spanOf(range, 0))!, range, choice: choice.data as Choice }
+  return { ...shownBoard(uid, spanOf(range, 0), choice.data.kpi)!, range, choice: choice.data as Choice }
 }
