@@ -157,7 +157,7 @@ test.each([4, 5])('views say what all deltas come to, however far each grain is 
   const write = deltaWriter(store, 2)
   const random = seeded(seed)
   for (let from = 0; from < blocks.length;) {
-    const to = from + 20 + Math.floor(random() * 60)
+    const to = from + 4 + Math.floor(random() * 16)
     await write(blocks.slice(from, to))
     from = to
     for (const grain of grains) if (random() < 0.7) await rollUp(store, closings[grain]).advance(leastClock(blocks.slice(0, to)))
@@ -170,6 +170,10 @@ test.each([4, 5])('views say what all deltas come to, however far each grain is 
     `ALTER TABLE kpi_cells DELETE WHERE dimension = 'clock' AND bucket_at > fromUnixTimestamp64Milli({at:Int64}, 'UTC') SETTINGS mutations_sync = 2`,
     { at: start + 20 * hourMs },
   )
+  const reach = "SELECT max(bucket_at), max(known_at) FROM kpi_cells WHERE dimension = 'clock' AND grain = 'minute'"
+  const beyond = await store.query(`WITH (${reach}) AS reach SELECT 1 AS beyond FROM kpi_cells FINAL
+    WHERE dimension != 'clock' AND grain = 'minute' AND bucket_at < reach.1 AND known_at > reach.2 LIMIT 1`)
+  expect(beyond).toEqual([{ beyond: 1 }])
   await expectWholeViews(store)
 })
 
