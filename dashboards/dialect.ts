@@ -5,6 +5,8 @@ import { anyValue, cellVariables, defaultKpi, type CellVariable, type VariableNa
 export type Dialect = {
   /** How long the range is, where that is known when the query is made: only the grain that suits it is asked then. */
   readonly spanS?: number
+  /** The KPI that is chosen, where that is known then: the others' sums are not asked for. */
+  readonly kpi?: string
   /** Instants in SQL: the start of the range, and its end. */
   readonly from: string
   readonly to: string
@@ -43,10 +45,11 @@ export const parameters: Dialect = {
   signalsDatabase: '{signals_database:Identifier}',
 }
 
-/** The same for a range that is known: cheaper by what looking at the other grains' views costs. */
-export const parametersFor = ({ fromMs, toMs }: { readonly fromMs: number; readonly toMs: number }): Dialect => ({
+/** The same for a range that is known, and a KPI: cheaper by what looking at the other grains' views costs, and at the other KPIs' sums. */
+export const parametersFor = (range: { readonly fromMs: number; readonly toMs: number }, kpi?: string): Dialect => ({
   ...parameters,
-  spanS: Math.floor(toMs / 1000) - Math.floor(fromMs / 1000),
+  spanS: Math.floor(range.toMs / 1000) - Math.floor(range.fromMs / 1000),
+  ...(kpi === undefined ? {} : { kpi }),
 })
 
 export type Choice = Readonly<Partial<Record<VariableName, string>>>

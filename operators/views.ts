@@ -6,71 +6,67 @@ import { allowedLatenessMs, deltaKpisOf, deltaKpiSql } from './kpi/catalogue.ts'
 
 export type View = { readonly name: string; readonly select: string }
 
-const reached = (column: string, grain: Grain) =>
-  `(SELECT max(${column}) FROM kpi_cells WHERE dimension = 'clock' AND value = '' AND grain = '${grain}')`
-/** All buckets of the grain before it are in kpi_cells; the epoch while none is. */
-const rolledUp = (grain: Grain) => reached('bucket_at', grain)
-/** What came late to those is in them, of blocks before which their partition had an earlier clock than this. */
-const knownUntil = (grain: Grain) => reached('known_at', grain)
+/**
+ * How far the grain is rolled up, as a pair: all buckets before `bucket_at` are in kpi_cells, with what came late to them of blocks before which their
+ * partition had an earlier clock than `known_at`. The epoch while nothing is.
+ */
+const reach = (grain: Grain) =>
+  `(SELECT (max(kpi_cells.bucket_at), max(kpi_cells.known_at)) FROM kpi_cells WHERE dimension = 'clock' AND value = '' AND grain = '${grain}')`
+const rolledUp = (grain: Grain) => `${reach(grain)}.1`
+const knownUntil = (grain: Grain) => `${reach(grain)}.2`
 
-/** Least clock of all partitions; the epoch while one of them has not been heard of. All were heard of since the last minute that is rolled up. */
-const leastClock = `
-  SELECT if(count() = max(partition_count), min(clock_at), toDateTime64(0, 3, 'UTC'))
+/**
+ * Of the partitions, in one look at their blocks' clocks: the least clock (the epoch while one has not been heard of; all were since the last minute that
+ * is rolled up), and two arrays: their numbers, and from which offset on each one's blocks are later than what the grain knows.
+ */
+const clocks = (grain: Grain) => `(
+  SELECT (if(count() = max(partition_count), min(clock_at), toDateTime64(0, 3, 'UTC')), groupArray(partition), groupArray(unknown_from))
   FROM (
-    SELECT partition, max(block_at) AS clock_at, max(kpi_deltas.partition_count) AS partition_count
-    FROM kpi_deltas WHERE dimension = 'clock' AND value = '' AND grain = 'minute' AND bucket_at >= ${rolledUp('minute')} GROUP BY partition
-  )`
+    SELECT partition, max(block_at) AS clock_at, max(kpi_deltas.partition_count) AS partition_count, minIf(next_offset, bucket_at >= ${knownUntil(grain)}) AS unknown_from
+    FROM kpi_deltas
+    WHERE dimension = 'clock' AND value = '' AND grain = 'minute' AND bucket_at >= least(${rolledUp('minute')}, ${knownUntil(grain)})
+    GROUP BY partition
+  ))`
 
 // A day of a zone that shifts its clocks can be 23 or 25 h long; its flag is then off by that hour.
 const spanS: Record<Grain, number> = { minute: 60, hour: 3_600, day: 86_400 }
 
-const sums = (of: string) => kpiMeasures.map((measure) => `sum(${of}.${measure}) AS ${measure}`).join(', ')
+const measures = kpiMeasures.join(', ')
 
 /**
- * Deltas of buckets that are rolled up, that kpi_cells does not have yet. Whoever adds them there while this is read says so in the cell's
- * known_at, so that none counts twice.
+ * What kpi_cells does not have: deltas of buckets that are not rolled up, and of blocks that are later than what is known. No event is later than its
+ * block's clock, so parts that end before both are left out unread.
  */
-function lateSql(grain: Grain): string {
-  const isLate = `grain = '${grain}' AND dimension != 'clock' AND bucket_at < ${rolledUp(grain)} AND block_at >= ${knownUntil(grain)}`
-  return `
-  SELECT late.bucket_at AS bucket_at, late.dimension AS dimension, late.value AS value, ${kpiMeasures.map((measure) => `late.${measure} AS ${measure}`).join(', ')}
-  FROM (SELECT * FROM kpi_deltas WHERE ${isLate}) AS late
-  INNER JOIN (
-    SELECT partition, first_offset,
-      lagInFrame(bucket_at, 1, toDateTime64(0, 3, 'UTC')) OVER (PARTITION BY partition ORDER BY next_offset ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS before_at
+const deltasSql = (grain: Grain) => `
+    SELECT bucket_at, dimension, value, ${measures}, ${knownUntil(grain)} AS known_until
     FROM kpi_deltas
-    WHERE dimension = 'clock' AND value = '' AND grain = 'minute' AND bucket_at >= ${knownUntil(grain)}
-  ) AS blocks ON late.partition = blocks.partition AND late.first_offset = blocks.first_offset
-  LEFT JOIN (
-    SELECT dimension, value, bucket_at, known_at FROM kpi_cells FINAL
-    WHERE grain = '${grain}' AND (dimension, value, bucket_at) IN (SELECT dimension, value, bucket_at FROM kpi_deltas WHERE ${isLate})
-  ) AS cells ON late.dimension = cells.dimension AND late.value = cells.value AND late.bucket_at = cells.bucket_at
-  WHERE blocks.before_at >= greatest(cells.known_at, ${knownUntil(grain)})`
-}
+    WHERE grain = '${grain}' AND dimension != 'clock' AND block_at >= least(${rolledUp(grain)}, ${knownUntil(grain)}) AND (
+      bucket_at >= ${rolledUp(grain)}
+      OR block_at >= ${knownUntil(grain)} AND first_offset >= transform(partition, ${clocks(grain)}.2, ${clocks(grain)}.3, ${2n ** 63n - 1n})
+    )`
 
-/** Buckets that are rolled up from kpi_cells, the others from kpi_deltas: a bucket is before the border or not, whoever moves it meanwhile. */
+/**
+ * Buckets that are rolled up from kpi_cells, what those do not have from kpi_deltas: a bucket is before the border or not, whoever moves it meanwhile. Of
+ * a cell that somebody has added to since the border was read, only the rows count that know most: what it is then, without deltas that are in it. The
+ * engine looks up which parts a table has, then the borders, then the next table: cells are read last, so that what the borders promise is there.
+ */
 const kpiView = (grain: Grain): View => ({
   name: `kpi_${grain}`,
   select: `
 SELECT
   bucket_at, dimension, value,
-  ${kpiMeasures.join(', ')},
+  ${measures},
   ${deltaKpisOf(grain)
     .map((name) => `${deltaKpiSql(name, (measure) => measure)} AS ${name}`)
     .join(',\n  ')},
-  bucket_at + toIntervalSecond(${spanS[grain] + allowedLatenessMs / 1000}) > (${leastClock}
-  ) AS open
+  bucket_at + toIntervalSecond(${spanS[grain] + allowedLatenessMs / 1000}) > ${clocks(grain)}.1 AS open
 FROM (
-  SELECT bucket_at, dimension, value, ${sums('known')}
-  FROM (
-    SELECT bucket_at, dimension, value, ${kpiMeasures.join(', ')}
+  SELECT bucket_at, dimension, value, ${kpiMeasures.map((measure) => `sumArgMax(known.${measure}, known.known_until) AS ${measure}`).join(', ')}
+  FROM (${deltasSql(grain)}
+    UNION ALL
+    SELECT bucket_at, dimension, value, ${measures}, greatest(known_at, ${knownUntil(grain)}) AS known_until
     FROM kpi_cells FINAL
     WHERE grain = '${grain}' AND dimension != 'clock' AND bucket_at < ${rolledUp(grain)}
-    UNION ALL
-    SELECT bucket_at, dimension, value, ${kpiMeasures.join(', ')}
-    FROM kpi_deltas
-    WHERE grain = '${grain}' AND dimension != 'clock' AND bucket_at >= ${rolledUp(grain)}
-    UNION ALL${lateSql(grain)}
   ) AS known
   GROUP BY bucket_at, dimension, value
 )`.trim(),

@@ -152,8 +152,10 @@ export const cellKpis = catalogueNames.filter((name) => deltaKpisOf('hour').incl
  * twice, today as a week ago.
  */
 export function kpiCells(dialect: Dialect): PanelQuery {
+  const known = cellKpis.filter((name) => name === dialect.kpi)
+  const among = known.length > 0 ? known : cellKpis
   const chosen = (of: 'numerator' | 'denominator') =>
-    `multiIf(${cellKpis.map((name) => `${dialect.variable('kpi')} = '${name}', toFloat64(${termSql(catalogue[name][of]!)})`).join(', ')}, NULL)`
+    `multiIf(${among.map((name) => `${dialect.variable('kpi')} = '${name}', toFloat64(${termSql(catalogue[name][of]!)})`).join(', ')}, NULL)`
   /** As much as the last closed hour may lie before the range's end. */
   const { freshS } = now.hour
   const within = (fromS: number, untilS: number) =>

@@ -5,9 +5,11 @@ import type { Dialect } from '../dialect.ts'
 /** Ranges up to so many seconds are drawn in minutes, or in hours: some hundred points. Longer ones in days. */
 export const longestS = { minute: 12 * 3_600, hour: 45 * 86_400 } as const
 
+export const suitedGrain = (spanS: number): Grain => (spanS <= longestS.minute ? 'minute' : spanS <= longestS.hour ? 'hour' : 'day')
+
 /** No finer than the KPI has. */
 function grainFor(spanS: number, finest: Grain): Grain {
-  const suits = spanS <= longestS.minute ? 'minute' : spanS <= longestS.hour ? 'hour' : 'day'
+  const suits = suitedGrain(spanS)
   return grains[Math.max(grains.indexOf(suits), grains.indexOf(finest))]!
 }
 

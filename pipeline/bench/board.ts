@@ -1,4 +1,5 @@
 // How soon the board is there: from the start of the program to live figures in a browser, its first paint, and what its panels take.
+import { defaultKpi } from '../../dashboards/board.ts'
 import { parameterValues } from '../../dashboards/dialect.ts'
 import { openStore } from '../adapters/open.ts'
 import { databaseOf, defaultSignalsTopic, defaultTopic } from '../config/names.ts'
@@ -72,7 +73,7 @@ async function panelTimes(dataDir: string, rounds: number): Promise<{ panel: str
         for (const panel of board.panels) {
           const span = { from: Date.now() - hour, to: Date.now() }
           const values = parameterValues({ fromMs: span.from, toMs: span.to }, {}, databaseOf(defaultSignalsTopic))
-          const statement = statementOf(panel)
+          const statement = statementOf(panel, span, defaultKpi)
           const startedAt = performance.now()
           await askPanel(store, statement, values, span)
           times.push({ panel: `${board.uid} ${statement.name}`, ms: performance.now() - startedAt })

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { boards } from '../../dashboards/all-boards.ts'
+import { defaultKpi } from '../../dashboards/board.ts'
 import { parametersFor, parameterValues, type Choice } from '../../dashboards/dialect.ts'
 import { panelQuery } from '../../dashboards/panel-sql.ts'
 import { signalViews } from '../../operators/board-views.ts'
@@ -29,8 +30,8 @@ export type PanelFigures = {
   readonly rows: number
 }
 
-/** Worst last. `dir`: a data directory that stays; what is in it is measured as it is. */
-export async function measurePanels(rounds: number, note: (line: string) => void, dir?: string): Promise<PanelFigures[]> {
+/** Worst last. `dir`: a data directory that stays; what is in it is measured as it is. `only`: what a panel's line has in it. */
+export async function measurePanels(rounds: number, note: (line: string) => void, dir?: string, only = ''): Promise<PanelFigures[]> {
   const dataDir = dir ?? mkdtempSync(join(tmpdir(), 'reelpulse-panels-'))
   const database = databaseOf(defaultTopic)
   const engine = await openEmbeddedEngine({ dataDir, database, fsync: 'nothing' })
@@ -51,7 +52,9 @@ export async function measurePanels(rounds: number, note: (line: string) => void
         const choice: Choice = { user_id: 'user-7', ...(board.uid === 'reelpulse-content' ? { channel: 'ad' } : {}) }
         const values = parameterValues({ fromMs: endMs - spanMs, toMs: endMs }, choice, databaseOf(defaultSignalsTopic))
         for (const panel of board.panels) {
-          const { sql } = panelQuery(panel, parametersFor({ fromMs: endMs - spanMs, toMs: endMs }))
+          const name = `${panel.shows} ${panel.title.en}`
+          if (!`${range}  ${board.uid}: ${name}`.includes(only)) continue
+          const { sql } = panelQuery(panel, parametersFor({ fromMs: endMs - spanMs, toMs: endMs }, defaultKpi))
           const times: number[] = []
           let rows = 0
           for (let round = 0; round <= rounds; round++) {
@@ -62,7 +65,7 @@ export async function measurePanels(rounds: number, note: (line: string) => void
           }
           times.sort((a, b) => a - b)
           const at = (share: number) => times[Math.ceil(share * times.length) - 1]!
-          figures.push({ board: board.uid, panel: `${panel.shows} ${panel.title.en}`, range, p50Ms: at(0.5), p95Ms: at(0.95), rows })
+          figures.push({ board: board.uid, panel: name, range, p50Ms: at(0.5), p95Ms: at(0.95), rows })
         }
       }
     return figures.toSorted((a, b) => a.p95Ms - b.p95Ms)

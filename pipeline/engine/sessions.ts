@@ -111,10 +111,10 @@ export async function openSessions(options: SessionsOptions): Promise<Sessions> 
           // A session cannot leave readonly=1, nor take settings in it: each request gets one of its own (about 2 ms).
           const session = new Session(directory)
           try {
-            for (const [name, value] of work.params) await setParam(session, name, value)
+            const params = await setParams(session, work.params)
             const settings = [...Object.entries(options.readerLimits), ...work.settings, ['log_comment', work.tag ?? ''] as const]
             const before = settings.map(([name, value]) => `SET ${name} = ${quoteText(value)}`)
-            await session.queryAsync([`USE ${quoteName(work.database)}`, ...before, 'SET readonly = 1'].join('; '))
+            await session.queryAsync([`USE ${quoteName(work.database)}`, ...params, ...before, 'SET readonly = 1'].join('; '))
             return await use(runningIn(session))
           } finally {
             session.close()
@@ -163,7 +163,7 @@ async function inSession<T>(pooled: Pooled, work: Work, use: (running: Running) 
     before.unshift(`USE ${quoteName(work.database)}`)
   }
   try {
-    for (const [name, value] of work.params) await setParam(session, name, value)
+    before.push(...(await setParams(session, work.params)))
     if (before.length > 0) await session.queryAsync(before.join('; '))
     pooled.database = work.database
     return await use(runningIn(session))
@@ -177,14 +177,28 @@ async function inSession<T>(pooled: Pooled, work: Work, use: (running: Running) 
   }
 }
 
-/** `SET param_` is parallel across sessions, where the binding's own parameters are serialized for the whole process. */
-async function setParam(session: Session, name: string, value: string): Promise<void> {
-  const set = `SET param_${name} = ${quoteText(value)}`
-  const long = set.length > 100_000
-  // A statement may have 256 KiB, a parameter as much as a request.
-  if (long) await session.queryAsync(`SET max_query_size = ${4 * set.length + 1_000}`)
-  await session.queryAsync(set)
-  if (long) await session.queryAsync('SET max_query_size = DEFAULT')
+/** A statement, and several at once, may have 256 KiB; a parameter as much as a request. */
+const longSet = 100_000
+
+/**
+ * `SET param_` is parallel across sessions, where the binding's own parameters are serialized for the whole process. Returns statements to run with the
+ * others, each of which costs half a millisecond alone; what is long has been set.
+ */
+async function setParams(session: Session, params: Work['params']): Promise<string[]> {
+  const together: string[] = []
+  let length = 0
+  for (const [name, value] of params) {
+    const set = `SET param_${name} = ${quoteText(value)}`
+    if (length + set.length <= longSet) {
+      together.push(set)
+      length += set.length
+    } else {
+      await session.queryAsync(`SET max_query_size = ${4 * set.length + 1_000}`)
+      await session.queryAsync(set)
+      await session.queryAsync('SET max_query_size = DEFAULT')
+    }
+  }
+  return together
 }
 
 function runningIn(session: Session): Running {

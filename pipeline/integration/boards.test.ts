@@ -229,6 +229,17 @@ test('now is the last closed quarter of an hour, and usual the median of the sam
   expect(stale).toMatchObject({ completion_rate: null })
 })
 
+test('cells of a KPI that is known beforehand are the same, without the sums of the others', async () => {
+  const panel: Panel = { shows: 'kpi_cells', title: { en: '', zh: '' } }
+  for (const kpi of ['completion_rate', 'conversion_rate'] as const) {
+    const { sql } = panelQuery(panel, parametersFor(range, kpi))
+    expect(sql.includes('likes')).toBe(false)
+    const rows = await asked.parameters(panel, valuesOf({ kpi }))
+    expect(rows.length).toBeGreaterThan(2)
+    expect(await reader.query(sql, valuesOf({ kpi }))).toEqual(rows)
+  }
+})
+
 test('KPIs of a day, and of signals, are of no other cell than they are counted for', async () => {
   const daily: Panel = { shows: 'kpi_trend', kpi: 'retention_d1', title: { en: '', zh: '' } }
   const signals: Panel = { shows: 'kpi_trend', kpi: 'service_score', title: { en: '', zh: '' } }

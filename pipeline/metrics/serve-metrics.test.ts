@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { boards } from '../../dashboards/all-boards.ts'
+import { defaultKpi } from '../../dashboards/board.ts'
 import { shownBoard } from '../roles/serve/panels.ts'
 import { metrics } from './registry.ts'
 import { serveMetrics } from './serve-metrics.ts'
@@ -44,7 +45,7 @@ test('streams, what went down them, and who did not read', async () => {
 
 test('metrics tell the panels of a board apart by their names', () => {
   for (const { uid } of boards) {
-    const names = shownBoard(uid)!.statements.map(({ name }) => name)
+    const names = shownBoard(uid, { from: 0, to: 1 }, defaultKpi)!.statements.map(({ name }) => name)
     expect(new Set(names).size, uid).toBe(names.length)
   }
 })

@@ -1,6 +1,9 @@
 // A store whose answers never change: for each statement of the boards rows that its columns could hold. What a board draws of it is the same
 // picture every time, so that pictures can be compared.
 import { boards } from '../../dashboards/all-boards.ts'
+import { defaultKpi } from '../../dashboards/board.ts'
+import { longestS } from '../../dashboards/sql/span.ts'
+import { optionsSql } from '../roles/serve/options.ts'
 import { parameters } from '../../dashboards/dialect.ts'
 import type { PanelInfo } from '../../dashboards/live/protocol.ts'
 import { annotationSql } from '../../dashboards/sql/alerts.ts'
@@ -120,8 +123,10 @@ const rounded = ({ columns }: PanelInfo, name: string, cell: unknown) =>
 /** Answers by the text of a statement. */
 function answers(): ReadonlyMap<string, (params: QueryParams) => unknown[]> {
   const known = new Map<string, (params: QueryParams) => unknown[]>()
-  for (const { uid } of boards) {
-    const { info, statements } = shownBoard(uid)!
+  // One range of each grain.
+  const spans = [0, longestS.minute, longestS.hour].map((s) => ({ from: 0, to: (s + 3_600) * 1_000 }))
+  for (const [uid, span] of boards.flatMap(({ uid }) => spans.map((span) => [uid, span] as const))) {
+    const { info, statements } = shownBoard(uid, span, defaultKpi)!
     statements.forEach(({ sql, format, columns }, i) => {
       const panel = info.panels[i]!
       const rows = Array.from({ length: counts[panel.shows] ?? 8 }, (_, row) =>
@@ -143,6 +148,7 @@ function answers(): ReadonlyMap<string, (params: QueryParams) => unknown[]> {
   known.set(withLimits(annotationSql.releases(parameters)), () => [{ time: instant(frozenAt - 30 * minuteMs), title: '8.6.0' }])
   const pulse = { ...Object.fromEntries(tables.map(({ name }) => [name, 1])), clock_at: frozenAt, least_clock_at: frozenAt }
   known.set(pulseSql(tables), () => [pulse])
+  known.set(optionsSql, () => [])
   return known
 }
 

@@ -70,6 +70,7 @@ With --topic it reads that topic once, appends nothing to it, and writes the che
     rate: z.number().positive('a number above 0').max(100_000, 'at most 100000').default(500).describe('--freshness: events a second.'),
     panels: z.boolean().default(false).describe("Only how long each panel's query takes; --rounds runs of each, ten times as many."),
     data: z.string().optional().describe('--panels: keeps the data in this directory, and measures again what is there.'),
+    only: z.string().default('').describe("--panels: those whose line has this in it, such as 'reelpulse-overview: kpi_now'."),
     rounds: z.int('a whole number').min(1, 'at least 1').max(20, 'at most 20').default(2).describe('Runs of each.'),
   }),
   settings: { process: pick(processSettings, ['blockSpanS', 'emitS']) },
@@ -134,7 +135,7 @@ With --topic it reads that topic once, appends nothing to it, and writes the che
     }
     if (flags.panels) {
       const { measurePanels } = await import('../../bench/panels.ts')
-      const figures = await measurePanels(flags.rounds * 10, note, flags.data)
+      const figures = await measurePanels(flags.rounds * 10, note, flags.data, flags.only)
       for (const { board, panel, range, p50Ms, p95Ms, rows } of figures)
         print(
           `p95 ${p95Ms.toFixed(0).padStart(5)} ms  p50 ${p50Ms.toFixed(0).padStart(5)} ms  ${range.padStart(4)}  ${String(rows).padStart(5)} rows  ${board}: ${panel}`,

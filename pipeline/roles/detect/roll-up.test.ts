@@ -142,6 +142,41 @@ test.each([1, 2, 3])(
   },
 )
 
+/** Of each bucket and cell: what the view says, and what all deltas come to. */
+async function expectWholeViews(store: Store): Promise<void> {
+  const sums = (of: string, where: string) =>
+    store.query(`SELECT toUnixTimestamp64Milli(bucket_at) AS at, dimension, value, sum(events) AS events, sum(plays) AS plays FROM ${of} WHERE ${where}
+      GROUP BY at, dimension, value ORDER BY at, dimension, value`)
+  for (const grain of grains)
+    expect(await sums(`kpi_${grain}`, 'true')).toEqual(await sums('kpi_deltas', `grain = '${grain}' AND dimension != 'clock'`))
+}
+
+test.each([4, 5])('views say what all deltas come to, however far each grain is rolled up (SEED=%i)', async (seed) => {
+  const store = await newStore()
+  const blocks = madeBlocks(seed)
+  const write = deltaWriter(store, 2)
+  const random = seeded(seed)
+  for (let from = 0; from < blocks.length;) {
+    const to = from + 4 + Math.floor(random() * 16)
+    await write(blocks.slice(from, to))
+    from = to
+    for (const grain of grains) if (random() < 0.7) await rollUp(store, closings[grain]).advance(leastClock(blocks.slice(0, to)))
+    await expectWholeViews(store)
+  }
+  expect(await store.query(`SELECT 1 AS late FROM kpi_cells WHERE events > events_at_close LIMIT 1`)).toEqual([{ late: 1 }])
+  // All is known; then the borders go back, as while somebody adds to cells, and after reelpulse skip.
+  await rollAll(store, Math.max(...blocks.map(({ blockAt }) => blockAt)) + hourMs)
+  await store.command(
+    `ALTER TABLE kpi_cells DELETE WHERE dimension = 'clock' AND bucket_at > fromUnixTimestamp64Milli({at:Int64}, 'UTC') SETTINGS mutations_sync = 2`,
+    { at: start + 20 * hourMs },
+  )
+  const reach = "SELECT max(bucket_at), max(known_at) FROM kpi_cells WHERE dimension = 'clock' AND grain = 'minute'"
+  const beyond = await store.query(`WITH (${reach}) AS reach SELECT 1 AS beyond FROM kpi_cells FINAL
+    WHERE dimension != 'clock' AND grain = 'minute' AND bucket_at < reach.1 AND known_at > reach.2 LIMIT 1`)
+  expect(beyond).toEqual([{ beyond: 1 }])
+  await expectWholeViews(store)
+})
+
 test('a restart goes on where the last insert ended, and the same insert twice is one', async () => {
   const store = await newStore()
   const blocks = madeBlocks(4)

@@ -43,6 +43,32 @@ test('what 200 watch is asked once, told to all, and asked again only when somet
   hub.close()
 })
 
+test('a question that rests is not asked again before, whatever comes; once it could not be answered it is', async () => {
+  const time = { ms: 1_000 }
+  const { hub, store } = opened({ clock: { now: () => time.ms } })
+  const [often, seldom]: [string[], string[]] = [[], []]
+  let fails = false
+  const ask = ({ clockAt }: Pulse) => Promise.resolve(`${clockAt}`)
+  hub.watch('often', { tables, ask }, (answer) => often.push(said(answer)))
+  const rare = (pulse: Pulse) => (fails ? Promise.reject(new Error('no')) : ask(pulse))
+  hub.watch('seldom', { tables, restMs: 5_000, ask: rare }, (answer) => seldom.push(said(answer)))
+  await soon(() => [often.at(-1), seldom.at(-1)]).toEqual(['0', '0'])
+  store.rows = 1
+  await soon(() => often.at(-1)).toBe('1')
+  const turns = store.pulses
+  await soon(() => store.pulses).toBeGreaterThan(turns + 5)
+  expect(seldom).toEqual(['0'])
+  time.ms += 5_000
+  await soon(() => seldom.at(-1)).toBe('1')
+  time.ms += 5_000
+  fails = true
+  store.rows = 2
+  await soon(() => seldom.at(-1)).toBe('Error: no')
+  fails = false
+  await soon(() => seldom.at(-1)).toBe('2')
+  hub.close()
+})
+
 test('nothing is asked while nobody watches, and who comes later is told at once what is known', async () => {
   const { hub, store } = opened()
   const heard: string[] = []

@@ -7,7 +7,12 @@ export type Answer = { ok: true; text: string; frame: Frame } | { ok: false; err
 /** JSON of a stream's event. */
 export type Ask = (pulse: Pulse) => Promise<string>
 /** It is asked again when a row has come into one of its tables. */
-export type Question = { readonly tables: readonly string[]; readonly ask: Ask }
+export type Question = {
+  readonly tables: readonly string[]
+  readonly ask: Ask
+  /** No sooner after an answer than this. Default 0. */
+  readonly restMs?: number
+}
 export type Listener = (answer: Answer) => void
 
 export type HubOptions = {
@@ -136,7 +141,7 @@ export function openHub(options: HubOptions): Hub {
     topic.askedAt = askedAt
     // What is slow is asked for less often.
     topic.tookMs = clock.now() - askedAt
-    topic.notBefore = clock.now() + slownessWeight * topic.tookMs
+    topic.notBefore = clock.now() + Math.max(slownessWeight * topic.tookMs, answer.ok ? (topic.question.restMs ?? 0) : 0)
     const isSame = answer.ok && topic.answer?.ok === true && answer.text === topic.answer.text
     topic.answer = answer
     if (!isSame) for (const listener of topic.listeners) listener(answer)

@@ -3,6 +3,7 @@ import { anyValue, cellVariables, type CellVariable, type VariableName } from '.
 import type { BoardInfo, Options } from '../../../dashboards/live/protocol.ts'
 import { variableKpis } from '../../../dashboards/panel-sql.ts'
 import { kpiWords } from '../../../dashboards/words.ts'
+import type { KpiName } from '../../../operators/kpi/catalogue.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { Store } from '../../ports/store.ts'
 import type { Hub } from './hub.ts'
@@ -14,13 +15,13 @@ const mostOptions = 200
 const keptMs = 30_000
 
 const optionsOfKpi: Options = { options: variableKpis.map((value) => ({ value, words: kpiWords[value] })), more: false }
-export const isKpiOption = (name: string) => (variableKpis as readonly string[]).includes(name)
+export const isKpiOption = (name: string): name is KpiName => (variableKpis as readonly string[]).includes(name)
 const isCellVariable = (name: VariableName): name is CellVariable => (cellVariables as readonly string[]).includes(name)
 
 type CellOptions = Readonly<Record<CellVariable, Options>>
 
 const dimensions = cellVariables.map((name) => `'${name}'`).join(', ')
-const optionsSql = withLimits(`SELECT DISTINCT toString(dimension) AS dimension, value FROM kpi_day
+export const optionsSql = withLimits(`SELECT DISTINCT toString(dimension) AS dimension, value FROM kpi_day
 WHERE dimension IN (${dimensions}) AND value NOT IN ('', '${anyValue}') ORDER BY dimension, value LIMIT ${mostOptions + 1} BY dimension`)
 
 /** Of all dimensions, in one question. */

@@ -1,15 +1,17 @@
 // The boards as the live board has them: what the browser is told of each panel, and the statement that fills it.
 import type { Board, Panel, PanelKind } from '../../../dashboards/board.ts'
 import { boards } from '../../../dashboards/all-boards.ts'
-import { parameters } from '../../../dashboards/dialect.ts'
+import { parameters, parametersFor } from '../../../dashboards/dialect.ts'
 import type { BoardInfo, BoardsAnswer, Drawing, PanelInfo } from '../../../dashboards/live/protocol.ts'
 import { panelQuery, panelReadsSignals, variableKpis } from '../../../dashboards/panel-sql.ts'
 import type { PanelQuery } from '../../../dashboards/sql/query.ts'
+import { suitedGrain } from '../../../dashboards/sql/span.ts'
 import { kpiWords, variableWords, wordsOf } from '../../../dashboards/words.ts'
-import { catalogue, catalogueNames } from '../../../operators/kpi/catalogue.ts'
+import { catalogue, catalogueNames, type KpiName } from '../../../operators/kpi/catalogue.ts'
 import { views } from '../../../operators/views.ts'
 import { tables } from '../../../schemas/tables/catalogue.ts'
 import { tablesOf } from './pulse.ts'
+import type { Span } from './range.ts'
 
 export type Statement = PanelQuery & {
   /** As metrics call the panel: what it shows, of which KPI, by what. */
@@ -17,8 +19,10 @@ export type Statement = PanelQuery & {
   readonly readsSignals: boolean
   /** That it reads, by whatever views. */
   readonly tables: readonly string[]
+  /** Between two answers: rows that come meanwhile say little that is new. */
+  readonly restMs: number
 }
-/** A board as browsers are told of it, and the statement of each of its panels. */
+/** A board as browsers are told of it, and the statement of each of its panels for ranges as long as the one that is shown. */
 export type ShownBoard = { readonly info: BoardInfo; readonly statements: readonly Statement[] }
 
 const half = { draws: 'lines', width: 6 } as const
@@ -37,20 +41,42 @@ const drawn: Record<PanelKind, { readonly draws: Drawing; readonly width: number
 
 export const allBoards: readonly Board[] = boards
 
-export function statementOf(panel: Panel): Statement {
-  const query = panelQuery(panel, parameters)
+/** Of closed buckets: they come once a minute at most, and what is late to those before them comes with every block. */
+const ofClosedBuckets: ReadonlySet<PanelKind> = new Set(['kpi_now', 'kpi_trend', 'kpi_split', 'kpi_cells', 'counts'])
+const restMs = 5_000
+
+export function statementOf(panel: Panel, span: Span, kpi: KpiName): Statement {
+  const query = panelQuery(panel, parametersFor({ fromMs: span.from, toMs: span.to }, kpi))
   const name = [panel.shows, 'kpi' in panel ? panel.kpi : '', 'by' in panel ? panel.by : ''].filter((word) => word !== '').join(' ')
-  return { ...query, name, readsSignals: panelReadsSignals(panel), tables: tablesOf(query.sql, views, tables) }
+  return {
+    ...query,
+    name,
+    readsSignals: panelReadsSignals(panel),
+    tables: tablesOf(query.sql, views, tables),
+    restMs: ofClosedBuckets.has(panel.shows) ? restMs : 0,
+  }
 }
 
-const shown = new Map<string, ShownBoard>()
+const infos = new Map<string, BoardInfo>()
+const statements = new Map<string, readonly Statement[]>()
 
 /** The same for every browser, so it is made once, when the first asks. Undefined: there is no such board. */
-export function shownBoard(uid: string): ShownBoard | undefined {
+export function boardInfo(uid: string): BoardInfo | undefined {
   const board = boards.find((one) => one.uid === uid)
-  if (board === undefined) return undefined
-  let made = shown.get(uid)
-  if (made === undefined) shown.set(uid, (made = { info: infoOf(board), statements: board.panels.map(statementOf) }))
+  return board && madeOnce(infos, uid, () => infoOf(board))
+}
+
+/** Made once for all ranges that are drawn in the same buckets, and each KPI that is chosen. */
+export function shownBoard(uid: string, span: Span, kpi: KpiName): ShownBoard | undefined {
+  const [board, info] = [boards.find((one) => one.uid === uid), boardInfo(uid)]
+  if (board === undefined || info === undefined) return undefined
+  const key = `${uid} ${suitedGrain((span.to - span.from) / 1000)} ${board.variables.includes('kpi') ? kpi : ''}`
+  return { info, statements: madeOnce(statements, key, () => board.panels.map((panel) => statementOf(panel, span, kpi))) }
+}
+
+function madeOnce<T>(all: Map<string, T>, key: string, make: () => T): T {
+  let made = all.get(key)
+  if (made === undefined) all.set(key, (made = make()))
   return made
 }
 
@@ -96,7 +122,7 @@ const hasCells = (name: string) => (variableKpis as readonly string[]).includes(
 
 export const boardsAnswer = (zone: string): BoardsAnswer => ({
   zone,
-  boards: boards.map(({ uid }) => shownBoard(uid)!.info),
+  boards: boards.map(({ uid }) => boardInfo(uid)!),
   kpis: Object.fromEntries(
     catalogueNames.map((name) => [name, { unit: catalogue[name].unit, words: kpiWords[name], hasCells: hasCells(name) }]),
   ),

@@ -32,8 +32,13 @@ export function watchBoard(stream: Stream, wish: Wish, { hub, store, signalsData
   const { info, statements, range, choice } = wish
   stream.send({ event: 'hello', board: info, heartbeatMs })
   const isBegun = (clockAt: number) => clockAt > 0 || range.kind === 'fixed'
-  const question = (name: string, tables: readonly string[], ask: (clockAt: number) => Promise<string>): Question => ({
+  const question = (
+    name: string,
+    { tables, restMs = 0 }: Pick<Question, 'tables' | 'restMs'>,
+    ask: (clockAt: number) => Promise<string>,
+  ): Question => ({
     tables,
+    restMs,
     ask: ({ clockAt }) =>
       ask(clockAt).catch((error: unknown) => {
         warn(error, name)
@@ -51,7 +56,7 @@ export function watchBoard(stream: Stream, wish: Wish, { hub, store, signalsData
       const ask = async (clockAt: number) =>
         isBegun(clockAt) ? askMarks(store, statement, spanOf(range, clockAt)) : JSON.stringify(nothing)
       // Where it fails a chart is none the worse: it keeps the marks that it has.
-      leaves.push(hub.watch(key, question(`marks of ${of}`, tables, ask), (answer) => answer.ok && stream.send(answer.frame)))
+      leaves.push(hub.watch(key, question(`marks of ${of}`, { tables }, ask), (answer) => answer.ok && stream.send(answer.frame)))
     }
   statements.forEach((statement, i) => {
     const { id } = info.panels[i]!
@@ -74,7 +79,7 @@ export function watchBoard(stream: Stream, wish: Wish, { hub, store, signalsData
       return JSON.stringify({ event: 'panel', id, data } satisfies StreamEvent)
     }
     leaves.push(
-      hub.watch(key, question(`${info.uid}/${id}`, statement.tables, ask), (answer) =>
+      hub.watch(key, question(`${info.uid}/${id}`, statement, ask), (answer) =>
         stream.send(answer.ok ? answer.frame : { event: 'fault', id, ...faultOf(answer.error) }),
       ),
     )

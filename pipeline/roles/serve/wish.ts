@@ -4,8 +4,8 @@ import { anyValue, cellVariables, defaultKpi } from '../../../dashboards/board.t
 import type { Choice } from '../../../dashboards/dialect.ts'
 import { maxVariableBytes, type Refusal } from '../../../dashboards/live/protocol.ts'
 import { isKpiOption } from './options.ts'
-import { shownBoard } from './panels.ts'
-import { readRange } from './range.ts'
+import { boardInfo, shownBoard } from './panels.ts'
+import { readRange, spanOf } from './range.ts'
 import type { Wish } from './watch-board.ts'
 
 const word = z.string().refine((text) => Buffer.byteLength(text) <= maxVariableBytes, `at most ${maxVariableBytes} bytes`)
@@ -16,8 +16,8 @@ const choiceSchema = z.object({
 })
 
 export function readWish(query: URLSearchParams): Wish | Refusal {
-  const board = shownBoard(query.get('board') ?? 'reelpulse-overview')
-  if (board === undefined) return { code: 'unknown_board', error: 'there is no such board' }
+  const uid = query.get('board') ?? 'reelpulse-overview'
+  if (boardInfo(uid) === undefined) return { code: 'unknown_board', error: 'there is no such board' }
   const range = readRange(query.get('from'), query.get('to'))
   if (typeof range === 'string') return { code: 'bad_range', error: range }
   // A link may name a dimension that boards do not choose by; it is left out.
@@ -27,5 +27,5 @@ export function readWish(query: URLSearchParams): Wish | Refusal {
     const { path, message } = choice.error.issues[0]!
     return { code: 'bad_variable', error: `var-${path.join('.')}: ${message}` }
   }
-  return { ...board, range, choice: choice.data as Choice }
+  return { ...shownBoard(uid, spanOf(range, 0), choice.data.kpi)!, range, choice: choice.data as Choice }
 }
