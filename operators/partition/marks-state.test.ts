@@ -189,6 +189,6 @@ test('marks of very many cells, and of cells far down a list, come back as they 
     expect(second.comes(user, start, start, null, categories), user).toEqual({})
     const [added, none] = [category[1_000 + user.length]!, categories[0]!]
     const cells = Object.keys(second.comes(user, start, start, null, [none, added]))
-    expect(cells.map((cell) => cell.split(' ')[0]).toSorted(), user).toEqual(['day', 'hour', 'minute'])
+    expect(cells.map((cell) => cell.split(' ')[0]!).toSorted(), user).toEqual(['day', 'hour', 'minute'])
   }
 })

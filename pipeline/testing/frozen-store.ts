@@ -2,8 +2,8 @@
 // picture every time, so that pictures can be compared.
 import { boards } from '../../dashboards/all-boards.ts'
 import { defaultKpi } from '../../dashboards/board.ts'
-import { longestS } from '../../dashboards/sql/span.ts'
 import { optionsSql } from '../roles/serve/options.ts'
+import { longestS } from '../../dashboards/sql/span.ts'
 import { parameters } from '../../dashboards/dialect.ts'
 import type { PanelInfo } from '../../dashboards/live/protocol.ts'
 import { annotationSql } from '../../dashboards/sql/alerts.ts'
@@ -148,7 +148,6 @@ function answers(): ReadonlyMap<string, (params: QueryParams) => unknown[]> {
   known.set(withLimits(annotationSql.releases(parameters)), () => [{ time: instant(frozenAt - 30 * minuteMs), title: '8.6.0' }])
   const pulse = { ...Object.fromEntries(tables.map(({ name }) => [name, 1])), clock_at: frozenAt, least_clock_at: frozenAt }
   known.set(pulseSql(tables), () => [pulse])
-  known.set(optionsSql, () => [])
   return known
 }
 
@@ -159,7 +158,7 @@ export function frozenStore(): Store {
   const never = () => Promise.reject(new Error('a frozen store is only asked'))
   return {
     query: <T>(sql: string, params: QueryParams = {}) => {
-      const rows = known.get(sql) ?? (() => (sql.startsWith('SELECT DISTINCT toString(dimension)') ? options : undefined))
+      const rows = known.get(sql) ?? (() => (sql === optionsSql ? options : undefined))
       const found = rows(params)
       return found === undefined ? Promise.reject(new Error(`no answer is frozen for ${sql}`)) : Promise.resolve(found as T[])
     },
