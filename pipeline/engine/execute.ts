@@ -7,7 +7,7 @@ import { Fault, faultOf, faults } from './fault.ts'
 import { contentTypeOf, pieceHeadOf } from './formats.ts'
 import { readerLimits, readerSettings } from './reader.ts'
 import type { EngineRequest } from './request.ts'
-import { lengthOf, openResultStream, sendWhole, summary, type ResultStream } from './respond.ts'
+import { lengthOf, openResultStream, sendWhole, summary, untilSent, type ResultStream } from './respond.ts'
 import type { Running, Sessions, Work } from './sessions.ts'
 import type { Spool } from './spool.ts'
 import type { InsertParts, Span } from './statement.ts'
@@ -23,6 +23,10 @@ export type ExecuteOptions = {
   database: string
   /** A result that is not streamed is held in memory, up to this. */
   maxHeldBytes: number
+  /** So long the reader may take to read a result. */
+  sendWithinMs: number
+  /** Nothing more is sent to readers. */
+  stop: AbortSignal
 }
 
 export type Execution = { request: EngineRequest; parsed: ParsedRequest; response: ServerResponse; isOwner: boolean }
@@ -100,8 +104,8 @@ async function query(options: ExecuteOptions, execution: Execution): Promise<voi
   const headers = { 'X-ClickHouse-Format': format, 'Content-Type': contentTypeOf(format) }
   const tag = randomUUID()
   const work = { ...workOf(options, execution), tag, settings: isOwner ? request.settings : readerSettings(request.settings) }
-  const pieceHead = statement.kind === 'select' && !statement.scalarSubquery ? pieceHeadOf(format) : undefined
-
+  // Streamed, a SELECT would block this process while it is planned: only where somebody who may do so asks for it.
+  const pieceHead = isOwner && !request.waitEndOfQuery && statement.kind === 'select' ? pieceHeadOf(format) : undefined
   // The engine counts a column that is the same in all rows once.
   const maxResultBytes = isOwner ? Infinity : Number(readerLimits.max_result_bytes)
 
@@ -114,24 +118,29 @@ async function query(options: ExecuteOptions, execution: Execution): Promise<voi
     options.sessions.cancel(tag).catch(() => {})
   }
   const answer = async (running: Running): Promise<Held | undefined> => {
-    if (gone) throw faults.stopping()
-    if (pieceHead !== undefined) {
-      const pieces = upTo(maxResultBytes, withOneHead(running.pieces(text, format), pieceHead))
-      return await holdOrStream(pieces, options.maxHeldBytes, request, response, headers, () => gone)
-    }
+    if (gone || (!isOwner && options.stop.aborted)) throw faults.stopping()
+    if (pieceHead !== undefined)
+      return await holdOrStream(withOneHead(running.pieces(text, format), pieceHead), request, response, headers, () => gone)
     const { bytes, rows } = await running.whole(text, format)
     if (!statement.reads) await options.durable()
     if (bytes.length > maxResultBytes) throw resultTooLarge(maxResultBytes)
     if (bytes.length > options.maxHeldBytes) throw tooLarge(options.maxHeldBytes)
     return { pieces: [bytes], rows }
   }
-  response.once('close', onClose)
-  try {
-    const held = await (isOwner ? options.sessions.run(work, answer) : options.sessions.runReadOnly(work, answer))
+  const send = async (held: Held | undefined): Promise<void> => {
     if (held === undefined) return
-    // Without the session: a slow client holds none, but while it is streamed to.
     const figures = { resultRows: held.rows, resultBytes: lengthOf(held.pieces) }
     await sendWhole(response, request, { ...headers, ...summary(startedAt, figures) }, held.pieces)
+  }
+  response.once('close', onClose)
+  try {
+    // Without the session: a slow client holds none, but while it is streamed to.
+    if (isOwner) await send(await options.sessions.run(work, answer))
+    else
+      await options.sessions.runReadOnly(work, answer, async (held) => {
+        await send(held)
+        await untilSent(response, options.sendWithinMs, options.stop)
+      })
   } finally {
     response.off('close', onClose)
   }
@@ -142,10 +151,9 @@ type Held = { pieces: readonly Uint8Array[]; rows: number }
 /** Up to here a result's errors still get a status of their own, and its length is known. */
 const holdBytes = 1024 * 1024
 
-/** The whole result where it is small or was asked for whole; undefined where it has been sent. */
+/** The whole result where it is small; undefined where it has been sent. */
 async function holdOrStream(
   pieces: AsyncIterable<Buffer>,
-  maxHeldBytes: number,
   request: EngineRequest,
   response: ServerResponse,
   headers: OutgoingHttpHeaders,
@@ -163,8 +171,7 @@ async function holdOrStream(
       }
       held.push(piece)
       heldBytes += piece.length
-      if (heldBytes > maxHeldBytes) throw tooLarge(maxHeldBytes)
-      if (request.waitEndOfQuery || heldBytes <= holdBytes) continue
+      if (heldBytes <= holdBytes) continue
       stream = openResultStream(response, request, headers)
       for (const first of held.splice(0)) await stream.write(first)
     }
@@ -186,15 +193,6 @@ async function* withOneHead(pieces: AsyncIterable<Uint8Array>, headBytes: (piece
     const piece = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     yield first ? piece : piece.subarray(headBytes(piece))
     first = false
-  }
-}
-
-async function* upTo(maxBytes: number, pieces: AsyncIterable<Buffer>): AsyncGenerator<Buffer, undefined> {
-  let bytes = 0
-  for await (const piece of pieces) {
-    bytes += piece.length
-    if (bytes > maxBytes) throw resultTooLarge(maxBytes)
-    yield piece
   }
 }
 
