@@ -5,9 +5,10 @@ import { quoteText } from '../../schemas/ddl.ts'
 import type { ParsedRequest } from './body.ts'
 import { Fault, faultOf, faults } from './fault.ts'
 import { contentTypeOf, pieceHeadOf } from './formats.ts'
-import { readerLimits, readerSettings } from './reader.ts'
+import { readerSettings } from './reader.ts'
+import { readToFile } from './result-file.ts'
 import type { EngineRequest } from './request.ts'
-import { lengthOf, openResultStream, sendWhole, summary, untilSent, type ResultStream } from './respond.ts'
+import { lengthOf, openResultStream, sendWhole, summary, type ResultStream } from './respond.ts'
 import type { Running, Sessions, Work } from './sessions.ts'
 import type { Spool } from './spool.ts'
 import type { InsertParts, Span } from './statement.ts'
@@ -100,14 +101,13 @@ async function query(options: ExecuteOptions, execution: Execution): Promise<voi
     throw faults.notEnoughSpace(`The disk is full: no ${statement.kind.toUpperCase()} until there is room.`)
   const startedAt = process.hrtime.bigint()
   const text = sql.subarray(statement.span.start, statement.span.end).toString()
-  const format = statement.format ?? request.defaultFormat ?? 'TabSeparated'
+  const format = statement.format?.name ?? request.defaultFormat ?? 'TabSeparated'
   const headers = { 'X-ClickHouse-Format': format, 'Content-Type': contentTypeOf(format) }
+  const formatAt =
+    statement.format === undefined ? undefined : text.length - sql.subarray(statement.format.at, statement.span.end).toString().length
   const tag = randomUUID()
-  const work = { ...workOf(options, execution), tag, settings: isOwner ? request.settings : readerSettings(request.settings) }
   // Streamed, a SELECT would block this process while it is planned: only where somebody who may do so asks for it.
-  const pieceHead = isOwner && !request.waitEndOfQuery && statement.kind === 'select' ? pieceHeadOf(format) : undefined
-  // The engine counts a column that is the same in all rows once.
-  const maxResultBytes = isOwner ? Infinity : Number(readerLimits.max_result_bytes)
+  const pieceHead = !request.waitEndOfQuery && statement.kind === 'select' ? pieceHeadOf(format) : undefined
 
   // It may have gone while its statement was read.
   let gone = response.destroyed
@@ -118,29 +118,25 @@ async function query(options: ExecuteOptions, execution: Execution): Promise<voi
     options.sessions.cancel(tag).catch(() => {})
   }
   const answer = async (running: Running): Promise<Held | undefined> => {
-    if (gone || (!isOwner && options.stop.aborted)) throw faults.stopping()
+    if (gone) throw faults.stopping()
     if (pieceHead !== undefined)
       return await holdOrStream(withOneHead(running.pieces(text, format), pieceHead), request, response, headers, () => gone)
     const { bytes, rows } = await running.whole(text, format)
     if (!statement.reads) await options.durable()
-    if (bytes.length > maxResultBytes) throw resultTooLarge(maxResultBytes)
     if (bytes.length > options.maxHeldBytes) throw tooLarge(options.maxHeldBytes)
     return { pieces: [bytes], rows }
   }
-  const send = async (held: Held | undefined): Promise<void> => {
-    if (held === undefined) return
-    const figures = { resultRows: held.rows, resultBytes: lengthOf(held.pieces) }
-    await sendWhole(response, request, { ...headers, ...summary(startedAt, figures) }, held.pieces)
-  }
   response.once('close', onClose)
   try {
+    if (!isOwner) {
+      const work = { ...workOf(options, execution), tag, settings: readerSettings(request.settings) }
+      return await readToFile(options, work, { request, response, headers, startedAt, text, format, formatAt, gone: () => gone })
+    }
+    const held = await options.sessions.run({ ...workOf(options, execution), tag, settings: request.settings }, answer)
+    if (held === undefined) return
     // Without the session: a slow client holds none, but while it is streamed to.
-    if (isOwner) await send(await options.sessions.run(work, answer))
-    else
-      await options.sessions.runReadOnly(work, answer, async (held) => {
-        await send(held)
-        await untilSent(response, options.sendWithinMs, options.stop)
-      })
+    const figures = { resultRows: held.rows, resultBytes: lengthOf(held.pieces) }
+    await sendWhole(response, request, { ...headers, ...summary(startedAt, figures) }, held.pieces)
   } finally {
     response.off('close', onClose)
   }
@@ -194,10 +190,6 @@ async function* withOneHead(pieces: AsyncIterable<Uint8Array>, headBytes: (piece
     yield first ? piece : piece.subarray(headBytes(piece))
     first = false
   }
-}
-
-function resultTooLarge(maxBytes: number): Fault {
-  return new Fault(396, `Limit for result exceeded, max bytes: ${maxBytes}.`, 'TOO_MANY_ROWS_OR_BYTES')
 }
 
 function tooLarge(maxHeldBytes: number): Fault {

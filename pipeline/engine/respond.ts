@@ -26,23 +26,6 @@ export async function sendWhole(
   response.end()
 }
 
-/**
- * Waits until all of a response has been handed to the system, or its connection is gone. One that is not read within `withinMs`, however much of it
- * was, is cut off, and so it is when `stop` says so.
- */
-export async function untilSent(response: ServerResponse, withinMs: number, stop: AbortSignal): Promise<void> {
-  if (response.writableFinished || response.destroyed) return
-  const cut = (): unknown => response.destroy()
-  const late = setTimeout(cut, withinMs)
-  stop.addEventListener('abort', cut)
-  await new Promise<void>((resolve) => {
-    response.once('close', resolve)
-    if (stop.aborted) cut()
-  })
-  stop.removeEventListener('abort', cut)
-  clearTimeout(late)
-}
-
 export function lengthOf(pieces: readonly Uint8Array[]): number {
   return pieces.reduce((sum, { length }) => sum + length, 0)
 }

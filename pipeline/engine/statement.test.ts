@@ -62,7 +62,7 @@ test.each([
   ["SELECT 'FORMAT JSON'", undefined],
   ['SHOW TABLES FORMAT TSV', 'TSV'],
 ])('the format is that of the closing clause: %s', (text, format) => {
-  expect(parsed(text).format).toBe(format)
+  expect(parsed(text).format?.name).toBe(format)
 })
 
 test('placeholders are found, maps are not', () => {

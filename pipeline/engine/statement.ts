@@ -24,8 +24,8 @@ export type Statement = {
   staysInSession: boolean
   /** From its first token to its last, without the closing `;`. */
   span: Span
-  /** Of the FORMAT clause at its end. */
-  format: string | undefined
+  /** The FORMAT clause at its end. */
+  format: { name: string; at: number } | undefined
   intoOutfile: boolean
   /** Names in `{name:Type}`. */
   placeholders: ReadonlySet<string>
@@ -111,13 +111,13 @@ function kindOf(tokens: readonly Token[]): string {
   return keyword === 'with' || keyword === 'from' ? 'select' : keyword
 }
 
-function formatOf(tokens: readonly Token[]): string | undefined {
+function formatOf(tokens: readonly Token[]): Statement['format'] {
   let depth = 0
   for (const [i, token] of tokens.entries()) {
     depth += nesting(token)
     if (depth !== 0 || !isWord(token, 'format')) continue
     const name = tokens[i + 1]
-    if (name?.kind === 'word' && (i + 2 === tokens.length || isWord(tokens[i + 2], 'settings'))) return name.text
+    if (name?.kind === 'word' && (i + 2 === tokens.length || isWord(tokens[i + 2], 'settings'))) return { name: name.text, at: token.start }
   }
   return undefined
 }
