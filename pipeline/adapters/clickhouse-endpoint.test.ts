@@ -1,6 +1,5 @@
 // The engine opened for others: what its reader may see and how much, and that nothing gets past that.
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import * as http from 'node:http'
+import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
 import { once } from 'node:events'
 import { tmpdir } from 'node:os'
@@ -10,7 +9,6 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { databaseOf, readableDatabasesOf } from '../config/names.ts'
 import { clickhouseStore } from './clickhouse-store.ts'
 import { startEngine, type Engine, type EngineOptions } from '../engine/supervisor.ts'
-import { soon } from '../testing/soon.ts'
 
 const dataDir = mkdtempSync(join(tmpdir(), 'reelpulse-reader-'))
 const secretFile = join(dataDir, 'secret')
@@ -218,113 +216,6 @@ test.each([
 ])('a query is ended that is %s', async (_, sql, url, code, text) => {
   const answer = await raw(sql, url)
   expect({ ...answer, text: answer.text.includes(text) }).toEqual({ code, text: true })
-})
-
-test.each(['JSONEachRow', 'TSV', 'Native'])(
-  'a result in %s that the engine counts as small, but is not, fills neither memory nor disk',
-  async (format) => {
-    const rss = () => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${engine.pid()}/status`, 'utf8'))![1]) / 1024
-    const before = rss()
-    let most = before
-    const looking = setInterval(() => (most = Math.max(most, rss())), 50)
-    const answer = await raw(`SELECT repeat('x', 1000) FROM numbers(5000000) FORMAT ${format}`)
-    clearInterval(looking)
-    expect(answer.code).toBe('396')
-    expect(answer.text).toContain('max bytes: 268435456')
-    expect(most - before).toBeLessThan(1_500)
-  },
-)
-
-test('names in typographic company are allowed in quotes and comments', async () => {
-  const answer = await raw('SELECT \'naïve “x”\', 1 AS "ü" -- –\n/* ß */ FORMAT TSV')
-  expect(answer.text).toBe('naïve “x”\t1\n')
-})
-
-test('what a character outside of quotes hides is said, and where', async () => {
-  expect((await raw('SELECT * FROM t\u00a0')).text).toContain('U+00A0 stands at position 16, behind "SELECT * FROM t"')
-})
-
-test('every table function of the engine is refused but those that make rows from nothing', async () => {
-  const names = (await rows('SELECT name FROM system.table_functions')) as { name: string }[]
-  const answers = await Promise.all(names.map(async ({ name }) => ({ name, ...(await raw(`SELECT * FROM ${name}(1)`)) })))
-  expect(answers.flatMap(({ name, code }) => (code === denied ? [] : [name])).sort()).toEqual(
-    'format generateRandom generateSeries generate_series null numbers numbers_mt primes values view zeros zeros_mt'.split(' ').sort(),
-  )
-})
-
-/** By the engine's own division of its functions: what may reach out of a query is refused, but for these, which do not. */
-test('every function that reads dictionaries, models, memory or settings is refused', async () => {
-  const suspects = `SELECT name FROM system.functions WHERE NOT is_aggregate AND (
-    categories IN ('Dictionary', 'Embedded Dictionary', 'Machine Learning', 'AI', 'Introspection')
-    OR match(name, '(?i)^(get|join|file|dict|ai[CEGT]|show|region|naive|catboost|server|tcp)'))`
-  const names = (await rows(suspects)) as { name: string }[]
-  expect(names.length).toBeGreaterThan(80)
-  const answers = await Promise.all(names.map(async ({ name }) => ({ name, ...(await raw(`SELECT ${name}(1)`)) })))
-  const allowed = answers.flatMap(({ name, code }) => (code === denied ? [] : [name])).sort()
-  expect(allowed).toEqual([
-    ...['demangle', 'evalMLMethod', 'getClientHTTPHeader', 'getSetting', 'getSettingOrDefault', 'getSizeOfEnumType', 'getSubcolumn'],
-    ...[
-      'getTypeSerializationStreams',
-      'isMergeTreePartCoveredBy',
-      'mergeTreePartInfo',
-      'naiveBayesNgrams',
-      'serverTimeZone',
-      'serverTimezone',
-      'tid',
-    ],
-  ])
-})
-
-describe('readers do not hold up others', () => {
-  const ask = (query: string, onAnswer: (response: http.IncomingMessage) => void): http.ClientRequest => {
-    const { user, password } = engine.address.reader
-    const headers = { 'X-ClickHouse-User': user, 'X-ClickHouse-Key': password }
-    const sent = http.request({ port: engine.address.port, method: 'POST', headers, agent: false }, onAnswer)
-    return sent.on('error', () => {}).end(query)
-  }
-
-  test('four results that nobody reads are held, no more; who reads on gets all of it', async () => {
-    const answered: http.IncomingMessage[] = []
-    const asked = Array.from({ length: 6 }, () =>
-      ask("SELECT number, repeat('x', 1000) FROM numbers(30000) FORMAT TSV", (it) => answered.push(it.pause())),
-    )
-    await soon(() => answered.length).toBe(4)
-    let other = false
-    const small = raw('SELECT 1').then((answer) => {
-      other = true
-      return answer
-    })
-    // The engine is up to others meanwhile, and the fifth still waits.
-    for (let i = 0; i < 5; i++) await asOwner('SELECT 1')
-    expect({ answered: answered.length, other }).toEqual({ answered: 4, other: false })
-    const first = answered[0]!
-    let bytes = 0
-    for await (const piece of first) bytes += (piece as Buffer).length
-    expect(bytes).toBe(Number(first.headers['content-length']))
-    for (const sent of asked) sent.destroy()
-    expect((await small).text).toBe('1\n')
-  })
-
-  test.each([
-    'SELECT (FROM numbers(1000000000) SELECT countIf(sipHash64(number) = 1)) AS a',
-    'SELECT 1 WHERE 1 IN (SELECT number FROM numbers(1000000000) WHERE sipHash64(number) = 1)',
-    'SELECT 1 WHERE EXISTS (SELECT 1 FROM numbers(1000000000) WHERE sipHash64(number) = 1)',
-    'SELECT * FROM slow',
-  ])('the engine answers while it plans %s', async (query) => {
-    await asOwner(
-      `CREATE VIEW IF NOT EXISTS ${own[0]}.slow AS SELECT (SELECT countIf(sipHash64(number) = 1) FROM numbers(1000000000)) AS a`,
-    )
-    let ended = false
-    const asked = raw(`${query} FORMAT JSONEachRow`, { max_execution_time: '2' }).finally(() => (ended = true))
-    let pings = 0
-    while (!ended) {
-      await (await fetch(`http://127.0.0.1:${engine.address.port}/ping`)).text()
-      pings++
-    }
-    await asked
-    // Where the process stood still there were one or two.
-    expect(pings).toBeGreaterThan(10)
-  })
 })
 
 describe('the endpoint', () => {

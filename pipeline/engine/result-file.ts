@@ -14,8 +14,8 @@ import type { Sessions, Work } from './sessions.ts'
 import type { Spool } from './spool.ts'
 
 export type ReadOptions = {
-  sessions: Sessions
-  spool: Spool
+  sessions: Pick<Sessions, 'runReadOnly' | 'cancel'>
+  spool: Pick<Spool, 'place'>
   /** So long a client may take to read a result, however little of it is missing. */
   sendWithinMs: number
   /** Nothing more is sent. */
