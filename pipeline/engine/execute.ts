@@ -130,7 +130,17 @@ async function query(options: ExecuteOptions, execution: Execution): Promise<voi
   try {
     if (!isOwner) {
       const work = { ...workOf(options, execution), tag, settings: readerSettings(request.settings) }
-      return await readToFile(options, work, { request, response, headers, startedAt, text, format, formatAt, gone: () => gone })
+      return await readToFile(options, work, {
+        request,
+        response,
+        headers,
+        startedAt,
+        kind: statement.kind,
+        text,
+        format,
+        formatAt,
+        gone: () => gone,
+      })
     }
     const held = await options.sessions.run({ ...workOf(options, execution), tag, settings: request.settings }, answer)
     if (held === undefined) return

@@ -137,6 +137,23 @@ describe('the reader', () => {
     expect(slow.status).toBe(408)
   })
 
+  test.each([
+    'EXPLAIN AST SELECT a FROM t',
+    'EXPLAIN indexes = 1 SELECT a FROM t',
+    'EXPLAIN SELECT 1 FORMAT JSONCompactEachRow',
+    'DESC t FORMAT CSV',
+    'SHOW CREATE TABLE t',
+    'EXISTS t',
+    '(SELECT 1) UNION ALL (SELECT 2)',
+    'SELECT 1 FORMAT XML SETTINGS readonly = 1',
+    'SELECT 1 AS format -- x',
+  ])('gets what the owner gets: %s', async (sql) => {
+    const text = async (answer: Promise<Answer>) => (await answer).text.replace(/<elapsed>.*<\/elapsed>/, '')
+    const theirs = await text(reader(sql))
+    expect(theirs).not.toBe('')
+    expect(theirs).toBe(await text(owner(sql)))
+  })
+
   test('has parameters like everyone', async () => {
     expect((await reader('SELECT {a:String}', { param_a: "it's" })).text).toBe("it\\'s\n")
   })

@@ -38,6 +38,7 @@ test.each([
       response,
       headers: {},
       startedAt: process.hrtime.bigint(),
+      kind: 'select',
       text: 'SELECT 1 FORMAT TSV',
       format: 'TSV',
       formatAt: 9,

@@ -1,7 +1,7 @@
 // The reader's results: written to a file by the engine, and sent from there. So they are bounded by what they take, which the engine does not bound
 // (a column that is the same in all rows it counts once, and a name in every line of JSON not at all), and one that nobody reads fills no memory.
 import { createReadStream } from 'node:fs'
-import { rm, stat } from 'node:fs/promises'
+import { rm, stat, writeFile } from 'node:fs/promises'
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import { pipeline } from 'node:stream/promises'
 import { createGzip } from 'node:zlib'
@@ -10,7 +10,7 @@ import { Fault, faultOf, faults } from './fault.ts'
 import { readerLimits } from './reader.ts'
 import type { EngineRequest } from './request.ts'
 import { summary } from './respond.ts'
-import type { Sessions, Work } from './sessions.ts'
+import type { Running, Sessions, Work } from './sessions.ts'
 import type { Spool } from './spool.ts'
 
 export type ReadOptions = {
@@ -27,6 +27,8 @@ export type Read = {
   response: ServerResponse
   headers: OutgoingHttpHeaders
   startedAt: bigint
+  /** The statement's. */
+  kind: string
   text: string
   format: string
   /** Where in `text` its own FORMAT clause begins. */
@@ -46,13 +48,21 @@ export async function readToFile(options: ReadOptions, work: Work & { tag: strin
       work,
       async (running) => {
         if (read.gone() || options.stop.aborted) throw faults.stopping()
-        return await written(options, work.tag, path, () => running.whole(intoFile(read, path), read.format))
+        return await written(options, work.tag, path, () => write(running, read, path))
       },
       (result) => send(options, read, path, result),
     )
   } finally {
     await rm(path, { force: true })
   }
+}
+
+/** An explanation is short, and EXPLAIN AST would take the clause for a part of what it is to explain. */
+async function write(running: Running, read: Read, path: string): Promise<{ rows: number }> {
+  if (read.kind !== 'explain') return await running.whole(intoFile(read, path), read.format)
+  const { bytes, rows } = await running.whole(read.text, read.format)
+  await writeFile(path, bytes, { mode: 0o600 })
+  return { rows }
 }
 
 const clauseOf = (path: string): string => `INTO OUTFILE ${quoteText(path)} COMPRESSION 'none'`
