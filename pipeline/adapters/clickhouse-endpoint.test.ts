@@ -39,7 +39,7 @@ async function asOwner(sql: string): Promise<void> {
 beforeAll(async () => {
   engine = await startEngine(options)
   writeFileSync(secretFile, 'hush\n')
-  for (const database of [...own, databaseOf('other'), 'elsewhere', 'ailleurs_é']) {
+  for (const database of [...own, databaseOf('other'), 'elsewhere', '2elsewhere', 'ailleurs_é']) {
     await asOwner(`CREATE DATABASE "${database}" ENGINE = Atomic`)
     await asOwner(`CREATE TABLE "${database}".t (a UInt32, s String) ENGINE = MergeTree ORDER BY a AS SELECT 1, '${database}'`)
   }
@@ -140,8 +140,7 @@ test.each([
   ['SELECT * FROM `elsewhere`.t', denied],
   ['SELECT * FROM “elsewhere”.t', denied],
   ['SELECT * FROM "ailleurs_é".t', denied],
-  // Only in quotes a name may have such letters.
-  ['SELECT * FROM ailleurs_é.t', '62'],
+  ['SELECT * FROM ailleurs_é.t', denied],
   ['SELECT * FROM "elsew\\x68ere".t', denied],
   ['SELECT * FROM elsewhere /* */ . /* */ t', denied],
   ['SELECT 1 IN (SELECT a FROM elsewhere.t)', denied],
@@ -151,6 +150,24 @@ test.each([
   ['SELECT * FROM loop(elsewhere, t)', denied],
   ['SELECT * FROM mergeTreeIndex(elsewhere, t)', denied],
   ["SELECT joinGet('elsewhere.t', 's', 1)", denied],
+  ["SELECT dictGet('elsewhere.d', 'b', 1)", denied],
+  ["SELECT DICTGETORNULL('elsewhere.d', 'b', 1)", denied],
+  ["SELECT arrayMap(dictHas, ['elsewhere.d'], [1])", denied],
+  ["SELECT * FROM dictionary('elsewhere.d')", denied],
+  // By blanks, comments, quotes and names that our lexer must know as the engine's does
+  ['SELECT * FROM elsewhere\u00a0.t', denied],
+  ['SELECT * FROM elsewhere.\u3000t', denied],
+  ['SELECT query FROM system\ufeff.processes', denied],
+  ["SELECT * FROM merge\u00a0('elsewhere', 't')", denied],
+  ["SELECT * FROM sqlite\u00a0('WRITTEN', 't')", denied],
+  ["DESCRIBE TABLE url\u00a0('http://127.0.0.1:1/', 'CSV')", denied],
+  ["SELECT 1 // '\n, s FROM elsewhere.t --'", denied],
+  ["SELECT /* /* */ ' */ s FROM elsewhere.t --'", denied],
+  // No heredoc: the engine finds a string without an end.
+  ["SELECT $-$ ' $-$, * FROM elsewhere.t --'", '62'],
+  ['SELECT * FROM 2elsewhere.t', denied],
+  ['SELECT * FROM elsewhere\0.t', denied],
+  ['SELECT ‘1’', denied],
   ["SELECT hasColumnInTable('elsewhere', 't', 'a')", denied],
   ['EXPLAIN SELECT * FROM elsewhere.t', denied],
   ['SHOW CREATE TABLE elsewhere.t', denied],
@@ -174,6 +191,9 @@ test.each<[string, Record<string, string>, string]>([
   ['a limit lifted', { max_memory_usage: '0' }, readOnly],
   ['a limit raised', { max_result_bytes: '99999999999' }, readOnly],
   ['a setting that is not about results', { allow_ddl: '1' }, readOnly],
+  ['more threads than sixteen', { max_threads: '10000' }, readOnly],
+  ['blocks of more rows than 65,536', { max_block_size: '10000000' }, readOnly],
+  ['results into a cache that all share', { use_query_cache: '1' }, readOnly],
   ['a file to read', { format_template_row: secretFile }, readOnly],
   ['a file to read as a schema', { format_schema: `${secretFile}:M` }, readOnly],
   ['a file to write', { output_format_schema: wouldBeWritten }, readOnly],
@@ -196,19 +216,6 @@ test.each([
 ])('a query is ended that is %s', async (_, sql, url, code, text) => {
   const answer = await raw(sql, url)
   expect({ ...answer, text: answer.text.includes(text) }).toEqual({ code, text: true })
-})
-
-test('a result that is streamed breaks off at 256 MiB, and says so', async () => {
-  const client = clientOf(engine.address.reader.user, engine.address.reader.password)
-  const query = "SELECT repeat('x', 1000) AS x FROM numbers(300000)"
-  const streamed = await client.query({ query, format: 'JSONEachRow' })
-  const read = async () => {
-    let rows = 0
-    for await (const some of streamed.stream()) rows += some.length
-    return rows
-  }
-  await expect(read()).rejects.toThrow()
-  await client.close()
 })
 
 describe('the endpoint', () => {

@@ -21,12 +21,12 @@ export type ParsedRequest = {
 const maxStatementBytes = 4 * 1024 * 1024
 const maxMultipartBytes = 64 * 1024 * 1024
 
-const decoders: Readonly<Record<string, () => NodeJS.ReadWriteStream & Readable>> = {
-  gzip: createGunzip,
-  deflate: createInflate,
-  br: createBrotliDecompress,
-  zstd: createZstdDecompress,
-}
+const decoders = new Map<string, () => NodeJS.ReadWriteStream & Readable>([
+  ['gzip', createGunzip],
+  ['deflate', createInflate],
+  ['br', createBrotliDecompress],
+  ['zstd', createZstdDecompress],
+])
 
 export async function parseRequest(request: EngineRequest, message: IncomingMessage): Promise<ParsedRequest> {
   const body = request.method === 'POST' ? decoded(message) : emptyBody()
@@ -69,7 +69,7 @@ async function* emptyBody(): AsyncGenerator<Uint8Array, undefined> {}
 function decoded(message: IncomingMessage): AsyncIterable<Uint8Array> {
   const encoding = message.headers['content-encoding']
   if (encoding === undefined || encoding === '' || encoding === 'identity') return message
-  const decoder = decoders[encoding]
+  const decoder = decoders.get(encoding)
   if (decoder === undefined) throw faults.notImplemented(`Content-Encoding ${encoding} is not supported: gzip, deflate, br and zstd are.`)
   // An error of either ends the other, and reaches whoever reads.
   return pipeline(message, decoder(), () => {}) as Readable

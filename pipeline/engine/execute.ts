@@ -5,7 +5,8 @@ import { quoteText } from '../../schemas/ddl.ts'
 import type { ParsedRequest } from './body.ts'
 import { Fault, faultOf, faults } from './fault.ts'
 import { contentTypeOf, pieceHeadOf } from './formats.ts'
-import { readerLimits, readerSettings } from './reader.ts'
+import { readerSettings } from './reader.ts'
+import { readToFile } from './result-file.ts'
 import type { EngineRequest } from './request.ts'
 import { lengthOf, openResultStream, sendWhole, summary, type ResultStream } from './respond.ts'
 import type { Running, Sessions, Work } from './sessions.ts'
@@ -23,6 +24,10 @@ export type ExecuteOptions = {
   database: string
   /** A result that is not streamed is held in memory, up to this. */
   maxHeldBytes: number
+  /** So long the reader may take to read a result. */
+  sendWithinMs: number
+  /** Nothing more is sent to readers. */
+  stop: AbortSignal
 }
 
 export type Execution = { request: EngineRequest; parsed: ParsedRequest; response: ServerResponse; isOwner: boolean }
@@ -96,14 +101,13 @@ async function query(options: ExecuteOptions, execution: Execution): Promise<voi
     throw faults.notEnoughSpace(`The disk is full: no ${statement.kind.toUpperCase()} until there is room.`)
   const startedAt = process.hrtime.bigint()
   const text = sql.subarray(statement.span.start, statement.span.end).toString()
-  const format = statement.format ?? request.defaultFormat ?? 'TabSeparated'
+  const format = statement.format?.name ?? request.defaultFormat ?? 'TabSeparated'
   const headers = { 'X-ClickHouse-Format': format, 'Content-Type': contentTypeOf(format) }
+  const formatAt =
+    statement.format === undefined ? undefined : text.length - sql.subarray(statement.format.at, statement.span.end).toString().length
   const tag = randomUUID()
-  const work = { ...workOf(options, execution), tag, settings: isOwner ? request.settings : readerSettings(request.settings) }
-  const pieceHead = statement.kind === 'select' && !statement.scalarSubquery ? pieceHeadOf(format) : undefined
-
-  // The engine counts a column that is the same in all rows once.
-  const maxResultBytes = isOwner ? Infinity : Number(readerLimits.max_result_bytes)
+  // Streamed, a SELECT would block this process while it is planned: only where somebody who may do so asks for it.
+  const pieceHead = !request.waitEndOfQuery && statement.kind === 'select' ? pieceHeadOf(format) : undefined
 
   // It may have gone while its statement was read.
   let gone = response.destroyed
@@ -115,19 +119,30 @@ async function query(options: ExecuteOptions, execution: Execution): Promise<voi
   }
   const answer = async (running: Running): Promise<Held | undefined> => {
     if (gone) throw faults.stopping()
-    if (pieceHead !== undefined) {
-      const pieces = upTo(maxResultBytes, withOneHead(running.pieces(text, format), pieceHead))
-      return await holdOrStream(pieces, options.maxHeldBytes, request, response, headers, () => gone)
-    }
+    if (pieceHead !== undefined)
+      return await holdOrStream(withOneHead(running.pieces(text, format), pieceHead), request, response, headers, () => gone)
     const { bytes, rows } = await running.whole(text, format)
     if (!statement.reads) await options.durable()
-    if (bytes.length > maxResultBytes) throw resultTooLarge(maxResultBytes)
     if (bytes.length > options.maxHeldBytes) throw tooLarge(options.maxHeldBytes)
     return { pieces: [bytes], rows }
   }
   response.once('close', onClose)
   try {
-    const held = await (isOwner ? options.sessions.run(work, answer) : options.sessions.runReadOnly(work, answer))
+    if (!isOwner) {
+      const work = { ...workOf(options, execution), tag, settings: readerSettings(request.settings) }
+      return await readToFile(options, work, {
+        request,
+        response,
+        headers,
+        startedAt,
+        kind: statement.kind,
+        text,
+        format,
+        formatAt,
+        gone: () => gone,
+      })
+    }
+    const held = await options.sessions.run({ ...workOf(options, execution), tag, settings: request.settings }, answer)
     if (held === undefined) return
     // Without the session: a slow client holds none, but while it is streamed to.
     const figures = { resultRows: held.rows, resultBytes: lengthOf(held.pieces) }
@@ -142,10 +157,9 @@ type Held = { pieces: readonly Uint8Array[]; rows: number }
 /** Up to here a result's errors still get a status of their own, and its length is known. */
 const holdBytes = 1024 * 1024
 
-/** The whole result where it is small or was asked for whole; undefined where it has been sent. */
+/** The whole result where it is small; undefined where it has been sent. */
 async function holdOrStream(
   pieces: AsyncIterable<Buffer>,
-  maxHeldBytes: number,
   request: EngineRequest,
   response: ServerResponse,
   headers: OutgoingHttpHeaders,
@@ -163,8 +177,7 @@ async function holdOrStream(
       }
       held.push(piece)
       heldBytes += piece.length
-      if (heldBytes > maxHeldBytes) throw tooLarge(maxHeldBytes)
-      if (request.waitEndOfQuery || heldBytes <= holdBytes) continue
+      if (heldBytes <= holdBytes) continue
       stream = openResultStream(response, request, headers)
       for (const first of held.splice(0)) await stream.write(first)
     }
@@ -187,19 +200,6 @@ async function* withOneHead(pieces: AsyncIterable<Uint8Array>, headBytes: (piece
     yield first ? piece : piece.subarray(headBytes(piece))
     first = false
   }
-}
-
-async function* upTo(maxBytes: number, pieces: AsyncIterable<Buffer>): AsyncGenerator<Buffer, undefined> {
-  let bytes = 0
-  for await (const piece of pieces) {
-    bytes += piece.length
-    if (bytes > maxBytes) throw resultTooLarge(maxBytes)
-    yield piece
-  }
-}
-
-function resultTooLarge(maxBytes: number): Fault {
-  return new Fault(396, `Limit for result exceeded, max bytes: ${maxBytes}.`, 'TOO_MANY_ROWS_OR_BYTES')
 }
 
 function tooLarge(maxHeldBytes: number): Fault {

@@ -52,6 +52,10 @@ const owner = (sql: string, url: Record<string, string> = {}) => asOwner({ body:
 const reader = (sql: string, url: Record<string, string> = {}) => asReader({ body: sql, url })
 const codeOf = ({ headers }: Answer) => headers.get('x-clickhouse-exception-code')
 
+async function spoolIsEmpty(): Promise<void> {
+  await soon(() => spoolDirectoriesOf(dataDir).flatMap((path) => readdirSync(path))).toEqual([])
+}
+
 describe('who may enter', () => {
   test('anyone may ask whether it is up', async () => {
     expect(await call({ method: 'GET', path: '/ping' })).toMatchObject({ status: 200, text: 'Ok.\n' })
@@ -133,12 +137,37 @@ describe('the reader', () => {
     expect(slow.status).toBe(408)
   })
 
+  test.each([
+    'EXPLAIN AST SELECT a FROM t',
+    'EXPLAIN indexes = 1 SELECT a FROM t',
+    'EXPLAIN SELECT 1 FORMAT JSONCompactEachRow',
+    'DESC t FORMAT CSV',
+    'SHOW CREATE TABLE t',
+    'EXISTS t',
+    '(SELECT 1) UNION ALL (SELECT 2)',
+    'SELECT 1 FORMAT XML SETTINGS readonly = 1',
+    'SELECT 1 AS format -- x',
+  ])('gets what the owner gets: %s', async (sql) => {
+    const text = async (answer: Promise<Answer>) => (await answer).text.replace(/<elapsed>.*<\/elapsed>/, '')
+    const theirs = await text(reader(sql))
+    expect(theirs).not.toBe('')
+    expect(theirs).toBe(await text(owner(sql)))
+  })
+
   test('has parameters like everyone', async () => {
     expect((await reader('SELECT {a:String}', { param_a: "it's" })).text).toBe("it\\'s\n")
   })
 })
 
 describe('a request', () => {
+  test('by names that every object of JavaScript has is refused like any other wrong one', async () => {
+    for (const name of ['constructor', '__proto__', 'toString', 'hasOwnProperty']) {
+      expect(codeOf(await owner('SELECT 1', { [name]: '1' }))).toBe('115')
+      expect(codeOf(await reader('SELECT 1', { [name]: '1' }))).toBe('164')
+      expect(codeOf(await asOwner({ body: 'SELECT 1', headers: { 'content-encoding': name } }))).toBe('48')
+    }
+  })
+
   test('carries its statement in the URL, the body, or both', async () => {
     expect((await asOwner({ method: 'GET', url: { query: 'SELECT 1' } })).text).toBe('1\n')
     expect((await asOwner({ body: 'SELECT 2' })).text).toBe('2\n')
@@ -169,6 +198,7 @@ describe('a request', () => {
     ["INSERT INTO t FROM INFILE '/etc/hostname' FORMAT CSV", 501, '48'],
     ["SELECT 1 INTO OUTFILE '/tmp/reelpulse-no'", 501, '48'],
     ["SELECT throwIf(1, 'mine')", 500, '395'],
+    ['SELECT 1 FORMAT constructor', 404, '73'],
   ])('that fails has status and code: %s', async (sql, status, code) => {
     const answer = await owner(sql)
     expect({ status: answer.status, code: codeOf(answer) }).toEqual({ status, code })
@@ -288,10 +318,6 @@ describe('an insert', () => {
     expect(answer.text).not.toMatch(/reelpulse-spool/)
     await spoolIsEmpty()
   })
-
-  async function spoolIsEmpty(): Promise<void> {
-    await soon(() => spoolDirectoriesOf(dataDir).flatMap((path) => readdirSync(path))).toEqual([])
-  }
 })
 
 describe('a large result', () => {
@@ -312,8 +338,7 @@ describe('a large result', () => {
   test.each(['RowBinary', 'RowBinaryWithNamesAndTypes', 'Native'])('is byte for byte what the engine makes of it: %s', async (format) => {
     const sql = 'SELECT number AS n, toString(number) AS s FROM numbers(300000)'
     const streamed = await owner(sql, { default_format: format })
-    // A scalar subquery: not streamed.
-    const whole = await owner(`SELECT * FROM (${sql}) WHERE (SELECT 1)`, { default_format: format })
+    const whole = await owner(sql, { default_format: format, wait_end_of_query: '1' })
     expect(streamed.headers.get('transfer-encoding')).toBe('chunked')
     expect(whole.headers.get('transfer-encoding')).toBeNull()
     if (format !== 'Native') expect(Buffer.compare(streamed.bytes, whole.bytes)).toBe(0)
@@ -335,6 +360,20 @@ describe('a large result', () => {
     expect(complete).toBe(false)
     expect(body).toMatch(new RegExp(`\\r\\n__exception__\\r\\n${String(tag)}\\r\\nCode: 395.*far in`, 's'))
     expect((await owner(sql, { wait_end_of_query: '1' })).status).toBe(500)
+    // A reader's result is never sent before it is whole.
+    expect((await reader(sql)).status).toBe(500)
+  })
+
+  test('is the same for a reader', async () => {
+    const sql = 'SELECT number AS n, toString(number) AS s FROM numbers(300000)'
+    for (const format of ['TabSeparatedWithNames', 'JSONEachRow', 'RowBinaryWithNamesAndTypes', 'JSON'])
+      for (const query of [`${sql} FORMAT ${format} -- é`, `${sql} /* é */`]) {
+        const plain = (text: Buffer) => text.toString('latin1').replace(/"elapsed": [\d.e-]+/, '')
+        const [theirs, ours] = await Promise.all([reader(query, { default_format: format }), owner(query, { default_format: format })])
+        expect(theirs.headers.get('content-length')).toBe(String(theirs.bytes.length))
+        expect(plain(theirs.bytes) === plain(ours.bytes)).toBe(true)
+      }
+    await spoolIsEmpty()
   })
 })
 

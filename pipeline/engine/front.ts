@@ -10,7 +10,7 @@ import { checkReader, foreignDatabase, readableDatabase } from './reader.ts'
 import { readRequest, type Credentials, type EngineRequest } from './request.ts'
 import { sendFault, sendText, sendWhole } from './respond.ts'
 
-export type FrontOptions = Omit<ExecuteOptions, 'maxHeldBytes'> & {
+export type FrontOptions = Omit<ExecuteOptions, 'maxHeldBytes' | 'sendWithinMs' | 'stop'> & {
   /** May do everything; undefined: not from here. */
   owner: Credentials | undefined
   /** May read tables, within limits. */
@@ -19,6 +19,8 @@ export type FrontOptions = Omit<ExecuteOptions, 'maxHeldBytes'> & {
   readerDatabases: readonly string[] | undefined
   /** Default 1 GiB. */
   maxHeldBytes?: number
+  /** Default two minutes: 256 MiB at 2 MiB a second. */
+  sendWithinMs?: number
   /** Requests at once, those that wait included. Default 500. */
   maxRequests?: number
   /** A connection on which nothing moves for so long is dropped, with its query; undefined: none is. */
@@ -31,10 +33,16 @@ export type Front = {
   close(): Promise<void>
 }
 
-export function openFront({ maxHeldBytes = 2 ** 30, maxRequests = 500, idleMs = 0, ...options }: FrontOptions): Front {
+export function openFront({
+  maxHeldBytes = 2 ** 30,
+  sendWithinMs = 120_000,
+  maxRequests = 500,
+  idleMs = 0,
+  ...options
+}: FrontOptions): Front {
   const { sessions, readerDatabases } = options
   const readable = readableDatabase(readerDatabases)
-  let stopping = false
+  const stop = new AbortController()
   let underWay = 0
   let idle = (): void => {}
 
@@ -70,7 +78,7 @@ export function openFront({ maxHeldBytes = 2 ** 30, maxRequests = 500, idleMs = 
     response.setHeader('X-ClickHouse-Timezone', sessions.timezone)
     const isOwner = options.owner !== undefined && matches(request.credentials, options.owner)
     if (!isOwner && !matches(request.credentials, options.reader)) throw faults.wrongCredentials()
-    if (stopping) throw faults.stopping()
+    if (stop.signal.aborted) throw faults.stopping()
     if (underWay > maxRequests) throw faults.tooManyQueries(`Too many simultaneous queries. Maximum: ${maxRequests}`)
 
     const parsed = await parseRequest(request, message)
@@ -81,7 +89,7 @@ export function openFront({ maxHeldBytes = 2 ** 30, maxRequests = 500, idleMs = 
     check(request, parsed)
     if (!isOwner) await checkReads(request, parsed)
     const database = isOwner ? options.database : (readerDatabases?.[0] ?? options.database)
-    await execute({ ...options, database, maxHeldBytes }, { request, parsed, response, isOwner })
+    await execute({ ...options, database, maxHeldBytes, sendWithinMs, stop: stop.signal }, { request, parsed, response, isOwner })
   }
 
   async function checkReads({ database }: EngineRequest, parsed: ParsedRequest): Promise<void> {
@@ -93,7 +101,7 @@ export function openFront({ maxHeldBytes = 2 ** 30, maxRequests = 500, idleMs = 
   return {
     server,
     async close() {
-      stopping = true
+      stop.abort()
       server.close()
       server.closeIdleConnections()
       if (underWay > 0) await new Promise<void>((resolve) => (idle = resolve))

@@ -1,5 +1,5 @@
 // The answer to the first query of clients that speak the native protocol's blocks over HTTP (clickhouse-go, and so Grafana).
-import { tokensOf } from './tokens.ts'
+import { lexerOf } from './tokens.ts'
 
 const helloTokens = wordsOf('SELECT displayName(), version(), revision(), timezone()')
 
@@ -8,7 +8,7 @@ export function isHello(sql: string): boolean {
 }
 
 function wordsOf(sql: string): string {
-  return Array.from(tokensOf(sql), ({ text }) => text.toLowerCase()).join(' ')
+  return Array.from(lexerOf(sql)(), ({ text }) => text.toLowerCase()).join(' ')
 }
 
 /**

@@ -30,12 +30,12 @@ const transport: ReadonlySet<string> = new Set([
   'http_response_headers', 'session_timeout', 'session_check', 'close_session', 'log_comment', 'log_queries',
 ]) // prettier-ignore
 
-const unsupported: Readonly<Record<string, string>> = {
-  session_id: 'Sessions (session_id) are not kept by the embedded engine: send settings and parameters with each request.',
-  role: 'The embedded engine has no roles.',
-  decompress: "decompress=1 (ClickHouse's own compressed frames) is not supported: use Content-Encoding.",
-  compress: "compress=1 (ClickHouse's own compressed frames) is not supported: use Accept-Encoding and enable_http_compression=1.",
-}
+const unsupported: ReadonlyMap<string, string> = new Map([
+  ['session_id', 'Sessions (session_id) are not kept by the embedded engine: send settings and parameters with each request.'],
+  ['role', 'The embedded engine has no roles.'],
+  ['decompress', "decompress=1 (ClickHouse's own compressed frames) is not supported: use Content-Encoding."],
+  ['compress', "compress=1 (ClickHouse's own compressed frames) is not supported: use Accept-Encoding and enable_http_compression=1."],
+])
 
 const settingName = /^[a-z_][a-z0-9_]*$/i
 const paramName = /^[A-Za-z_][A-Za-z0-9_]*$/
@@ -47,7 +47,7 @@ export function readRequest(method: string, target: string, headers: IncomingHtt
   const settings: [string, string][] = []
   const params: [string, string][] = []
   for (const [name, value] of search) {
-    const refusal = unsupported[name]
+    const refusal = unsupported.get(name)
     if (refusal !== undefined && value !== '' && value !== '0') throw faults.notImplemented(refusal)
     if (refusal !== undefined || transport.has(name)) continue
     if (name.startsWith('param_')) params.push(paramOf(name, value))

@@ -22,8 +22,8 @@ export type EngineResult = {
 export type Running = {
   whole(sql: string, format: string): Promise<EngineResult>
   /**
-   * A SELECT's result piece by piece, each piece a whole document of the format. Planning, and with it any scalar subquery, blocks this process:
-   * see Statement.scalarSubquery.
+   * A SELECT's result piece by piece, each piece a whole document of the format. Planning, and with it every subquery that the plan needs the result
+   * of (scalars, sets for IN; those in views too), blocks this process.
    */
   pieces(sql: string, format: string): AsyncIterable<Uint8Array>
 }
@@ -31,8 +31,11 @@ export type Running = {
 export type Sessions = {
   /** With full rights. */
   run<T>(work: Work, use: (running: Running) => Promise<T>): Promise<T>
-  /** readonly=1 and `readerLimits`, which the engine itself upholds. */
-  runReadOnly<T>(work: Work, use: (running: Running) => Promise<T>): Promise<T>
+  /**
+   * readonly=1 and `readerLimits`, which the engine itself upholds. `send` is given what came of it, when the session has ended but not its turn: what
+   * is being sent is held in memory, so that no more may be held at once than are asked at once.
+   */
+  runReadOnly<T>(work: Work, use: (running: Running) => Promise<T>, send: (result: T) => Promise<void>): Promise<void>
   /** Those of the names that are databases. */
   databasesAmong(names: readonly string[]): Promise<string[]>
   /** The engine looks at this between blocks of rows: a query that is stuck in one (a slow remote table, say) goes on. */
@@ -83,6 +86,20 @@ export async function openSessions(options: SessionsOptions): Promise<Sessions> 
     }
   }
 
+  async function inReadOnlySession<T>(work: Work, use: (running: Running) => Promise<T>): Promise<T> {
+    // A session cannot leave readonly=1, nor take settings in it: each request gets one of its own (about 2 ms).
+    const session = new Session(directory)
+    try {
+      const params = await setParams(session, work.params)
+      const settings = [...Object.entries(options.readerLimits), ...work.settings, ['log_comment', work.tag ?? ''] as const]
+      const before = settings.map(([name, value]) => `SET ${name} = ${quoteText(value)}`)
+      await session.queryAsync([`USE ${quoteName(work.database)}`, ...params, ...before, 'SET readonly = 1'].join('; '))
+      return await use(runningIn(session))
+    } finally {
+      session.close()
+    }
+  }
+
   return {
     version,
     timezone,
@@ -105,22 +122,7 @@ export async function openSessions(options: SessionsOptions): Promise<Sessions> 
         }),
       ),
 
-    runReadOnly: (work, use) =>
-      tracked(() =>
-        readers(async () => {
-          // A session cannot leave readonly=1, nor take settings in it: each request gets one of its own (about 2 ms).
-          const session = new Session(directory)
-          try {
-            const params = await setParams(session, work.params)
-            const settings = [...Object.entries(options.readerLimits), ...work.settings, ['log_comment', work.tag ?? ''] as const]
-            const before = settings.map(([name, value]) => `SET ${name} = ${quoteText(value)}`)
-            await session.queryAsync([`USE ${quoteName(work.database)}`, ...params, ...before, 'SET readonly = 1'].join('; '))
-            return await use(runningIn(session))
-          } finally {
-            session.close()
-          }
-        }),
-      ),
+    runReadOnly: (work, use, send) => tracked(() => readers(async () => await send(await inReadOnlySession(work, use)))),
 
     async databasesAmong(names) {
       if (names.length === 0) return []

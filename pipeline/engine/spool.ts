@@ -13,6 +13,8 @@ export type Spooled = { path: string; bytes: number; remove(): Promise<void> }
 export type Spool = {
   /** `head` goes before what `body` yields. Throws a Fault above the limit; leaves no file behind where it throws. */
   write(body: AsyncIterable<Uint8Array> | undefined, head?: Uint8Array): Promise<Spooled>
+  /** Where a file of up to so many bytes may be written by others, who remove it again. */
+  place(maxBytes: number): string
   /** Bytes of files that are there now. */
   bytesHeld(): number
 }
@@ -29,18 +31,20 @@ export function openSpool(options: SpoolOptions): Spool {
   let held = 0
   // Bodies come without a length: a directory has room where the largest would still fit beside those under way.
   let writing = 0
-  const roomy = (directory: string): boolean => {
+  const roomy = (directory: string, maxBytes: number): boolean => {
     try {
       const { bavail, bsize } = statfsSync(directory)
-      return bavail * bsize > options.maxBodyBytes * (writing + 1)
+      return bavail * bsize > maxBytes
     } catch {
       return false
     }
   }
+  const directoryFor = (maxBytes: number): string =>
+    options.directories.find((directory) => roomy(directory, options.maxBodyBytes * writing + maxBytes)) ?? options.directories.at(-1)!
   return {
+    place: (maxBytes) => join(directoryFor(maxBytes), `${++sequence}.result`),
     async write(body, head) {
-      const directory = options.directories.find(roomy) ?? options.directories.at(-1)!
-      const path = join(directory, `${++sequence}.body`)
+      const path = join(directoryFor(options.maxBodyBytes), `${++sequence}.body`)
       let bytes = 0
       const tooLarge = (): Fault => faults.tooLarge(`The body exceeds ${options.maxBodyBytes} bytes; send it in smaller inserts.`)
       const limited = new Transform({

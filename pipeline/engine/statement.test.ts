@@ -62,7 +62,7 @@ test.each([
   ["SELECT 'FORMAT JSON'", undefined],
   ['SHOW TABLES FORMAT TSV', 'TSV'],
 ])('the format is that of the closing clause: %s', (text, format) => {
-  expect(parsed(text).format).toBe(format)
+  expect(parsed(text).format?.name).toBe(format)
 })
 
 test('placeholders are found, maps are not', () => {
@@ -71,18 +71,6 @@ test('placeholders are found, maps are not', () => {
 
 test('calls are found however their name is quoted', () => {
   expect([...parsed('SELECT Count(), "file"(\'/x\') FROM `url` (1), “s3”(1) -- remote()').calls]).toEqual(['count', 'file', 'url', 's3'])
-})
-
-test.each([
-  ['SELECT * FROM (SELECT 1)', false],
-  ['SELECT 1 WHERE 1 IN (SELECT 1)', false],
-  ['WITH x AS (SELECT 1) SELECT * FROM x', false],
-  ['SELECT * FROM a JOIN (SELECT 1) USING b', false],
-  ['SELECT (SELECT 1)', true],
-  ['SELECT a WHERE b = (WITH 1 AS c SELECT c)', true],
-  ['WITH (SELECT 1) AS x SELECT x', true],
-])('a scalar subquery is told from a table: %s', (text, scalarSubquery) => {
-  expect(parsed(text).scalarSubquery).toBe(scalarSubquery)
 })
 
 describe('an insert is taken apart', () => {

@@ -1,5 +1,5 @@
 // What a statement is and where its parts lie: parsed from its tokens, so that strings, comments and names that look like keywords mislead no one.
-import { tokensOf, type Token } from './tokens.ts'
+import { lexerOf, type Lexer, type Token } from './tokens.ts'
 
 export type Span = { start: number; end: number }
 
@@ -24,8 +24,8 @@ export type Statement = {
   staysInSession: boolean
   /** From its first token to its last, without the closing `;`. */
   span: Span
-  /** Of the FORMAT clause at its end. */
-  format: string | undefined
+  /** The FORMAT clause at its end. */
+  format: { name: string; at: number } | undefined
   intoOutfile: boolean
   /** Names in `{name:Type}`. */
   placeholders: ReadonlySet<string>
@@ -39,25 +39,21 @@ export type Statement = {
   dotted: readonly (readonly [before: string, after: string])[]
   /** A name in quotes has a backslash in it, so that what it is called is not what is written. */
   escapedName: boolean
-  /** May hold a scalar subquery, which the engine runs while it plans. */
-  scalarSubquery: boolean
   insert: InsertParts | undefined
 }
 
 export type Unparsed = { problem: string; position: number }
 
 const readers: ReadonlySet<string> = new Set(['select', 'show', 'describe', 'desc', 'explain', 'exists'])
-const tableSubqueryAfter: ReadonlySet<string> = new Set(['from', 'join', 'in', 'as', 'exists'])
 
 /** `text`: a byte string (latin1); see tokens.ts. */
 export function parseStatement(text: string): Statement | Unparsed {
-  const source = tokensOf(text)
   const tokens: Token[] = []
   let depth = 0
   let semicolon = false
   // WITH … INSERT: the keyword stands behind the common table expressions, on the outermost level.
   let insertAt: number | undefined
-  for (const token of source) {
+  for (const token of lexerOf(text)()) {
     if (semicolon) return { problem: 'Multi-statements are not allowed', position: token.start }
     if (token.kind === 'sign') {
       if (token.text === ';') {
@@ -104,7 +100,6 @@ function nothing(end: number): Statement {
     names: new Set(),
     dotted: [],
     escapedName: false,
-    scalarSubquery: false,
     insert: undefined,
   }
 }
@@ -116,18 +111,18 @@ function kindOf(tokens: readonly Token[]): string {
   return keyword === 'with' || keyword === 'from' ? 'select' : keyword
 }
 
-function formatOf(tokens: readonly Token[]): string | undefined {
+function formatOf(tokens: readonly Token[]): Statement['format'] {
   let depth = 0
   for (const [i, token] of tokens.entries()) {
     depth += nesting(token)
     if (depth !== 0 || !isWord(token, 'format')) continue
     const name = tokens[i + 1]
-    if (name?.kind === 'word' && (i + 2 === tokens.length || isWord(tokens[i + 2], 'settings'))) return name.text
+    if (name?.kind === 'word' && (i + 2 === tokens.length || isWord(tokens[i + 2], 'settings'))) return { name: name.text, at: token.start }
   }
   return undefined
 }
 
-type NamesIn = Pick<Statement, 'placeholders' | 'identifiers' | 'calls' | 'names' | 'dotted' | 'escapedName' | 'scalarSubquery'>
+type NamesIn = Pick<Statement, 'placeholders' | 'identifiers' | 'calls' | 'names' | 'dotted' | 'escapedName'>
 
 function namesIn(tokens: readonly Token[]): NamesIn {
   const placeholders = new Set<string>()
@@ -136,7 +131,6 @@ function namesIn(tokens: readonly Token[]): NamesIn {
   const names = new Set<string>()
   const dotted: [string, string][] = []
   let escapedName = false
-  let scalarSubquery = false
   for (const [i, token] of tokens.entries()) {
     if (isName(token)) names.add(token.text.toLowerCase())
     if (token.kind === 'quoted' && token.text.includes('\\')) escapedName = true
@@ -149,12 +143,9 @@ function namesIn(tokens: readonly Token[]): NamesIn {
       const type = tokens[i + 3]
       if (isName(type) && type.text.toLowerCase() === 'identifier') identifiers.add(after.text)
     }
-    if (token.text !== '(') continue
-    if (isName(before)) calls.add(before.text.toLowerCase())
-    const opensSelect = isWord(after, 'select') || isWord(after, 'with')
-    if (opensSelect && !(before?.kind === 'word' && tableSubqueryAfter.has(before.text.toLowerCase()))) scalarSubquery = true
+    if (token.text === '(' && isName(before)) calls.add(before.text.toLowerCase())
   }
-  return { placeholders, identifiers, calls, names, dotted, escapedName, scalarSubquery }
+  return { placeholders, identifiers, calls, names, dotted, escapedName }
 }
 
 /**
@@ -162,6 +153,7 @@ function namesIn(tokens: readonly Token[]): NamesIn {
  * beyond the word that begins the data, because data is no SQL.
  */
 function parseInsert(text: string, start: number, insertAt: number): Statement | Unparsed {
+  const lexer = lexerOf(text)
   const tokens: Token[] = []
   let depth = 0
   let settingsAt: number | undefined
@@ -169,13 +161,13 @@ function parseInsert(text: string, start: number, insertAt: number): Statement |
   let source: InsertSource | undefined
   let headEnd = insertAt
   let settingsEnd = insertAt
-  for (const token of tokensOf(text, insertAt)) {
+  for (const token of lexer(insertAt)) {
     const previous = tokens.at(-1)
     const outside = depth === 0
     depth += nesting(token)
     tokens.push(token)
     if (isSign(token, ';') && outside) break
-    const begins = targetSeen && outside && !isSign(previous, '=') && !isSign(previous, '.') ? sourceAt(text, token) : undefined
+    const begins = targetSeen && outside && !isSign(previous, '=') && !isSign(previous, '.') ? sourceAt(text, lexer, token) : undefined
     if (begins === 'settings') {
       settingsAt ??= token.end
       continue
@@ -196,7 +188,10 @@ function parseInsert(text: string, start: number, insertAt: number): Statement |
     const select = parseStatement(text.slice(source.at))
     if ('problem' in select) return { problem: select.problem, position: source.at + select.position }
     end = source.at + select.span.end
-    tokens.push(...tokensOf(text.slice(0, end), tokens.at(-1)!.end))
+    for (const token of lexer(tokens.at(-1)!.end)) {
+      if (token.start >= end) break
+      tokens.push(token)
+    }
   }
   return {
     kind: 'insert',
@@ -214,10 +209,10 @@ function parseInsert(text: string, start: number, insertAt: number): Statement |
   }
 }
 
-function sourceAt(text: string, token: Token): InsertSource | 'settings' | undefined {
+function sourceAt(text: string, lexer: Lexer, token: Token): InsertSource | 'settings' | undefined {
   if (token.kind === 'sign') {
     if (token.text !== '(') return undefined
-    const inside = tokensOf(text, token.end).next().value
+    const inside = lexer(token.end).next().value
     return isWord(inside, 'select') || isWord(inside, 'with') ? { of: 'select', at: token.start } : undefined
   }
   if (token.kind !== 'word') return undefined
@@ -229,11 +224,11 @@ function sourceAt(text: string, token: Token): InsertSource | 'settings' | undef
     case 'watch':
       return { of: 'select', at: token.start }
     case 'from':
-      return isWord(tokensOf(text, token.end).next().value, 'infile') ? { of: 'infile' } : { of: 'select', at: token.start }
+      return isWord(lexer(token.end).next().value, 'infile') ? { of: 'infile' } : { of: 'select', at: token.start }
     case 'values':
       return { of: 'data', format: 'Values', dataAt: token.end }
     case 'format': {
-      const name = tokensOf(text, token.end).next().value
+      const name = lexer(token.end).next().value
       return name?.kind === 'word' ? { of: 'data', format: name.text, dataAt: dataStart(text, name.end) } : undefined
     }
     default:
