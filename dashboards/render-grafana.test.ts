@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { kpis } from '../operators/kpi/catalogue.ts'
 import { views } from '../operators/views.ts'
-import type { Panel } from './board.ts'
+import { cellVariables, type Panel } from './board.ts'
 import { boards } from './all-boards.ts'
 import { grafana } from './dialect.ts'
 import { generatedFiles } from './generate.ts'
@@ -51,6 +51,23 @@ test("a KPI's target is the threshold of its panels", () => {
   expect(trend).toMatchObject({
     fieldConfig: { defaults: { thresholds: { steps: [{ color: 'red' }, { value: kpis.completion_rate.target }] } } },
   })
+})
+
+test('in Grafana the cell that is chosen goes along, unless the click chooses another', () => {
+  const links = (uid: string) =>
+    JSON.stringify(
+      renderGrafana(
+        boards.find((board) => board.uid === uid)!,
+        boards,
+        'en',
+      ),
+    ).match(/"url":"\/d\/[^"]+/g)!
+  const toCells = links('reelpulse-overview').filter((url) => url.includes('reelpulse-cells?') && url.includes('var-kpi=completion_rate'))
+  expect(toCells.length).toBeGreaterThan(0)
+  for (const url of toCells) for (const name of cellVariables) expect(url).toContain(`&\${${name}:queryparam}`)
+  const toUsers = links('reelpulse-content').filter((url) => url.includes('reelpulse-users?'))
+  expect(toUsers.length).toBeGreaterThan(0)
+  for (const url of toUsers) expect(url).not.toContain('queryparam')
 })
 
 test('a click leads to a board that there is, and sets a variable that it has', () => {

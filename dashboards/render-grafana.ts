@@ -1,6 +1,16 @@
 // A board as Grafana's dashboard JSON, for the official ClickHouse data source.
 import { catalogue, type CatalogueName } from '../operators/kpi/catalogue.ts'
-import { anyValue, defaultKpi, type Board, type Drill, type Language, type Panel, type PanelKind, type VariableName } from './board.ts'
+import {
+  anyValue,
+  cellVariables,
+  defaultKpi,
+  type Board,
+  type Drill,
+  type Language,
+  type Panel,
+  type PanelKind,
+  type VariableName,
+} from './board.ts'
 import { grafana, signalsDatabaseSql } from './dialect.ts'
 import type { Drawing, GrafanaAnnotation, GrafanaDashboard, GrafanaLink, GrafanaPanel, GrafanaVariable, Override } from './grafana-types.ts'
 import { panelQuery, panelReadsSignals, variableKpis, variableSql } from './panel-sql.ts'
@@ -38,7 +48,7 @@ export function renderGrafana(board: Board, all: readonly Board[], language: Lan
       ...all.filter(({ uid }) => uid === board.uid).map(({ uid }) => languageLink(uid, otherLanguage[language])),
     ],
     templating: { list: variablesOf(board, language) },
-    panels: board.panels.map((panel, index) => renderPanel(panel, index + 1, places[index]!, language)),
+    panels: board.panels.map((panel, index) => renderPanel(panel, board, index + 1, places[index]!, language)),
   }
 }
 
@@ -123,7 +133,7 @@ const targetOf = ({ sql, format }: PanelQuery) => ({
   refId: 'A', datasource, editorType: 'sql', queryType: format, format: format === 'timeseries' ? 0 : 1, pluginVersion, rawSql: sql,
 }) // prettier-ignore
 
-function renderPanel(panel: Panel, id: number, gridPos: Place, language: Language): GrafanaPanel {
+function renderPanel(panel: Panel, board: Board, id: number, gridPos: Place, language: Language): GrafanaPanel {
   const query = panelQuery(panel, grafana)
   // A bucket is a minute: nothing finer is to be seen.
   return {
@@ -133,7 +143,7 @@ function renderPanel(panel: Panel, id: number, gridPos: Place, language: Languag
     datasource,
     interval: '1m',
     targets: [targetOf(query)],
-    ...drawing(panel, query, language),
+    ...drawing(panel, board, query, language),
   }
 }
 
@@ -141,9 +151,9 @@ const drawnAs: Partial<Record<PanelKind, 'stat' | 'timeseries' | 'bargauge'>> = 
   cell_shown: 'stat', kpi_now: 'stat', users_by_tier: 'bargauge',
 } // prettier-ignore
 
-function drawing(panel: Panel, query: PanelQuery, language: Language): Drawing {
+function drawing(panel: Panel, board: Board, query: PanelQuery, language: Language): Drawing {
   const overrides = query.columns.map((column) => overrideOf(panel, column, language))
-  const links = panel.drill === undefined ? [] : [linkOf(panel.drill, query, language)]
+  const links = panel.drill === undefined ? [] : [linkOf(panel.drill, board, query, language)]
   switch (drawnAs[panel.shows] ?? query.format) {
     case 'stat':
       return {
@@ -223,15 +233,17 @@ function ratioField(kpi: CatalogueName) {
   return { unit: units[unitOf(kpi)], decimals: 1, thresholds: { mode: 'absolute' as const, steps } }
 }
 
-/** Everything that is chosen goes along, and the time; then what the click sets. */
-function linkOf({ to, variable, value, sets = {} }: Drill, query: PanelQuery, language: Language): GrafanaLink {
+/** The time goes along, and the cell that is chosen, unless a click chooses another; then what the click sets. */
+function linkOf({ to, variable, value, sets = {} }: Drill, board: Board, query: PanelQuery, language: Language): GrafanaLink {
   // A line's value is a label of its field; a row's is in the row.
   const field = (column: string) =>
     query.format === 'timeseries' ? `\${__field.labels.${column}}` : `\${__data.fields.${wordsOf(column)[language]}}`
   const fixed = Object.entries(sets).map(([name, text]) => `var-${name}=${encodeURIComponent(text)}`)
+  const cell =
+    variable === undefined ? cellVariables.filter((name) => board.variables.includes(name)).map((name) => `\${${name}:queryparam}`) : []
   const name = typeof variable === 'object' ? field(variable.column) : variable
   const clicked = name === undefined || value === undefined ? [] : [`var-${name}=${field(value)}`]
-  const url = `/d/${uidOf(to, language)}?${['${__url_time_range}', 'var-datasource=${datasource}', ...fixed, ...clicked].join('&')}`
+  const url = `/d/${uidOf(to, language)}?${['${__url_time_range}', 'var-datasource=${datasource}', ...cell, ...fixed, ...clicked].join('&')}`
   return {
     title: language === 'en' ? 'Look closer' : '下钻', type: 'link', url, icon: '', tooltip: '', tags: [], asDropdown: false, targetBlank: false,
     includeVars: false, keepTime: false,

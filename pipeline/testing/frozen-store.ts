@@ -79,10 +79,10 @@ function cellOf({ name, is, unit }: Column, row: number, panel: PanelInfo): stri
   // Days that are not over, an alert that is not resolved.
   if (is === 'time') {
     if (name === 'resolved_at' && row < 2) return null
-    return instant(
-      /cohort|^day/.test(name) ? Math.floor(frozenAt / dayMs) * dayMs - (row + 1) * dayMs : frozenAt - (3 + row * 7) * minuteMs,
-    )
+    return instant(frozenAt - (3 + row * 7) * minuteMs)
   }
+  // Midnight in Shanghai.
+  if (is === 'day') return instant(Math.floor(frozenAt / dayMs - row) * dayMs - 32 * 3_600_000)
   if (/^d\d+$/.test(name)) return row * 1.4 + Number(name.slice(1)) > 12 ? 0.6 / (1 + Number(name.slice(1)) / 6) : null
   if (name === 'rank' || name === 'recency_score') return row + 1
   if (ofRowsKpi.has(name) && panel.columns.some((column) => column.name === 'kpi')) {
