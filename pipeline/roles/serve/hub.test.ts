@@ -43,7 +43,7 @@ test('what 200 watch is asked once, told to all, and asked again only when somet
   hub.close()
 })
 
-test('a question that rests is not asked again before, whatever comes; once it could not be answered it is', async () => {
+test('a question that rests is not asked again before, whatever comes, unless a minute is over; once it could not be answered it is', async () => {
   const time = { ms: 1_000 }
   const { hub, store } = opened({ clock: { now: () => time.ms } })
   const [often, seldom]: [string[], string[]] = [[], []]
@@ -60,12 +60,17 @@ test('a question that rests is not asked again before, whatever comes; once it c
   expect(seldom).toEqual(['0'])
   time.ms += 5_000
   await soon(() => seldom.at(-1)).toBe('1')
+  // Buckets have closed.
+  store.rows = 60_000
+  await soon(() => seldom.at(-1)).toBe('60000')
+  store.rows = 60_001
+  await soon(() => often.at(-1)).toBe('60001')
+  expect(seldom).toEqual(['0', '1', '60000'])
   time.ms += 5_000
   fails = true
-  store.rows = 2
   await soon(() => seldom.at(-1)).toBe('Error: no')
   fails = false
-  await soon(() => seldom.at(-1)).toBe('2')
+  await soon(() => seldom.at(-1)).toBe('60001')
   hub.close()
 })
 

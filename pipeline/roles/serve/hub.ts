@@ -10,7 +10,7 @@ export type Ask = (pulse: Pulse) => Promise<string>
 export type Question = {
   readonly tables: readonly string[]
   readonly ask: Ask
-  /** No sooner after an answer than this. Default 0. */
+  /** No sooner after an answer than this, unless another minute of log time is over everywhere, so that buckets have closed. Default 0. */
   readonly restMs?: number
 }
 export type Listener = (answer: Answer) => void
@@ -49,7 +49,11 @@ type Topic = {
   /** Rows of one block come into several tables one after another: what has changed is asked once more. */
   onceMore: boolean
   askedAt: number
-  notBefore: number
+  /** Slow ones are asked for no sooner than this; those that rest no sooner than the other. */
+  slowUntil: number
+  restsUntil: number
+  /** Minutes of log time that were over everywhere at its last question. */
+  minute: number
   tookMs: number
   isWaiting: boolean
   /** Of those that wait the least is next. */
@@ -103,7 +107,8 @@ export function openHub(options: HubOptions): Hub {
   }
 
   function queue(topic: Topic, now: number): void {
-    if (pulse === undefined || topic.isWaiting || now < topic.notBefore) return
+    if (pulse === undefined || topic.isWaiting || now < topic.slowUntil) return
+    if (now < topic.restsUntil && topic.minute === minuteOf(pulse)) return
     const hasChanged = topic.version !== versionOf(pulse, topic.question.tables)
     if (!hasChanged && !topic.onceMore && topic.answer?.ok === true && now - topic.askedAt < againMs) return
     topic.onceMore = hasChanged && topic.version !== undefined
@@ -138,10 +143,12 @@ export function openHub(options: HubOptions): Hub {
     underWay--
     topic.isWaiting = false
     topic.version = versionOf(askedWith, topic.question.tables)
+    topic.minute = minuteOf(askedWith)
     topic.askedAt = askedAt
     // What is slow is asked for less often.
     topic.tookMs = clock.now() - askedAt
-    topic.notBefore = clock.now() + Math.max(slownessWeight * topic.tookMs, answer.ok ? (topic.question.restMs ?? 0) : 0)
+    topic.slowUntil = clock.now() + slownessWeight * topic.tookMs
+    topic.restsUntil = answer.ok ? clock.now() + (topic.question.restMs ?? 0) : 0
     const isSame = answer.ok && topic.answer?.ok === true && answer.text === topic.answer.text
     topic.answer = answer
     if (!isSame) for (const listener of topic.listeners) listener(answer)
@@ -153,7 +160,7 @@ export function openHub(options: HubOptions): Hub {
       let topic = topics.get(key)
       if (topic === undefined) {
         topic = {
-          question, listeners: new Set(), answer: undefined, version: undefined, onceMore: false, askedAt: -Infinity, notBefore: 0, tookMs: 0,
+          question, listeners: new Set(), answer: undefined, version: undefined, onceMore: false, askedAt: -Infinity, slowUntil: 0, restsUntil: 0, minute: NaN, tookMs: 0,
           isWaiting: false, rank: 0, leftAt: 0,
         } // prettier-ignore
         topics.set(key, topic)
@@ -179,6 +186,8 @@ export function openHub(options: HubOptions): Hub {
     },
   }
 }
+
+const minuteOf = ({ leastClockAt }: Pulse) => Math.floor(leastClockAt / 60_000)
 
 async function within<T>(work: Promise<T>, ms: number): Promise<T> {
   let timer: NodeJS.Timeout | undefined
