@@ -98,6 +98,20 @@ describe('the JavaScript client', () => {
   })
 })
 
+test('a form may have four mebibytes, since it is held before its turn comes', async () => {
+  const { user, password } = engine.address.reader
+  const sent = async (bytes: number) => {
+    const form = new FormData()
+    form.set('query', 'SELECT length({x:String})')
+    form.set('param_x', 'x'.repeat(bytes))
+    const headers = { 'X-ClickHouse-User': user, 'X-ClickHouse-Key': password }
+    const response = await fetch(`http://127.0.0.1:${engine.address.port}/`, { method: 'POST', body: form, headers })
+    return `${response.status} ${await response.text()}`
+  }
+  expect(await sent(4_000_000)).toBe('200 4000000\n')
+  expect(await sent(5_000_000)).toMatch(/^413 .*A multipart body may have 4194304 bytes/)
+})
+
 const denied = '497'
 const readOnly = '164'
 test.each([
@@ -166,6 +180,10 @@ test.each([
   // No heredoc: the engine finds a string without an end.
   ["SELECT $-$ ' $-$, * FROM elsewhere.t --'", '62'],
   ['SELECT * FROM 2elsewhere.t', denied],
+  // A number that takes the sign, a literal that knows no escapes
+  ['SELECT 1e--1, s FROM elsewhere.t', denied],
+  ["SELECT x'\\', s FROM elsewhere.t --'", denied],
+  ["SELECT B'\\', s FROM elsewhere.t --'", denied],
   ['SELECT * FROM elsewhere\0.t', denied],
   ['SELECT ‘1’', denied],
   ["SELECT hasColumnInTable('elsewhere', 't', 'a')", denied],

@@ -19,7 +19,8 @@ export type ParsedRequest = {
 
 /** A statement may be so long, in the body as in the URL; rows are not part of it. */
 const maxStatementBytes = 4 * 1024 * 1024
-const maxMultipartBytes = 64 * 1024 * 1024
+/** Of a statement and its parameters together: a hundred readers may be held in memory before their turn. */
+const maxMultipartBytes = { owner: 64 * 1024 * 1024, reader: maxStatementBytes }
 
 const decoders = new Map<string, () => NodeJS.ReadWriteStream & Readable>([
   ['gzip', createGunzip],
@@ -28,13 +29,14 @@ const decoders = new Map<string, () => NodeJS.ReadWriteStream & Readable>([
   ['zstd', createZstdDecompress],
 ])
 
-export async function parseRequest(request: EngineRequest, message: IncomingMessage): Promise<ParsedRequest> {
+export async function parseRequest(request: EngineRequest, message: IncomingMessage, from: 'owner' | 'reader'): Promise<ParsedRequest> {
   const body = request.method === 'POST' ? decoded(message) : emptyBody()
   const chunks = body[Symbol.asyncIterator]()
   const boundary = /^multipart\/form-data\s*;.*?\bboundary=("?)([^";]+)\1/i.exec(message.headers['content-type'] ?? '')
   if (boundary !== null) {
-    const { bytes, ended } = await readUpTo(chunks, maxMultipartBytes)
-    if (!ended) throw faults.tooLarge(`A multipart body may have ${maxMultipartBytes} bytes.`)
+    const most = maxMultipartBytes[from]
+    const { bytes, ended } = await readUpTo(chunks, most)
+    if (!ended) throw faults.tooLarge(`A multipart body may have ${most} bytes.`)
     const fields = readMultipart(bytes, boundary[2]!)
     const sql = Buffer.concat([Buffer.from(request.query), fields.find(({ name }) => name === 'query')?.value ?? Buffer.alloc(0)])
     const others = fields.filter(({ name }) => name !== 'query')

@@ -52,6 +52,8 @@ export function openFront({
       .catch((error: unknown) => {
         // A body that was given up midway leaves a connection on which nothing else can come.
         if (message.destroyed && !message.complete && !response.headersSent) response.setHeader('Connection', 'close')
+        // What is still coming of one that was not read to its end is passed over, or the next request would wait behind it for ever.
+        else if (!message.complete) passOver(message)
         sendFault(response, faultOf(error))
       })
       .finally(() => {
@@ -81,7 +83,7 @@ export function openFront({
     if (stop.signal.aborted) throw faults.stopping()
     if (underWay > maxRequests) throw faults.tooManyQueries(`Too many simultaneous queries. Maximum: ${maxRequests}`)
 
-    const parsed = await parseRequest(request, message)
+    const parsed = await parseRequest(request, message, isOwner ? 'owner' : 'reader')
     if (request.protocolVersion !== undefined && isHello(parsed.sql.toString('latin1'))) {
       const headers = { 'X-ClickHouse-Format': 'Native', 'Content-Type': contentTypeOf('Native') }
       return await sendWhole(response, request, headers, [helloBlock(sessions.version, sessions.timezone)])
@@ -127,4 +129,10 @@ function matches(given: Credentials, wanted: Credentials): boolean {
 
 function headerSafe(value: string): string {
   return value.replace(/[^\x20-\x7e]/g, '?')
+}
+
+function passOver(message: IncomingMessage): void {
+  message.unpipe()
+  message.removeAllListeners('readable')
+  message.resume()
 }

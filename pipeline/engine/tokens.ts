@@ -13,12 +13,16 @@ export type Token = {
 }
 
 const word = /(?:[A-Za-z_]|\$(?=[A-Za-z0-9_]))[A-Za-z0-9_$]*/y
-const digits = /[0-9][A-Za-z0-9_]*/y
-const fraction = /\.[0-9]+(?:_[0-9]+)*(?:e[+-]?[0-9]*)?/iy
-/** Whatever else begins with a digit is a word: `2024_data`, `0x`, `1_`. */
-const anyNumber = /^(?:0x[\da-f]+(?:_[\da-f]+)*(?:p\d*)?|(?:0b[01])?\d*(?:_\d+)*(?:e(?:\d+(?:_\d+)*)?)?)$/i
+/** Behind some tokens a dot begins a number; what follows `e` may have a sign, which is no operator then. */
+const fraction = /\.\d+(?:_\d+)*(?:e[+-]?(?:\d+(?:_\d+)*)?)?/iy
+const number =
+  /(?:0x[\da-f]+(?:_[\da-f]+)*(?:\.(?:[\da-f]+(?:_[\da-f]+)*)?)?(?:p[+-]?(?:\d+(?:_\d+)*)?)?|(?:0b(?=[01]))?\d+(?:_\d+)*(?:\.(?:\d+(?:_\d+)*)?)?(?:e[+-]?(?:\d+(?:_\d+)*)?)?)/iy
 /** `1` of `t.1.2`. */
-const tupleIndex = /^\d+(?:_\d+)*$/
+const tupleIndex = /\d+(?:_\d+)*/y
+/** What goes on behind a number makes a word of it: `2024_data`, `0x`, `1_`; of one with a dot or a sign the engine refuses that. */
+const wordRest = /[A-Za-z0-9_]+/y
+/** Bytes and bits in text form: x'0a', b'01'. A backslash is no escape in them. */
+const bytesLiteral = /[xb]'[^']*(?:'|$)/iy
 /** With the blanks of Unicode that the lexer takes, here as bytes of UTF-8: U+0085, 00A0, 180E, 2000–200D, 2028, 2029, 202F, 205F, 2060, 3000, FEFF. */
 const blank = /(?:[ \t\n\v\f\r]|\xc2[\x85\xa0]|\xe1\xa0\x8e|\xe2\x80[\x80-\x8d\xa8\xa9\xaf]|\xe2\x81[\x9f\xa0]|\xe3\x80\x80|\xef\xbb\xbf)+/y
 const lineComment = /(?:--|\/\/|#[ !])[^\n]*/y
@@ -79,12 +83,14 @@ function foundAt(text: string, at: number, previous: Token | undefined): Found {
   if (blankEnd !== undefined) return { kind: 'blank', end: blankEnd }
   const quoted = quotedAt(text, at)
   if (quoted !== undefined) return quoted
+  const bytesEnd = matchEnd(bytesLiteral, text, at)
+  if (bytesEnd !== undefined) return { kind: 'string', end: bytesEnd }
   const wordEnd = matchEnd(word, text, at)
   if (wordEnd !== undefined) return { kind: 'word', end: wordEnd }
-  const digitsEnd = matchEnd(digits, text, at)
-  if (digitsEnd !== undefined) {
-    const number = isDot(previous) ? tupleIndex : anyNumber
-    return { kind: number.test(text.slice(at, digitsEnd)) ? 'number' : 'word', end: digitsEnd }
+  const numberEnd = matchEnd(isDot(previous) ? tupleIndex : number, text, at)
+  if (numberEnd !== undefined) {
+    const restEnd = matchEnd(wordRest, text, numberEnd)
+    return { kind: restEnd === undefined ? 'number' : 'word', end: restEnd ?? numberEnd }
   }
   const fractionEnd = hasParts(previous) ? undefined : matchEnd(fraction, text, at)
   return fractionEnd === undefined ? { kind: 'sign', end: at + 1 } : { kind: 'number', end: fractionEnd }
