@@ -7,6 +7,7 @@ import { embeddedLog } from '../adapters/embedded-log.ts'
 import { openEmbeddedEngine, type EmbeddedEngine } from '../adapters/embedded-store.ts'
 import { kafkaLog } from '../adapters/kafka-log.ts'
 import type { Log, OutRecord } from '../ports/log.ts'
+import type { Store } from '../ports/store.ts'
 import { traffic } from '../traffic/generator/traffic.ts'
 import { missingKafka, sharedKafka } from '../testing/shared-kafka.ts'
 import { multiset } from './multiset.ts'
@@ -75,9 +76,12 @@ describe.skipIf(missing !== undefined)(
       expect(byKafka.length).toBe(partitions)
 
       for (const table of compared) {
-        const rows = await multiset(ofEmbedded, table)
+        // A member that took a partition over may have written features anew: rows of a user replace each other (docs/decisions/lost-acknowledgements.md).
+        const rowsOf = async (store: Store) =>
+          (await multiset(store, table)).map((row) => (table === 'user_features' ? row.split(' ')[0] : row))
+        const rows = await rowsOf(ofEmbedded)
         expect(rows.length, table).toBeGreaterThan(200)
-        expect(await multiset(ofKafka, table), table).toEqual(rows)
+        expect(await rowsOf(ofKafka), table).toEqual(rows)
       }
       const [counts] = await ofKafka.query<{ events: number; rejected: number }>(
         'SELECT (SELECT count() FROM events) AS events, (SELECT count() FROM rejected_events) AS rejected',
