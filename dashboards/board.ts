@@ -18,6 +18,7 @@ export type SplitDimension = Exclude<CellDimension, 'all' | 'clock'>
 /** A cell has one dimension: of those that are chosen the first in this order is shown, and a panel `cell_shown` says which. */
 export const cellVariables = ['platform', 'channel', 'region', 'category', 'tier', 'app_version'] as const
 export type CellVariable = (typeof cellVariables)[number]
+export const isCellVariable = (name: string): name is CellVariable => (cellVariables as readonly string[]).includes(name)
 /** What a viewer chooses beside the time. `user_id` is empty and `kpi` is `completion_rate` until then, the others are `all`. */
 export type VariableName = CellVariable | 'kpi' | 'user_id'
 export const anyValue = 'all'

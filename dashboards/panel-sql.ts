@@ -1,5 +1,6 @@
 // The query of each panel, over views only, in the words of a dialect.
-import { cellVariables, type CellVariable, type PanelContent, type VariableName } from './board.ts'
+import type { KpiName } from '../operators/kpi/catalogue.ts'
+import { cellVariables, isCellVariable, type CellVariable, type PanelContent, type VariableName } from './board.ts'
 import type { Dialect } from './dialect.ts'
 import * as alerts from './sql/alerts.ts'
 import * as kpi from './sql/kpi.ts'
@@ -86,10 +87,12 @@ function cellShown(dialect: Dialect): PanelQuery {
 
 /** The values that a variable can have; `all` first. undefined: it is typed in, or a list that the catalogue has. */
 export function variableSql(name: VariableName): string | undefined {
-  if (!(cellVariables as readonly string[]).includes(name)) return undefined
+  if (!isCellVariable(name)) return undefined
   return `SELECT DISTINCT if(dimension = 'all', 'all', value) AS ${name satisfies CellVariable | VariableName}
 FROM ${view('kpi_day')} WHERE dimension IN ('all', '${name}')
 ORDER BY ${name} != 'all', ${name}`
 }
 
 export const variableKpis = kpi.cellKpis
+/** Whether a board of cells can be of it. */
+export const isVariableKpi = (name: string): name is KpiName => (variableKpis as readonly string[]).includes(name)

@@ -1,6 +1,6 @@
 // What a panel's columns, lines and cells are called and how they are written: units, names, links.
 import type { Language } from '../board.ts'
-import { cellVariables } from '../board.ts'
+import { cellVariables, isCellVariable } from '../board.ts'
 import { change, figure, instant, nothing, zoneDay } from './format.ts'
 import type { BoardsAnswer, Cell, ColumnInfo, DrillInfo, PanelData, PanelInfo } from './protocol.ts'
 import { queryOf, type Place } from './state.ts'
@@ -50,7 +50,7 @@ export function drillQuery(drill: DrillInfo | null, row: Row, place: Place, kpis
     const variable = typeof drill.variable === 'string' ? drill.variable : row[drill.variable.column]
     const value = drill.value === null ? undefined : row[drill.value]
     if (typeof variable !== 'string' || value === undefined || value === null) return undefined
-    const isCell = variable === 'all' || (cellVariables as readonly string[]).includes(variable)
+    const isCell = variable === 'all' || isCellVariable(variable)
     // A cell has one dimension: the one that was clicked takes the place of what was chosen.
     if (isCell) for (const name of cellVariables) delete choice[name]
     if (variable !== 'all') {

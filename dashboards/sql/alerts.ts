@@ -1,14 +1,12 @@
 // Queries of alerts: those that are open, those that were, their causes, and the reviews that are due.
 import type { Dialect } from '../dialect.ts'
-import { number, text, time, view, type PanelQuery } from './query.ts'
+import { changeOf, number, text, time, view, type PanelQuery } from './query.ts'
 
-/** Better is more, also where what is usual is negative. */
-const changeOf = '(actual - baseline) / nullIf(abs(baseline), 0)'
 /** An instant that is the epoch is none. */
 const maybe = (column: string) => `if(${column} = 0, NULL, ${column}) AS ${column}`
 
 export const openAlerts = (): PanelQuery => ({
-  sql: `SELECT toString(state) AS state, kpi, toString(dimension) AS dimension, value, actual, baseline, ${changeOf} AS change, denominator,
+  sql: `SELECT toString(state) AS state, kpi, toString(dimension) AS dimension, value, actual, baseline, ${changeOf('actual', 'baseline')} AS change, denominator,
   ${maybe('fired_at')}, ${maybe('due_at')}, review, likely_causes, reason, toString(alert_id) AS alert_id
 FROM ${view('open_alerts')}
 ORDER BY state = 'pending', decided_at DESC LIMIT 200`,
@@ -20,7 +18,7 @@ ORDER BY state = 'pending', decided_at DESC LIMIT 200`,
 })
 
 export const alertHistory = (dialect: Dialect): PanelQuery => ({
-  sql: `SELECT fired_at, toString(state) AS state, kpi, toString(dimension) AS dimension, value, actual_at_firing AS actual, baseline, ${changeOf} AS change,
+  sql: `SELECT fired_at, toString(state) AS state, kpi, toString(dimension) AS dimension, value, actual_at_firing AS actual, baseline, ${changeOf('actual', 'baseline')} AS change,
   ${maybe('resolved_at')}, ${maybe('due_at')}, review, cause, strategy, likely_causes, reason, toString(alert_id) AS alert_id
 FROM ${view('alert_history')}
 WHERE ${dialect.inRange('fired_at')}

@@ -4,7 +4,7 @@ import type { Term } from '../../operators/kpi/metric.ts'
 import type { Grain, KpiMeasure } from '../../schemas/tables/kpi-deltas.ts'
 import type { SplitDimension } from '../board.ts'
 import type { Dialect } from '../dialect.ts'
-import { before, cellDimension, number, ofCell, text, time, view, type PanelQuery, type Unit } from './query.ts'
+import { before, cellDimension, changeOf, number, ofCell, text, time, view, type PanelQuery, type Unit } from './query.ts'
 import { signalNow, signalTrend } from './signal.ts'
 import { bySpan } from './span.ts'
 
@@ -162,7 +162,7 @@ export function kpiCells(dialect: Dialect): PanelQuery {
     `bucket_at > ${before(dialect.to, fromS)} AND bucket_at <= ${before(dialect.to, untilS)}`
   return {
     sql: `SELECT toString(dimension) AS dimension, value, ${dialect.variable('kpi')} AS kpi, now_above / nullIf(now_below, 0) AS figure, then_above / nullIf(then_below, 0) AS week_before,
-  (figure - week_before) / nullIf(abs(week_before), 0) AS change, now_below AS denominator
+  ${changeOf('figure', 'week_before')} AS change, now_below AS denominator
 FROM (
   SELECT dimension, value, sumIf(above, is_now) AS now_above, sumIf(below, is_now) AS now_below, sumIf(above, is_then) AS then_above, sumIf(below, is_then) AS then_below
   FROM (

@@ -31,5 +31,8 @@ export const cellValue = (dialect: Dialect) =>
   `multiIf(${cellVariables.map((name) => `${dialect.variable(name)} != '${anyValue}', ${dialect.variable(name)}`).join(', ')}, '')`
 export const ofCell = (dialect: Dialect) => `dimension = ${cellDimension(dialect)} AND value = ${cellValue(dialect)}`
 
+/** By which share a figure is above or below another: more is more, also where that one is negative. */
+export const changeOf = (figure: string, than: string) => `(${figure} - ${than}) / nullIf(abs(${than}), 0)`
+
 /** Instants of an earlier or later time. */
 export const before = (instant: string, seconds: number) => `${instant} - toIntervalSecond(${seconds})`

@@ -1,7 +1,7 @@
 // Where to look at an alert: a board that shows its KPI, in its cell, at that time.
 import { boards } from '../../dashboards/all-boards.ts'
 import type { Board, BoardUid } from '../../dashboards/board.ts'
-import { variableKpis } from '../../dashboards/panel-sql.ts'
+import { isVariableKpi } from '../../dashboards/panel-sql.ts'
 import { otherLanguage, uidOf } from '../../dashboards/render-grafana.ts'
 import { reviewMs } from '../../operators/detect/settings.ts'
 import type { Grain } from '../../schemas/tables/kpi-deltas.ts'
@@ -44,7 +44,7 @@ export function boardLinkOf(url: string | undefined): BoardLink | undefined {
 function boardOf({ kind, kpi }: About): Board {
   const named = (uid: BoardUid) => boards.find((one) => one.uid === uid)!
   if (kind === 'review_overdue') return named('reelpulse-alerts')
-  if ((variableKpis as readonly string[]).includes(kpi)) return named('reelpulse-cells')
+  if (isVariableKpi(kpi)) return named('reelpulse-cells')
   // Nothing comes in any more: it has the counts of a cell.
   if (kpi === 'no_data') return named('reelpulse-overview')
   return boards.find(({ panels }) => panels.some((panel) => 'kpi' in panel && panel.kpi === kpi)) ?? named('reelpulse-alerts')

@@ -1,10 +1,8 @@
 // What can be chosen on a board: the KPIs that cells have, and the values that dimensions have had, which change seldom.
-import { anyValue, cellVariables, type CellVariable, type VariableName } from '../../../dashboards/board.ts'
+import { anyValue, cellVariables, isCellVariable, type CellVariable, type VariableName } from '../../../dashboards/board.ts'
 import type { BoardInfo, Options } from '../../../dashboards/live/protocol.ts'
 import { variableKpis } from '../../../dashboards/panel-sql.ts'
 import { kpiWords } from '../../../dashboards/words.ts'
-import type { KpiName } from '../../../operators/kpi/catalogue.ts'
-import type { Clock } from '../../ports/clock.ts'
 import type { Store } from '../../ports/store.ts'
 import type { Hub } from './hub.ts'
 import { withLimits } from './panel-query.ts'
@@ -12,11 +10,9 @@ import type { Stream } from './stream.ts'
 
 /** Of a variable; more than that nobody looks through, and every browser would be sent them. */
 const mostOptions = 200
-const keptMs = 30_000
+const restMs = 30_000
 
 const optionsOfKpi: Options = { options: variableKpis.map((value) => ({ value, words: kpiWords[value] })), more: false }
-export const isKpiOption = (name: string): name is KpiName => (variableKpis as readonly string[]).includes(name)
-const isCellVariable = (name: VariableName): name is CellVariable => (cellVariables as readonly string[]).includes(name)
 
 type CellOptions = Readonly<Record<CellVariable, Options>>
 
@@ -35,18 +31,14 @@ async function readOptions(store: Store): Promise<CellOptions> {
 }
 
 /** Tells streams what can be chosen on their boards. What it returns, a stream's: tell it no more. */
-export function optionsTeller({ hub, store, clock }: { hub: Hub; store: Store; clock: Pick<Clock, 'now'> }) {
-  let known: { at: number; text: string } | undefined
-  async function ask(): Promise<string> {
-    if (known === undefined || clock.now() - known.at > keptMs) known = { at: clock.now(), text: JSON.stringify(await readOptions(store)) }
-    return known.text
-  }
+export function optionsTeller({ hub, store }: { hub: Hub; store: Store }) {
+  const ask = async () => JSON.stringify(await readOptions(store))
   return (stream: Pick<Stream, 'send'>, { variables }: Pick<BoardInfo, 'variables'>): (() => void) => {
     const send = (variable: VariableName, options: Options) => stream.send({ event: 'options', variable, ...options })
     if (variables.some(({ name }) => name === 'kpi')) send('kpi', optionsOfKpi)
     const cells = variables.map(({ name }) => name).filter(isCellVariable)
     if (cells.length === 0) return () => {}
-    return hub.watch('options', { tables: [], ask }, (answer) => {
+    return hub.watch('options', { tables: [], restMs, ask }, (answer) => {
       if (!answer.ok) return // the hub asks again
       const options = JSON.parse(answer.text) as CellOptions
       for (const name of cells) send(name, options[name])

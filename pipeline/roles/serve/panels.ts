@@ -3,7 +3,7 @@ import type { Board, Panel, PanelKind } from '../../../dashboards/board.ts'
 import { boards } from '../../../dashboards/all-boards.ts'
 import { parameters, parametersFor } from '../../../dashboards/dialect.ts'
 import type { BoardInfo, BoardsAnswer, Drawing, PanelInfo } from '../../../dashboards/live/protocol.ts'
-import { panelQuery, panelReadsSignals, variableKpis } from '../../../dashboards/panel-sql.ts'
+import { panelQuery, panelReadsSignals, isVariableKpi } from '../../../dashboards/panel-sql.ts'
 import type { PanelQuery } from '../../../dashboards/sql/query.ts'
 import { suitedGrain } from '../../../dashboards/sql/span.ts'
 import { kpiWords, variableWords, wordsOf } from '../../../dashboards/words.ts'
@@ -118,12 +118,10 @@ function columnsOf(panel: Panel, board: Board) {
   return panel.shows === 'open_alerts' && board.uid !== 'reelpulse-alerts' ? columns.filter(({ name }) => ofAlert.has(name)) : columns
 }
 
-const hasCells = (name: string) => (variableKpis as readonly string[]).includes(name)
-
 export const boardsAnswer = (zone: string): BoardsAnswer => ({
   zone,
   boards: boards.map(({ uid }) => boardInfo(uid)!),
   kpis: Object.fromEntries(
-    catalogueNames.map((name) => [name, { unit: catalogue[name].unit, words: kpiWords[name], hasCells: hasCells(name) }]),
+    catalogueNames.map((name) => [name, { unit: catalogue[name].unit, words: kpiWords[name], hasCells: isVariableKpi(name) }]),
   ),
 })

@@ -72,7 +72,7 @@ export function serve(options: ServeOptions): Serving {
     },
   })
 
-  const tellOptions = optionsTeller({ hub, store, clock })
+  const tellOptions = optionsTeller({ hub, store })
 
   function statusAfter(pulse: Pulse | undefined): Status {
     const at = clock.now()

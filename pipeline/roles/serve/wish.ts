@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { anyValue, cellVariables, defaultKpi } from '../../../dashboards/board.ts'
 import type { Choice } from '../../../dashboards/dialect.ts'
 import { maxVariableBytes, type Refusal } from '../../../dashboards/live/protocol.ts'
-import { isKpiOption } from './options.ts'
+import { isVariableKpi } from '../../../dashboards/panel-sql.ts'
 import { boardInfo, shownBoard } from './panels.ts'
 import { readRange, spanOf } from './range.ts'
 import type { Wish } from './watch-board.ts'
@@ -11,7 +11,7 @@ import type { Wish } from './watch-board.ts'
 const word = z.string().refine((text) => Buffer.byteLength(text) <= maxVariableBytes, `at most ${maxVariableBytes} bytes`)
 const choiceSchema = z.object({
   ...Object.fromEntries(cellVariables.map((name) => [name, word.default(anyValue)])),
-  kpi: z.string().refine(isKpiOption, 'no KPI that cells have').default(defaultKpi),
+  kpi: z.string().refine(isVariableKpi, 'no KPI that cells have').default(defaultKpi),
   user_id: word.default(''),
 })
 
