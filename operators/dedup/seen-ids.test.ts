@@ -1,7 +1,7 @@
 // Remembered ids against a plain map of them.
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { seenIds } from './seen-ids.ts'
+import { seenIds, type SeenIds } from './seen-ids.ts'
 
 type Step = { hours: number; slot: number; id: number }
 
@@ -45,6 +45,67 @@ test('an id is known in its hour and the kept hours after it, to its user alone'
     }),
     { numRuns: 300 },
   )
+})
+
+test('what a restore brings is known as what it was taken from, and goes on from there', () => {
+  const keepHours = 4
+  fc.assert(
+    fc.property(steps, steps, (before: Step[], after: Step[]) => {
+      const naive = new Map<string, number>()
+      let hour = 1_000
+      const play = (ids: SeenIds, script: Step[]) => {
+        for (const { hours, slot, id } of script) {
+          hour += hours
+          ids.advance(hour)
+          const [low, high] = halves(id)
+          const at = naive.get(`${slot}/${id}`)
+          const known = at !== undefined && hour - at <= keepHours
+          // Half of those asked for are not added, so that a table is made by the question too.
+          expect(ids.has(slot, low, high)).toBe(known)
+          if (known || id % 2 === 0) continue
+          ids.add(slot, low, high)
+          naive.set(`${slot}/${id}`, hour)
+        }
+      }
+      const first = seenIds(keepHours, 4)
+      const kept: { hour: number; slot: number; pairs: Uint8Array }[] = []
+      const drain = () =>
+        first.drainNew((hour, slot, entries, from, count) => {
+          const pairs = new Int32Array(count * 2)
+          for (let i = 0; i < count; i++) pairs.set(entries.subarray(from + i * 3 + 1, from + i * 3 + 3), i * 2)
+          kept.push({ hour, slot, pairs: new Uint8Array(pairs.buffer) })
+        })
+      for (const step of before) {
+        play(first, [step])
+        drain()
+      }
+      const second = seenIds(keepHours, 4)
+      for (const { hour, slot, pairs } of kept) {
+        second.advance(hour)
+        second.restore(slot, pairs, 0, pairs.length / 8)
+      }
+      second.advance(hour)
+      second.endRestore()
+      expect(second.size()).toBe(first.size())
+      second.drainNew(() => expect.unreachable('it was drained before'))
+      play(second, after)
+    }),
+    { numRuns: 300 },
+  )
+})
+
+test('a restored run that is longer than a chunk', () => {
+  const ids = seenIds(2, 2)
+  const pairs = Int32Array.from({ length: 20_000 }, (_, i) => i)
+  ids.advance(7)
+  ids.restore(1, new Uint8Array(pairs.buffer), 0, 10_000)
+  ids.endRestore()
+  for (let i = 0; i < 20_000; i += 2) expect(ids.has(1, i, i + 1)).toBe(true)
+  expect(ids.has(1, 0, 2)).toBe(false)
+  expect(ids.has(0, 0, 1)).toBe(false)
+  ids.advance(10)
+  expect(ids.has(1, 0, 1)).toBe(false)
+  expect(ids.size()).toBe(0)
 })
 
 test('across many chunks and hours, a hot user among idle ones', () => {

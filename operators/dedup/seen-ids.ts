@@ -1,6 +1,7 @@
 // Which event ids a user had accepted: hourly generations of 64-bit hashes, dropped whole when they are too old.
 // A log of (user, hash) in order of acceptance is the record; per user a small table of (32 hash bits, place in the log)
-// finds it again, so that the look-ups of one flush stay within one short stretch of memory.
+// finds it again, so that the look-ups of one flush stay within one short stretch of memory. What a restore brings is only chained
+// by user: a table is made once its user comes by, which most never do.
 import { int32 } from '../bytes.ts'
 import { grown } from '../users/registry.ts'
 
@@ -8,6 +9,12 @@ const chunkBits = 12
 const chunkEntries = 1 << chunkBits
 /** Places in the log are 31-bit and wrap: the oldest and the newest chunk alive are fewer than this apart. */
 const ring = 1 << (31 - chunkBits)
+
+// A run of one user's restored entries: place of the first, how many, the user's run before it.
+const PLACE = 0
+const ENTRIES = 1
+const BEFORE = 2
+const runInts = 3
 
 /** A stretch of the log, of one generation: `used` entries of (user's slot, low hash, high hash). */
 type Chunk = { readonly hour: number; readonly entries: Int32Array; used: number }
@@ -20,11 +27,11 @@ export type SeenIds = {
   /** Remembers, in the present hour, an id that `has` does not know. O(1), amortised. */
   add(slot: number, low: number, high: number): void
   /**
-   * Remembers, in the present hour, the `count` pairs of 32-bit halves that begin at `bytes[from]`: those that a restore brings, which are
-   * all there are. Nothing finds them before `endRestore`.
+   * Remembers, in the present hour, the `count` pairs of 32-bit halves that begin at `bytes[from]`: those that a restore brings, before
+   * anything is asked or added. Then `endRestore`.
    */
   restore(slot: number, bytes: Uint8Array, from: number, count: number): void
-  /** Makes the tables of what was restored, each once and in its final size, and takes it for drained. */
+  /** Takes what was restored for drained. */
   endRestore(): void
   /** Makes room for slots below `users`. */
   resize(users: number): void
@@ -47,7 +54,8 @@ export function seenIds(keepHours: number, initialUsers: number): SeenIds {
   let undrained: Chunk[] = []
   let drainedOfFirst = 0
 
-  // Per user an open-addressing table in `slab`: pairs of (low hash, place in the log), place 0 = empty.
+  // Per user an open-addressing table in `slab`: pairs of (low hash, place in the log), place 0 = empty. Where there is no table, the
+  // offset is that of the user's newest run, 0: none.
   let offsets = new Int32Array(initialUsers)
   let masks = new Int32Array(initialUsers) // places − 1; 0: no table
   let room = new Int32Array(initialUsers) // pairs that may still be added
@@ -55,6 +63,9 @@ export function seenIds(keepHours: number, initialUsers: number): SeenIds {
   let slab = new Int32Array(1 << 14)
   let slabUsed = 0
   const free: number[][] = Array.from({ length: 32 }, () => []) // by log2 of places
+  let runs = new Int32Array(runInts)
+  let runsUsed = runInts // run 0 is nobody's
+  let lastRunHour = -Infinity
 
   function dropOldest(): void {
     const number = live.shift()!
@@ -65,11 +76,11 @@ export function seenIds(keepHours: number, initialUsers: number): SeenIds {
     // A user whose last id was of this hour has none left: the table goes with it.
     for (let i = 0; i < chunk.used; i++) {
       const slot = chunk.entries[i * 3]!
-      if (masks[slot] !== 0 && lastHours[slot]! <= chunk.hour) {
-        free[31 - Math.clz32(masks[slot]! + 1)]!.push(offsets[slot]!)
-        masks[slot] = 0
-        room[slot] = 0
-      }
+      if (lastHours[slot]! > chunk.hour) continue
+      if (masks[slot] !== 0) free[31 - Math.clz32(masks[slot]! + 1)]!.push(offsets[slot]!)
+      offsets[slot] = 0
+      masks[slot] = 0
+      room[slot] = 0
     }
   }
 
@@ -82,10 +93,26 @@ export function seenIds(keepHours: number, initialUsers: number): SeenIds {
     return chunk
   }
 
+  /** An empty table with room for more than so many ids. */
+  function makeTable(slot: number, ids: number): void {
+    let size = 8
+    while (size < ids * 2 + 2) size *= 2
+    let at = free[31 - Math.clz32(size)]!.pop()
+    if (at === undefined) {
+      if (slabUsed + size * 2 > slab.length) slab = grown(slab, Math.max(slab.length * 2, slabUsed + size * 2))
+      at = slabUsed
+      slabUsed += size * 2
+    } else slab.fill(0, at, at + size * 2)
+    offsets[slot] = at
+    masks[slot] = size - 1
+    room[slot] = (size * 3) / 4
+  }
+
   /** A table with room for more, without what is forgotten: it grows with what is alive, not with what was. */
   function rebuild(slot: number): void {
     const from = offsets[slot]!
-    const places = masks[slot] === 0 ? 0 : masks[slot]! + 1
+    if (masks[slot] === 0) return indexRuns(slot, from)
+    const places = masks[slot]! + 1
     let alive = 0
     for (let i = 0; i < places; i++) {
       const at = from + i * 2 + 1
@@ -93,28 +120,12 @@ export function seenIds(keepHours: number, initialUsers: number): SeenIds {
       if (chunks[slab[at]! >>> chunkBits] === undefined) slab[at] = 0
       else alive++
     }
-    let size = 8
-    while (size < alive * 2 + 2) size *= 2
-    const sizeClass = 31 - Math.clz32(size)
-    let to = free[sizeClass]!.pop()
-    if (to === undefined) {
-      if (slabUsed + size * 2 > slab.length) slab = grown(slab, Math.max(slab.length * 2, slabUsed + size * 2))
-      to = slabUsed
-      slabUsed += size * 2
-    } else slab.fill(0, to, to + size * 2)
-    const mask = size - 1
+    makeTable(slot, alive)
     for (let i = 0; i < places; i++) {
       const place = slab[from + i * 2 + 1]!
-      if (place === 0) continue
-      let j = slab[from + i * 2]! & mask
-      while (slab[to + j * 2 + 1] !== 0) j = (j + 1) & mask
-      slab[to + j * 2] = slab[from + i * 2]!
-      slab[to + j * 2 + 1] = place
+      if (place !== 0) index(slot, slab[from + i * 2]!, place)
     }
-    if (places !== 0) free[31 - Math.clz32(places)]!.push(from)
-    offsets[slot] = to
-    masks[slot] = mask
-    room[slot] = (size * 3) / 4 - alive
+    free[31 - Math.clz32(places)]!.push(from)
   }
 
   /** Writes an id into its user's table, which has room. */
@@ -128,32 +139,19 @@ export function seenIds(keepHours: number, initialUsers: number): SeenIds {
     room[slot]!--
   }
 
-  /** The places of all ids, by user; each user gets a table with room for theirs. */
-  function placesByUser(): Int32Array {
-    const next = new Int32Array(offsets.length) // how many ids a user has, then where the next of their places goes
-    for (const number of live) {
-      const { entries, used } = chunks[number]!
-      for (let i = 0; i < used; i++) next[entries[i * 3]!]!++
+  /** The first table of a user whose newest run that is. */
+  function indexRuns(slot: number, newest: number): void {
+    const isAlive = (run: number) => chunks[runs[run + PLACE]! >>> chunkBits] !== undefined
+    let ids = 0
+    for (let run = newest; run !== 0; run = runs[run + BEFORE]!) if (isAlive(run)) ids += runs[run + ENTRIES]!
+    makeTable(slot, ids)
+    for (let run = newest; run !== 0; run = runs[run + BEFORE]!) {
+      if (!isAlive(run)) continue
+      const place = runs[run + PLACE]!
+      const { entries } = chunks[place >>> chunkBits]!
+      const first = (place & (chunkEntries - 1)) * 3
+      for (let i = 0; i < runs[run + ENTRIES]!; i++) index(slot, entries[first + i * 3 + 1]!, place + i)
     }
-    for (let slot = 0, before = 0; slot < next.length; slot++) {
-      const count = next[slot]!
-      next[slot] = before
-      before += count
-      if (count === 0) continue
-      let places = 8
-      while ((places * 3) / 4 < count) places *= 2
-      offsets[slot] = slabUsed
-      masks[slot] = places - 1
-      room[slot] = (places * 3) / 4
-      slabUsed += places * 2
-    }
-    if (slabUsed > slab.length) slab = new Int32Array(slabUsed) // no table was there before
-    const order = new Int32Array(size)
-    for (const number of live) {
-      const { entries, used } = chunks[number]!
-      for (let i = 0; i < used; i++) order[next[entries[i * 3]!]!++] = (number << chunkBits) | i
-    }
-    return order
   }
 
   function forgetNew(): void {
@@ -167,10 +165,17 @@ export function seenIds(keepHours: number, initialUsers: number): SeenIds {
       hourNow = hour
       open = undefined
       while (live.length > 0 && hour - chunks[live[0]!]!.hour > keepHours) dropOldest()
+      if (runsUsed > runInts && hour - lastRunHour > keepHours) {
+        runs = new Int32Array(runInts)
+        runsUsed = runInts
+      }
     },
     has(slot, low, high) {
+      if (masks[slot] === 0) {
+        if (offsets[slot] === 0) return false
+        rebuild(slot)
+      }
       const mask = masks[slot]!
-      if (mask === 0) return false
       const from = offsets[slot]!
       for (let i = low & mask; ; i = (i + 1) & mask) {
         const place = slab[from + i * 2 + 1]!
@@ -196,28 +201,30 @@ export function seenIds(keepHours: number, initialUsers: number): SeenIds {
       size++
     },
     restore(slot, bytes, from, count) {
-      for (let i = 0, at = from; i < count; i++, at += 8) {
+      let at = from
+      for (let left = count; left > 0;) {
         if (open === undefined || open.used === chunkEntries) open = openChunk()
-        const { entries } = open
-        const entry = open.used++ * 3
-        entries[entry] = slot
-        entries[entry + 1] = int32(bytes, at)
-        entries[entry + 2] = int32(bytes, at + 4)
+        const { entries, used } = open
+        const taken = Math.min(left, chunkEntries - used)
+        if (runsUsed === runs.length) runs = grown(runs, runsUsed * 2)
+        runs[runsUsed + PLACE] = (openNumber << chunkBits) | used
+        runs[runsUsed + ENTRIES] = taken
+        runs[runsUsed + BEFORE] = offsets[slot]!
+        offsets[slot] = runsUsed
+        runsUsed += runInts
+        for (let entry = used * 3, end = (used + taken) * 3; entry < end; entry += 3, at += 8) {
+          entries[entry] = slot
+          entries[entry + 1] = int32(bytes, at)
+          entries[entry + 2] = int32(bytes, at + 4)
+        }
+        open.used = used + taken
+        left -= taken
       }
       lastHours[slot] = hourNow
+      lastRunHour = hourNow
       size += count
     },
-    endRestore() {
-      // User by user, so that a table is filled while it is near: in the order of the log nearly every id is a walk to far memory.
-      const order = placesByUser()
-      for (let i = 0; i < order.length; i++) {
-        const place = order[i]!
-        const { entries } = chunks[place >>> chunkBits]!
-        const entry = (place & (chunkEntries - 1)) * 3
-        index(entries[entry]!, entries[entry + 1]!, place)
-      }
-      forgetNew()
-    },
+    endRestore: forgetNew,
     resize(users) {
       offsets = grown(offsets, users)
       masks = grown(masks, users)
