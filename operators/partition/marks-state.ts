@@ -9,7 +9,8 @@ import { murmur2 } from '../hash.ts'
 import type { Grain } from '../../schemas/tables/kpi-deltas.ts'
 import type { Cells } from '../kpi/cells.ts'
 import { grown } from '../users/registry.ts'
-import { together, type PartitionState } from './state.ts'
+import type { PartitionState } from './state.ts'
+import { together, userFinder } from './user-finder.ts'
 
 const marksVersion = 2
 /** In a mark's kind: its cells are those of the mark before it. */
@@ -103,10 +104,8 @@ export function marksReader(state: PartitionState): (grain: Grain, value: Uint8A
   const { words } = cells
   const mask = new Int32Array(words)
   const ints = 5 + words
-  const hashes = new Int32Array(together)
-  const slots = new Int32Array(together)
-  let touched = 0 // or nothing would be read that nobody asks for
-  const ids = new Int32Array(together * 3) // start and length of the id, end of the run's entries
+  const { starts, lengths, slots, find } = userFinder(state.users)
+  const ends = new Int32Array(together) // of a run's entries
   let entries = new Int32Array(ints * 256) // of the runs read together: kind, low, high, minutes ago, nothing, cells
 
   /** `users`: how many there were when the value was restored. Who came since is somebody else than a forgotten user of that id. */
@@ -117,9 +116,8 @@ export function marksReader(state: PartitionState): (grain: Grain, value: Uint8A
       for (; runs < together && from.at < value.length; runs++) {
         const idLength = takeUint(from)
         checkCount(from, idLength)
-        ids[runs * 3] = from.at
-        ids[runs * 3 + 1] = idLength
-        hashes[runs] = murmur2(value, from.at, idLength)
+        starts[runs] = from.at
+        lengths[runs] = idLength
         from.at += idLength
         const count = takeUint(from)
         checkCount(from, count)
@@ -129,14 +127,13 @@ export function marksReader(state: PartitionState): (grain: Grain, value: Uint8A
           checkEnd(from)
           for (let w = 0; w < words; w++) entries[read * ints + 5 + w] = mask[w]!
         }
-        ids[runs * 3 + 2] = read
+        ends[runs] = read
       }
-      touched ^= state.users.warm(hashes, runs)
-      for (let run = 0; run < runs; run++) slots[run] = state.users.find(value, ids[run * 3]!, ids[run * 3 + 1]!, hashes[run]!)
+      find(value, runs)
       let entry = 0
       for (let run = 0; run < runs; run++) {
         const slot = slots[run]!
-        for (; entry < ids[run * 3 + 2]!; entry++) {
+        for (; entry < ends[run]!; entry++) {
           if (slot < 0 || slot >= users) continue
           const at = entry * ints
           for (let w = 0; w < words; w++) mask[w] = entries[at + 5 + w]!

@@ -13,9 +13,7 @@ import type { Lifetimes } from '../lifetime/lifetime.ts'
 import type { RollingWindows } from '../rolling/window.ts'
 import { grown, type UserRegistry } from '../users/registry.ts'
 import { idsOfVersion1, userOfVersion1, type OtherCodes } from './state-v1.ts'
-
-/** Users whom a restore looks up at once: enough for far memory to answer for many, few enough to stay in the cache. */
-export const together = 64
+import { together, userFinder } from './user-finder.ts'
 
 /** A value begins with its version times four: so did version 1, whose numbers were written otherwise. */
 export const stateVersion = 2
@@ -99,10 +97,11 @@ export function userStateReader(state: PartitionState) {
   let pendingAts = new Float64Array(1024)
   let waitingAts = new Float64Array(1024)
   let capacity = 1024
-  // Users that are looked up together: hash, and (start and length of the id, start and count of what follows) of each.
   const hashes = new Int32Array(together)
-  const places = new Int32Array(together * 4)
   let touched = 0 // or nothing would be read that nobody asks for
+  // Users that are looked up together: where what follows the id begins, and its count.
+  const finder = userFinder(state.users)
+  const pairs = new Int32Array(together * 2)
 
   function planDecay(slot: number, waitingAt: number): void {
     if (waitingAt > state.clock) return state.schedule.restoreWaiting(slot, waitingAt)
@@ -186,23 +185,22 @@ export function userStateReader(state: PartitionState) {
       const ids = lasting ? state.lastingIds : state.recentIds
       ids.advance(hour)
       let runs = 0
-      const lookUp = (bytes: Uint8Array) => {
-        touched ^= state.users.warm(hashes, runs)
+      const putRuns = (bytes: Uint8Array) => {
+        finder.find(bytes, runs)
         for (let run = 0; run < runs; run++) {
-          const slot = state.users.find(bytes, places[run * 4]!, places[run * 4 + 1]!, hashes[run]!)
-          if (slot >= 0) ids.restore(slot, bytes, places[run * 4 + 2]!, places[run * 4 + 3]!)
+          const slot = finder.slots[run]!
+          if (slot >= 0) ids.restore(slot, bytes, pairs[run * 2]!, pairs[run * 2 + 1]!)
         }
         runs = 0
       }
       const bytes = eachOwner(value, (from, idAt, idLength, pairsAt, count) => {
-        hashes[runs] = murmur2(from, idAt, idLength)
-        places[runs * 4] = idAt
-        places[runs * 4 + 1] = idLength
-        places[runs * 4 + 2] = pairsAt
-        places[runs * 4 + 3] = count
-        if (++runs === together) lookUp(from)
+        finder.starts[runs] = idAt
+        finder.lengths[runs] = idLength
+        pairs[runs * 2] = pairsAt
+        pairs[runs * 2 + 1] = count
+        if (++runs === together) putRuns(from)
       })
-      lookUp(bytes)
+      putRuns(bytes)
     },
     /** After the last value and the last generation of ids: the clock of the checkpoint that wrote them. */
     done(clock: number): void {

@@ -10,6 +10,8 @@ export type UserRegistry = {
    * for many at once; asked for one after the other, each is waited for. Returns a number that says nothing.
    */
   warm(hashes: Int32Array, count: number): number
+  /** Is this the slot of the user whose id is bytes [from, from + length)? Asks for no hash. */
+  isAt(slot: number, bytes: Uint8Array, from: number, length: number): boolean
   /** The same as `find`, and makes the user known if need be. */
   intern(bytes: Uint8Array, from: number, length: number, hash: number): number
   /** Makes room for so many users at once. */
@@ -57,16 +59,19 @@ export function userRegistry(onGrow: (capacity: number) => void, initialCapacity
     return (mixed ^ (mixed >>> 13)) & (places - 1)
   }
 
+  function hasId(slot: number, bytes: Uint8Array, from: number, length: number): boolean {
+    const start = starts[slot]!
+    if (starts[slot + 1]! - start !== length) return false
+    for (let j = 0; j < length; j++) if (ids[start + j] !== bytes[from + j]) return false
+    return true
+  }
+
   function find(bytes: Uint8Array, from: number, length: number, hash: number): number {
     const mask = places - 1
-    probe: for (let i = place(hash); ; i = (i + 1) & mask) {
+    for (let i = place(hash); ; i = (i + 1) & mask) {
       const slot = table[i * 2]! - 1
       if (slot < 0) return -1
-      if (table[i * 2 + 1] !== hash) continue
-      const start = starts[slot]!
-      if (starts[slot + 1]! - start !== length) continue
-      for (let j = 0; j < length; j++) if (ids[start + j] !== bytes[from + j]) continue probe
-      return slot
+      if (table[i * 2 + 1] === hash && hasId(slot, bytes, from, length)) return slot
     }
   }
 
@@ -186,6 +191,7 @@ export function userRegistry(onGrow: (capacity: number) => void, initialCapacity
   return {
     count: () => users,
     find,
+    isAt: (slot, bytes, from, length) => slot < users && hasId(slot, bytes, from, length) && !forgotten.has(slot),
     warm,
     intern,
     reserve,

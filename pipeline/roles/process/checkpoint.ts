@@ -16,7 +16,8 @@ import type { OutRecord, RecordBatch } from '../../ports/log.ts'
 import { lastingHours, recentHours } from '../../../operators/partition/partition.ts'
 import type { KeptState } from '../../../operators/partition/kept-state.ts'
 import { marksKeptHours, type MarksGeneration } from '../../../operators/partition/marks-state.ts'
-import { takeNewIds, together, type IdGeneration } from '../../../operators/partition/state.ts'
+import { takeNewIds, type IdGeneration } from '../../../operators/partition/state.ts'
+import { together } from '../../../operators/partition/user-finder.ts'
 import { grains, type Grain } from '../../../schemas/tables/kpi-deltas.ts'
 
 /** Of the checkpoint record. A newer program adds fields, which this one passes over, and raises it only where that would be wrong. */
