@@ -124,6 +124,12 @@ export function affinities(names: readonly string[], initialUsers: number): Affi
       return count
     },
     resize(users) {
+      // Blocks grow with users: they are not copied again for each doubling of their own. The first users may be the busiest, though.
+      const wanted = Math.ceil(made * Math.min(users / blocks.length, 16))
+      if (wanted > codes.length) {
+        codes = grown(codes, wanted, made)
+        values = grown(values, wanted, made)
+      }
       blocks = grown(blocks, users)
       counts = grown(counts, users)
       baseAt = grown(baseAt, users)

@@ -125,12 +125,12 @@ export function userStateReader(state: PartitionState) {
   return {
     /**
      * So many values follow, after which those that came are one in `part` of all: room for the users whom that lets expect is made in
-     * few steps, for every step copies all that is there.
+     * few steps, for every step copies all that is there. The more have come, the further they tell.
      */
     expect(values: number, part: number): void {
       const users = state.users.count()
       if (users + values <= capacity) return
-      reserve(Math.ceil(Math.max(users + values, Math.min(users * part * 1.02, capacity * 64))))
+      reserve(Math.ceil(Math.max(users + values, users * Math.min(part * 1.02, users / 1024))))
     },
     /** Makes ready for `slotFor` of these keys. */
     warm(keys: readonly (Uint8Array | null)[], from: number, count: number, idStart: number): void {

@@ -1,5 +1,6 @@
 // Brings a partition's state back from its changelog, as a stream: each value goes into the operators as it is read, so that a restore
 // takes no more memory than the state itself, and its ids once more.
+import { byteWriter, room, taken } from '../../../operators/bytes.ts'
 import type { KeptState } from '../../../operators/partition/kept-state.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { PartitionOwner, RecordBatch } from '../../ports/log.ts'
@@ -30,6 +31,7 @@ export function restorer(state: KeptState) {
   // Who was put already and comes again is likely to come once more: the busy are written at each checkpoint, and compaction is late.
   const later = new Map<number, { value: Uint8Array; offset: number }>()
   let laterBytes = 0
+  const kept = byteWriter() // many share a buffer: an allocation for each would cost more
   let passedOver = 0
 
   function putLater(): void {
@@ -61,7 +63,10 @@ export function restorer(state: KeptState) {
         return
       }
       if (slot === known) return reader.put(slot, value)
-      later.set(slot, { value: copyOf(value), offset })
+      room(kept, value.length)
+      kept.bytes.set(value, kept.at)
+      kept.at += value.length
+      later.set(slot, { value: taken(kept), offset })
       laterBytes += value.length
       if (laterBytes > laterLimit) putLater()
     },
