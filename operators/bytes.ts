@@ -84,6 +84,10 @@ export function takeUint(from: ByteReader): number {
   return value
 }
 
+export function passUint(from: ByteReader): void {
+  while (from.bytes[from.at++]! > 127);
+}
+
 export function takeInt(from: ByteReader): number {
   const value = takeUint(from)
   return value % 2 === 1 ? -(value + 1) / 2 : value / 2

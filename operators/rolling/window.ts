@@ -1,9 +1,11 @@
 // Rolling sums of fifteen measures over four windows, for every user of a partition. State is sparse: a tile exists only
 // while it holds an event, so a user costs what their distinct tiles cost, however many events fell into them. Running sums are kept
-// of those alone whose rows are asked for within the hour: anybody else's are added up when they are.
+// of those alone whose rows are asked for within the hour: anybody else's are added up when they are. Tiles that a restore brings
+// stay the bytes that they were until something is asked of their user: most are not for long, and a tile is eight times as large.
 import { measures, windows } from '../../schemas/measures.ts'
-import { checkCount, putUint, room, takeUint, type ByteReader, type ByteWriter } from '../bytes.ts'
+import { checkCount, checkEnd, passUint, putUint, room, takeUint, type ByteReader, type ByteWriter } from '../bytes.ts'
 import { grown } from '../users/registry.ts'
+import { keptBytes } from './kept-bytes.ts'
 
 const windowCount = windows.length
 const measureCount = measures.length
@@ -59,7 +61,9 @@ export type RollingWindows = {
 export function rollingWindows(initialUsers: number): RollingWindows {
   let heads = new Int32Array(initialUsers * userHeads)
   for (let i = OLDEST_NUMBER; i < heads.length; i += headInts) heads[i] = NONE
-  let runs = new Int32Array(initialUsers) // a user's running sums, 0: none are kept
+  // A user's running sums, 0: none are kept; below 0: the user's tiles are still bytes, and of the heads the oldest numbers alone hold.
+  let runs = new Int32Array(initialUsers)
+  const packed = keptBytes()
   let runCounts = new Int32Array(64 * userCounts)
   let runSums = new Float64Array(64 * userSums)
   let runsMade = 1
@@ -161,6 +165,7 @@ export function rollingWindows(initialUsers: number): RollingWindows {
   }
 
   function dropTilesBelow(slot: number, window: number, number: number): void {
+    if (runs[slot]! < 0) unpack(slot)
     const head = slot * userHeads + window * headInts
     const run = runs[slot]!
     const counts = run * userCounts + window * COUNTS
@@ -233,6 +238,63 @@ export function rollingWindows(initialUsers: number): RollingWindows {
     }
   }
 
+  const unpacking: ByteReader = { bytes: new Uint8Array(0), at: 0 }
+
+  /** Makes the tiles of a user who has them as bytes. */
+  function unpack(slot: number): void {
+    const handle = -1 - runs[slot]!
+    unpacking.bytes = packed.chunkOf(handle)
+    unpacking.at = packed.placeOf(handle)
+    runs[slot] = 0
+    readTiles(slot, unpacking)
+    packed.drop(handle)
+  }
+
+  /** The windows' tiles, where their oldest numbers are known already. */
+  function readTiles(slot: number, from: ByteReader): void {
+    sameCount = 0
+    for (let w = 0; w < windowCount; w++) {
+      const head = slot * userHeads + w * headInts
+      const count = takeUint(from)
+      if (count === 0) continue
+      takeUint(from)
+      let number = heads[head + OLDEST_NUMBER]!
+      let older = 0
+      for (let i = 0; i < count; i++) {
+        if (i > 0) number += takeUint(from)
+        const tile = clearTile()
+        const line = tile * lineInts
+        lines[line + NUMBER] = number
+        lines[line + NEWER] = 0
+        lines[line + OLDER] = older
+        if (older === 0) heads[head + OLDEST] = tile
+        else lines[older * lineInts + NEWER] = tile
+        readMeasures(tile, from)
+        older = tile
+      }
+      heads[head + NEWEST] = older
+    }
+    if (slot === lastSlot) lastSlot = -1
+  }
+
+  /** Passes over the windows' tiles, and keeps the oldest numbers. */
+  function passTiles(slot: number, from: ByteReader, lastSeen: number): number {
+    let tiles = 0
+    for (let w = 0; w < windowCount; w++) {
+      const count = takeUint(from)
+      checkCount(from, count)
+      if (count === 0) continue
+      tiles += count
+      heads[slot * userHeads + w * headInts + OLDEST_NUMBER] = Math.floor(lastSeen / hops[w]!) - takeUint(from)
+      for (let i = 0; i < count; i++) {
+        if (i > 0) passUint(from)
+        for (let present = from.bytes[from.at++]! | (from.bytes[from.at++]! << 8); present !== 0; present &= present - 1) passUint(from)
+      }
+    }
+    checkEnd(from)
+    return tiles
+  }
+
   const tail = (window: number, at: number) => Math.floor((at - spans[window]!) / hops[window]!)
 
   // The tails at the instant asked for last: a whole flush, and often a whole interval, asks for the same.
@@ -255,6 +317,7 @@ export function rollingWindows(initialUsers: number): RollingWindows {
     add(slot, t, clockAt, behavior, completes, watchMs, amountMinor) {
       if (clockAt !== tailsAt) setTails(clockAt)
       const fine = Math.floor(t / hops[0]!)
+      if (runs[slot]! < 0) unpack(slot)
       if (slot !== lastSlot || fine !== lastFine) {
         lastSlot = slot
         lastFine = fine
@@ -280,6 +343,7 @@ export function rollingWindows(initialUsers: number): RollingWindows {
       }
     },
     sums(slot) {
+      if (runs[slot]! < 0) unpack(slot)
       const run = runs[slot]!
       if (run === 0) {
         addUp(slot)
@@ -320,21 +384,26 @@ export function rollingWindows(initialUsers: number): RollingWindows {
       }
     },
     tiles() {
+      for (let slot = 0; slot < runs.length; slot++) if (runs[slot]! < 0) unpack(slot)
       let inUse = tilesMade - 1
       for (let tile = firstFree; tile !== 0; tile = lines[tile * lineInts + NEWER]!) inUse--
       return inUse
     },
     clear(slot) {
+      if (runs[slot]! < 0) {
+        packed.drop(-1 - runs[slot]!)
+        runs[slot] = 0
+      }
       for (let w = 0; w < windowCount; w++) {
         const head = slot * userHeads + w * headInts
         const newest = heads[head + NEWEST]!
+        heads[head + OLDEST_NUMBER] = NONE
         if (newest === 0) continue
         // A window's tiles are chained as free ones are.
         lines[newest * lineInts + NEWER] = firstFree
         firstFree = heads[head + OLDEST]!
         heads[head + NEWEST] = 0
         heads[head + OLDEST] = 0
-        heads[head + OLDEST_NUMBER] = NONE
       }
       dropRun(slot)
       if (slot === lastSlot) lastSlot = -1
@@ -342,6 +411,7 @@ export function rollingWindows(initialUsers: number): RollingWindows {
     // Window by window, oldest tile first: how far its number lies behind the newest event's, or before the tile before it; which
     // measures it has, and these. No measures: those of the tile written last, as in the windows of a user who came by once.
     write(slot, to, lastSeen) {
+      if (runs[slot]! < 0) unpack(slot)
       let before = 0
       for (let w = 0; w < windowCount; w++) {
         let count = 0
@@ -360,31 +430,14 @@ export function rollingWindows(initialUsers: number): RollingWindows {
       }
     },
     read(slot, from, lastSeen) {
-      sameCount = 0
-      for (let w = 0; w < windowCount; w++) {
-        const count = takeUint(from)
-        checkCount(from, count)
-        if (count === 0) continue
-        const head = slot * userHeads + w * headInts
-        let number = Math.floor(lastSeen / hops[w]!) - takeUint(from)
-        let older = 0
-        for (let i = 0; i < count; i++) {
-          if (i > 0) number += takeUint(from)
-          const tile = clearTile()
-          const line = tile * lineInts
-          lines[line + NUMBER] = number
-          lines[line + NEWER] = 0
-          lines[line + OLDER] = older
-          if (older === 0) {
-            heads[head + OLDEST] = tile
-            heads[head + OLDEST_NUMBER] = number
-          } else lines[older * lineInts + NEWER] = tile
-          readMeasures(tile, from)
-          older = tile
-        }
-        heads[head + NEWEST] = older
+      const start = from.at
+      if (passTiles(slot, from, lastSeen) === 0) return
+      const handle = packed.keep(from.bytes, start, from.at)
+      if (handle >= 0) runs[slot] = -1 - handle
+      else {
+        from.at = start
+        readTiles(slot, from)
       }
-      lastSlot = -1
     },
   }
 }
