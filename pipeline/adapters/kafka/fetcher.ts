@@ -26,9 +26,6 @@ const idleWaitMs = 500
 /** While some readers have no room, since one that gets room must not wait behind a fetch for the others. */
 const busyWaitMs = 5
 
-/** Whatever is ready has its turn. */
-const loopTurn = () => new Promise<void>((resolve) => setImmediate(resolve))
-
 export type PartitionEnds = { begin: number; end: number }
 
 export type Fetcher = {
@@ -124,7 +121,7 @@ export function fetcher(client: KafkaClient): Fetcher {
       if (hungry.length === 0) {
         await new Promise<void>((resolve) => (loop.wake = resolve))
         // Others of the same response are about to take theirs, and can share the next request.
-        await loopTurn()
+        await new Promise((resolve) => setImmediate(resolve))
         waitMs = busyWaitMs
         continue
       }
@@ -209,12 +206,8 @@ export function fetcher(client: KafkaClient): Fetcher {
           if (reading.ready) {
             const set = reading.ready
             reading.ready = undefined
-            // What follows is asked for before these records are worked on, or the broker would stand idle meanwhile: a loop that is woken
-            // waits for a turn itself.
+            // Ask for what follows before these records are worked on.
             if (reading.leader !== undefined) loops.get(reading.leader)?.wake()
-            await loopTurn()
-            await loopTurn()
-            if (!isOpen) break
             decodeRecordSet(set, next, columns)
             next = set.nextOffset
             if (columns.count > 0) break
