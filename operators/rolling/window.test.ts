@@ -74,6 +74,12 @@ test('a value that is cut short is told when it is read', () => {
     expect(() => rollingWindows(1).read(0, { bytes: bytes.subarray(0, length), at: 0 }, begin)).toThrow(/cut short or broken/)
 })
 
+test('a measure that there is not is told', () => {
+  expect(() => rollingWindows(1).read(0, { bytes: Uint8Array.of(1, 0, 0, 0x80, 1, 0, 0, 0), at: 0 }, begin)).toThrow(
+    /measures 32768 at byte 2/,
+  )
+})
+
 test('kept bytes are there until they are dropped, and their memory goes with the last of a chunk', () => {
   const kept = keptBytes()
   const values = Array.from({ length: 3_000 }, (_, i) => new Uint8Array(1_000).fill(i % 251))

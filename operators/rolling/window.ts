@@ -288,7 +288,9 @@ export function rollingWindows(initialUsers: number): RollingWindows {
       heads[slot * userHeads + w * headInts + OLDEST_NUMBER] = Math.floor(lastSeen / hops[w]!) - takeUint(from)
       for (let i = 0; i < count; i++) {
         if (i > 0) passUint(from)
-        for (let present = from.bytes[from.at++]! | (from.bytes[from.at++]! << 8); present !== 0; present &= present - 1) passUint(from)
+        const present = from.bytes[from.at++]! | (from.bytes[from.at++]! << 8)
+        if (present >>> measureCount !== 0) throw new RangeError(`it says measures ${present} at byte ${from.at - 2}: it is broken`)
+        for (let left = present; left !== 0; left &= left - 1) passUint(from)
       }
     }
     checkEnd(from)
