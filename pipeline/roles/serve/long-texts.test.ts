@@ -56,10 +56,11 @@ afterAll(() => pictures?.close())
 
 /** In the page, with every table scrolled to one side: sentences of which a part is out of sight or under something, and the highest row of figures. */
 function lookAt(side: 'left' | 'right'): { sentences: number; hidden: string[]; highest: number } {
-  for (const one of document.querySelectorAll('.scroll')) one.scrollLeft = side === 'left' ? 0 : one.scrollWidth
   const sentences = [...document.querySelectorAll('.said dd')]
   const isSeen = (sentence: Element): boolean => {
-    sentence.scrollIntoView({ block: 'center', inline: 'nearest' })
+    sentence.scrollIntoView({ block: 'center' })
+    const table = sentence.closest('.scroll')!
+    table.scrollLeft = side === 'left' ? 0 : table.scrollWidth
     const text = document.createRange()
     text.selectNodeContents(sentence)
     return [...text.getClientRects()].every(({ left, right, top, bottom }) =>
