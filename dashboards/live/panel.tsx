@@ -5,8 +5,9 @@ import { useState } from 'preact/hooks'
 import { Chart } from './chart.tsx'
 import type { Kpis, Row } from './figures.ts'
 import { marksText, type SaidMark } from './marks.ts'
-import { Bars, Heat, Record, SeriesTable, Stat, summaryOf, Table, type HrefOf } from './pieces.tsx'
+import { Bars, Heat, Record, SeriesTable, Stat, summaryOf, type HrefOf } from './pieces.tsx'
 import type { Fault, PanelData, PanelInfo } from './protocol.ts'
+import { Table } from './table.tsx'
 import { words } from './words.ts'
 
 export type PanelState = { data?: PanelData; fault?: { code: Fault; message: string } }

@@ -1,5 +1,4 @@
-// What a panel holds beside charts: one figure, bars, tables.
-import type { ComponentChildren } from 'preact'
+// What a panel holds beside charts and tables of rows: one figure, bars, what is shaded, one row, a chart as a table.
 import type { Language } from '../board.ts'
 import { lastOf } from './chart.tsx'
 import { cellText, lineName, recordOf, unitOfLine, type Kpis, type Row, type RowsData, type SeriesData } from './figures.ts'
@@ -7,12 +6,14 @@ import { change, clock, figure, instant } from './format.ts'
 import type { PanelInfo } from './protocol.ts'
 import { valueOf, words } from './words.ts'
 
+/** More rows than these nobody reads. */
+export const mostRows = 200
 /** Where a row leads. */
 export type HrefOf = (row: Row) => string | undefined
-type Props = { panel: PanelInfo; data: RowsData; language: Language; kpis: Kpis; hrefOf: HrefOf }
+export type RowsProps = { panel: PanelInfo; data: RowsData; language: Language; kpis: Kpis; hrefOf: HrefOf }
 
 /** A KPI now: the figure, its target, what is usual. */
-export function Stat({ panel, data, language, hrefOf }: Props) {
+export function Stat({ panel, data, language, hrefOf }: RowsProps) {
   const w = words[language]
   const row = data.rows[0] === undefined ? {} : recordOf(data, data.rows[0])
   const column = panel.columns[0]!
@@ -54,7 +55,7 @@ const untilText = (ms: number) => (Math.abs(Date.now() - ms) < 12 * 3_600_000 ? 
 
 const numberIn = (row: Row, name: string): number | null => (typeof row[name] === 'number' ? row[name] : null)
 
-export function Bars({ panel, data, language, hrefOf }: Props) {
+export function Bars({ panel, data, language, hrefOf }: RowsProps) {
   const [label, value] = [panel.columns.find(({ is }) => is === 'text')!, panel.columns.find(({ is }) => is === 'number')!]
   const rows = data.rows.map((row) => recordOf(data, row))
   const most = Math.max(1e-9, ...rows.map((row) => numberIn(row, value.name) ?? 0))
@@ -83,63 +84,8 @@ export function Bars({ panel, data, language, hrefOf }: Props) {
   )
 }
 
-const mostRows = 200
-/** What a program wants of a row, and nobody reads. */
-const unread: ReadonlySet<string> = new Set(['alert_id'])
-
-export function Table({ panel, data, language, kpis, hrefOf, extra }: Props & { extra?: ((row: Row) => ComponentChildren) | undefined }) {
-  const w = words[language]
-  const columns = panel.columns.filter(({ name }) => !unread.has(name))
-  const left = data.rows.length - mostRows
-  return (
-    <div class="scroll" tabIndex={0} role="group" aria-label={panel.title[language]}>
-      <table>
-        <thead>
-          <tr>
-            {columns.map(({ name, is, words: said }) => (
-              <th key={name} scope="col" class={is === 'number' ? 'number' : ''}>
-                {said[language].replaceAll('_', ' ')}
-              </th>
-            ))}
-            {extra === undefined ? null : (
-              <th scope="col" class="act">
-                <span class="hidden">{w.review}</span>
-              </th>
-            )}
-          </tr>
-        </thead>
-        <tbody>
-          {data.rows.slice(0, mostRows).map((values, r) => {
-            const row = recordOf(data, values)
-            const href = hrefOf(row)
-            return (
-              <tr key={r}>
-                {columns.map((column) => {
-                  const text = cellText(column, row, language, kpis)
-                  const isLink = href !== undefined && (panel.drill?.value ?? columns[0]!.name) === column.name
-                  const state = column.name === 'state' ? `is-${String(row[column.name])}` : text.length > 40 ? 'long' : ''
-                  return (
-                    <td
-                      key={column.name}
-                      class={column.is === 'number' ? 'number' : column.is === 'time' || column.is === 'day' ? 'time' : state}
-                    >
-                      {isLink ? <a href={href}>{text}</a> : text}
-                    </td>
-                  )
-                })}
-                {extra === undefined ? null : <td class="act">{extra(row)}</td>}
-              </tr>
-            )
-          })}
-        </tbody>
-      </table>
-      {left > 0 ? <p class="note">{w.moreRows(left)}</p> : null}
-    </div>
-  )
-}
-
 /** A table whose shares and counts are shaded, each against the most of its kind. */
-export function Heat({ panel, data, language, kpis }: Props) {
+export function Heat({ panel, data, language, kpis }: RowsProps) {
   const [first, ...others] = panel.columns
   const rows = data.rows.map((row) => recordOf(data, row))
   const shaded = others.filter(({ name }) => /^[df]\d+$/.test(name))
@@ -178,7 +124,7 @@ export function Heat({ panel, data, language, kpis }: Props) {
 }
 
 /** One row, its columns below each other. */
-export function Record({ panel, data, language, kpis }: Props) {
+export function Record({ panel, data, language, kpis }: RowsProps) {
   const row = recordOf(data, data.rows[0]!)
   return (
     <dl class="record">

@@ -1,6 +1,6 @@
 // Queries of alerts: those that are open, those that were, their causes, and the reviews that are due.
 import type { Dialect } from '../dialect.ts'
-import { changeOf, number, text, time, view, type PanelQuery } from './query.ts'
+import { changeOf, number, prose, text, time, view, type PanelQuery } from './query.ts'
 
 /** An instant that is the epoch is none. */
 const maybe = (column: string) => `if(${column} = 0, NULL, ${column}) AS ${column}`
@@ -13,7 +13,7 @@ ORDER BY state = 'pending', decided_at DESC LIMIT 200`,
   format: 'table',
   columns: [
     text('state'), text('kpi'), text('dimension'), text('value'), number('actual'), number('baseline'), number('change', 'ratio'), number('denominator'),
-    time('fired_at'), time('due_at'), text('review'), text('likely_causes'), text('reason'), text('alert_id'),
+    time('fired_at'), time('due_at'), text('review'), prose('likely_causes'), prose('reason'), text('alert_id'),
   ], // prettier-ignore
 })
 
@@ -26,7 +26,7 @@ ORDER BY fired_at DESC LIMIT 200`,
   format: 'table',
   columns: [
     time('fired_at'), text('state'), text('kpi'), text('dimension'), text('value'), number('actual'), number('baseline'), number('change', 'ratio'),
-    time('resolved_at'), time('due_at'), text('review'), text('cause'), text('strategy'), text('likely_causes'), text('reason'), text('alert_id'),
+    time('resolved_at'), time('due_at'), text('review'), prose('cause'), prose('strategy'), prose('likely_causes'), prose('reason'), text('alert_id'),
   ], // prettier-ignore
 })
 
@@ -42,7 +42,7 @@ ORDER BY fired_at DESC, alert_id, rank LIMIT 200`,
   format: 'table',
   columns: [
     time('fired_at'), text('kpi'), text('dimension'), text('value'), number('rank'), text('cause_cell'), number('share', 'ratio'), number('rate_effect'),
-    number('mix_effect'), text('verdict'), text('remark'), text('alert_id'),
+    number('mix_effect'), text('verdict'), prose('remark'), text('alert_id'),
   ], // prettier-ignore
 })
 

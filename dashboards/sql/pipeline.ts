@@ -1,7 +1,7 @@
 // Queries of the pipeline itself, as far as its tables tell: clocks, lateness, blocks, rejects, how far closed buckets are rolled up.
 import { rejectReasons } from '../../schemas/rejects.ts'
 import type { Dialect } from '../dialect.ts'
-import { before, number, text, time, view, type PanelQuery } from './query.ts'
+import { before, number, prose, text, time, view, type PanelQuery } from './query.ts'
 
 /** Behind: of the range's end, which is now where the board follows it. */
 export const partitionClocks = (dialect: Dialect): PanelQuery => ({
@@ -78,7 +78,7 @@ FROM ${view('rejects')} WHERE ${everyReason} AND ${dialect.inRange('block_at')}
 ORDER BY clock_at DESC LIMIT 50`,
   format: 'table',
   columns: [
-    time('clock_at'), text('reason'), text('detail'), text('user_id'), text('partition'), number('offset'), number('ordinal'), number('value_bytes', 'bytes'),
+    time('clock_at'), text('reason'), prose('detail'), text('user_id'), text('partition'), number('offset'), number('ordinal'), number('value_bytes', 'bytes'),
   ], // prettier-ignore
 })
 

@@ -5,8 +5,13 @@ import type { Dialect } from '../dialect.ts'
 
 export type Unit = 'ratio' | 's' | 'ms' | 'count' | 'fen' | 'CNY' | 'points' | 'points of 5' | 'bytes'
 
-/** `day`: the instant at which a day of the configured zone begins. */
-export type Column = { readonly name: string; readonly is: 'time' | 'day' | 'text' | 'number'; readonly unit?: Unit }
+/** `day`: the instant at which a day of the configured zone begins. `isProse`: of text, sentences of any length. */
+export type Column = {
+  readonly name: string
+  readonly is: 'time' | 'day' | 'text' | 'number'
+  readonly unit?: Unit
+  readonly isProse?: true
+}
 
 export type PanelQuery = {
   readonly sql: string
@@ -22,6 +27,7 @@ export const view = (name: ViewName) => name
 export const time = (name = 'time'): Column => ({ name, is: 'time' })
 export const day = (name: string): Column => ({ name, is: 'day' })
 export const text = (name: string): Column => ({ name, is: 'text' })
+export const prose = (name: string): Column => ({ name, is: 'text', isProse: true })
 export const number = (name: string, unit: Unit = 'count'): Column => ({ name, is: 'number', unit })
 
 /** The dimension of the cell that is shown: of those chosen, the first. */

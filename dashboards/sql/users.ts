@@ -3,7 +3,7 @@ import { retentionDays } from '../../operators/kpi/daily.ts'
 import { featureNames } from '../../schemas/measures.ts'
 import type { Grain } from '../../schemas/tables/kpi-deltas.ts'
 import type { Dialect } from '../dialect.ts'
-import { cellDimension, cellValue, day, number, text, time, view, type PanelQuery } from './query.ts'
+import { cellDimension, cellValue, day, number, prose, text, time, view, type PanelQuery } from './query.ts'
 import { bySpan } from './span.ts'
 
 export const usersByTier = (dialect: Dialect): PanelQuery => ({
@@ -148,7 +148,7 @@ export const userTiers = (dialect: Dialect): PanelQuery => ({
 FROM ${view('tier_moves')} WHERE ${ofUser(dialect)} ORDER BY as_of DESC LIMIT 100`,
   format: 'table',
   columns: [
-    time('as_of'), text('from_tier'), text('to_tier'), text('reason'), number('recency_score', 'points'), number('frequency_score', 'points'),
+    time('as_of'), text('from_tier'), text('to_tier'), prose('reason'), number('recency_score', 'points'), number('frequency_score', 'points'),
     number('monetary_score', 'points'),
   ], // prettier-ignore
 })

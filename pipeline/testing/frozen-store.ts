@@ -1,7 +1,7 @@
 // A store whose answers never change: for each statement of the boards rows that its columns could hold. What a board draws of it is the same
 // picture every time, so that pictures can be compared.
 import { boards } from '../../dashboards/all-boards.ts'
-import { defaultKpi } from '../../dashboards/board.ts'
+import { cellVariables, defaultKpi } from '../../dashboards/board.ts'
 import { optionsSql } from '../roles/serve/options.ts'
 import { longestS } from '../../dashboards/sql/span.ts'
 import { parameters } from '../../dashboards/dialect.ts'
@@ -153,8 +153,7 @@ function answers(): ReadonlyMap<string, (params: QueryParams) => unknown[]> {
 
 export function frozenStore(): Store {
   const known = answers()
-  const values = { channel: channels, tier: tiers, app_version: versions, platform: texts['platform']! }
-  const options = Object.entries(values).flatMap(([dimension, all]) => all.map((value) => ({ dimension, value })))
+  const options = cellVariables.flatMap((dimension) => texts[dimension]!.map((value) => ({ dimension, value })))
   const never = () => Promise.reject(new Error('a frozen store is only asked'))
   return {
     query: <T>(sql: string, params: QueryParams = {}) => {

@@ -33,6 +33,9 @@ export const shots: readonly Shot[] = [
   { name: 'user-phone', query: '?board=reelpulse-user&var-user_id=user-1000', ...phone, theme: 'light', language: 'en' },
 ]
 
+/** A browser that has part of a busy machine is slow, and not wrong. */
+const longestMs = 200_000
+
 const folder = join(import.meta.dirname, 'baselines')
 export const baselineOf = (name: string) => join(folder, `${name}.png`)
 const madeWithPath = join(folder, 'made-with.json')
@@ -63,9 +66,11 @@ export async function renewBaselines(say: (line: string) => void): Promise<void>
   await pictures.close()
 }
 
+/** What is done to a page before it is opened, and when it is drawn. */
+export type Meddling = { readonly before?: (page: Page) => Promise<void>; readonly after?: (page: Page) => Promise<void> }
 export type Pictures = {
   readonly madeWith: MadeWith
-  take(shot: Shot, meddle?: (page: Page) => Promise<void>): Promise<Uint8Array>
+  take(shot: Shot, meddling?: Meddling): Promise<Uint8Array>
   compare(expected: Uint8Array, actual: Uint8Array): Promise<Difference>
   close(): Promise<void>
 }
@@ -98,18 +103,20 @@ export async function openPictures(): Promise<Pictures> {
       chromium: (await browser.version()).replace(/^\D*/, ''),
       letters: createHash('sha256').update(letters).digest('hex').slice(0, 16),
     },
-    async take({ query, width, height, theme, language }, meddle) {
+    async take({ query, width, height, theme, language }, { before, after } = {}) {
       const context = await browser.createBrowserContext()
       const page = await context.newPage()
+      page.setDefaultTimeout(longestMs)
       await page.setViewport({ width, height })
       await page.emulateTimezone('Asia/Shanghai')
       await page.emulateMediaFeatures([{ name: 'prefers-reduced-motion', value: 'reduce' }])
       await page.evaluateOnNewDocument(fixClock, frozenAt + 4_000)
       await page.evaluateOnNewDocument((looks) => localStorage.setItem('reelpulse-looks', looks), JSON.stringify({ language, theme }))
+      await before?.(page)
       await page.goto(`${http.url}/${query}`)
       await page.waitForFunction(isDrawn, { polling: 50 })
-      await meddle?.(page)
-      const picture = await page.screenshot({ type: 'png' })
+      await after?.(page)
+      const picture = await settled(page)
       await context.close()
       return picture
     },
@@ -123,6 +130,17 @@ export async function openPictures(): Promise<Pictures> {
       await http.close()
     },
   }
+}
+
+/** Two in a row that are the same: nothing is still on its way to the screen. */
+async function settled(page: Page): Promise<Uint8Array> {
+  let picture = await page.screenshot({ type: 'png' })
+  for (let i = 0; i < 50; i++) {
+    const next = await page.screenshot({ type: 'png' })
+    if (Buffer.compare(picture, next) === 0) return next
+    picture = next
+  }
+  throw new Error(`${page.url()} is another picture each time: something on it moves`)
 }
 
 const base64 = (bytes: Uint8Array) => Buffer.from(bytes).toString('base64')
@@ -151,14 +169,17 @@ function fixClock(now: number): void {
   } as DateConstructor
 }
 
-/** Every panel is filled, and the charts have had a frame to draw what is marked on them. */
+/** All that the server tells is there, in whatever order it came, and the charts have had a frame to draw it. */
 async function isDrawn(): Promise<boolean> {
   const panels = [...document.querySelectorAll('.panel')]
   if (panels.length === 0 || panels.some((one) => one.getAttribute('aria-busy') === 'true')) return false
-  if (document.querySelector('.lines') !== null && document.querySelector('.marks') === null) return false
+  // A machine that stood still for seconds: it is asked again.
+  if (document.querySelector('.fault, .banner, .refusal') !== null) return false
+  if ([...document.querySelectorAll('.chart')].some((one) => one.querySelector('canvas') === null)) return false
+  // Alerts and releases come one after the other.
+  if (document.querySelector('.lines') !== null && document.querySelectorAll('.marks summary span').length < 2) return false
   if (document.querySelector('.pill.good') === null || document.querySelector('.tabs [aria-current]') === null) return false
-  const selects = [...document.querySelectorAll<HTMLSelectElement>('.choices select')]
-  if (selects.length > 0 && selects.every(({ options }) => options.length < 2)) return false
+  if ([...document.querySelectorAll<HTMLSelectElement>('.choices select')].some(({ options }) => options.length < 2)) return false
   await document.fonts.ready
   for (let i = 0; i < 3; i++) await new Promise(requestAnimationFrame)
   return true
