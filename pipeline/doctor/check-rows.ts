@@ -27,8 +27,19 @@ function checkCopies({ rows }: StoreFacts): Finding[] {
 function holesIn(log: Place<LogFacts>): Map<number, readonly Hole[]> {
   if (log.state !== 'found') return new Map()
   return new Map(
-    log.facts.partitions.map(({ partition, checkpoint }) => [partition, ('value' in checkpoint && checkpoint.value?.holes) || []]),
+    log.facts.partitions.map(({ partition, checkpoint }) => [partition, joined(('value' in checkpoint && checkpoint.value?.holes) || [])]),
   )
+}
+
+/** Skipped twice before a block came between, it is one hole. */
+function joined(holes: readonly Hole[]): Hole[] {
+  const found: Hole[] = []
+  for (const hole of holes) {
+    const before = found.at(-1)
+    if (before?.to === hole.from) found[found.length - 1] = { ...before, to: hole.to }
+    else found.push(hole)
+  }
+  return found
 }
 
 function checkContiguous({ rows }: StoreFacts, log: Place<LogFacts>): Finding[] {
@@ -80,15 +91,18 @@ function checkBehindCheckpoint(store: Place<StoreFacts>, log: Place<LogFacts>, n
   const say = findingsOf('rows', 'checkpoints covered', 'what a checkpoint has passed is never inserted again')
   const ends = endsIn(store)
   if (log.state !== 'found' || ends === undefined) return []
+  const holes = holesIn(log)
   const found: Finding[] = []
   let covered = 0
   for (const { partition, begin, checkpoint } of log.facts.partitions) {
     if ('unknown' in checkpoint || checkpoint.value === undefined) continue
     const { nextOffset, clock } = checkpoint.value
     const end = ends.get(partition)
-    // Of older blocks the clock rows expire. A checkpoint where the log begins has no block yet, or went over a hole by `skip`.
+    // Behind what `skip` went over there may be no block yet.
+    const coveredTo = holes.get(partition)?.find(({ from }) => from === end)?.to ?? end
+    // Of older blocks the clock rows expire. A checkpoint where the log begins has no block yet.
     if (clock < nowMs - (clockRowsDays - 1) * 86_400_000 || nextOffset <= begin) continue
-    if (end !== undefined && end >= nextOffset) covered++
+    if (coveredTo !== undefined && coveredTo >= nextOffset) covered++
     else
       found.push(
         say.problem(

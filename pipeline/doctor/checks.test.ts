@@ -157,6 +157,10 @@ const cases: Case[] = [
     clocks({ gaps: 1, gapsFrom: [10], gapsTo: [20] })(made)
     checkpoint(0, { holes: [{ from: 10, to: 20, at: nowMs }] })(made)
   }, 'ok', 'blocks join', undefined, 'blocks of the last'],
+  ['a hole that skip passed over in two steps', (made) => {
+    clocks({ gaps: 1, gapsFrom: [10], gapsTo: [30] })(made)
+    checkpoint(0, { holes: [{ from: 10, to: 20, at: nowMs }, { from: 20, to: 30, at: nowMs }] })(made)
+  }, 'ok', 'blocks join', undefined, 'blocks of the last'],
   ['a hole besides one that skip passed over', (made) => {
     clocks({ gaps: 2, gapsFrom: [10, 30], gapsTo: [20, 35] })(made)
     checkpoint(0, { holes: [{ from: 10, to: 20, at: nowMs }] })(made)
@@ -166,6 +170,15 @@ const cases: Case[] = [
     store.tables = { value: [] }
     store.rows = { ...store.rows, clocks: { unknown: 'no such table' } }
   }, 'problem', 'checkpoints covered', 'partition 0', 'the store has no block of it'],
+  ['a checkpoint that skip put behind a hole, where no block came yet', (made) => {
+    clocks({ nextOffset: 900 })(made)
+    checkpoint(0, { holes: [{ from: 900, to: 950, at: nowMs }, { from: 950, to: 990, at: nowMs }] })(made)
+    checkpoint(1, { nextOffset: 900 })(made)
+  }, 'ok', 'checkpoints covered', undefined, '2 checkpoints, none ahead'],
+  ['a store behind a hole that skip passed over', (made) => {
+    clocks({ nextOffset: 900 })(made)
+    checkpoint(0, { holes: [{ from: 900, to: 950, at: nowMs }] })(made)
+  }, 'problem', 'checkpoints covered', 'partition 0', 'blocks end at 900'],
   ['a store behind its checkpoint', clocks({ nextOffset: 900 }), 'problem', 'checkpoints covered', 'partition 0', 'blocks end at 900'],
 ] // prettier-ignore
 
