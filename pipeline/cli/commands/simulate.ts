@@ -155,8 +155,7 @@ simulated traffic already it goes on at the topic's clock, with the same users a
       })
       return exitGood
     } catch (error) {
-      if (error instanceof TopicIsLater) throw new UsageError(error.message)
-      if (error instanceof TopicMismatch) throw new UsageError(`${error.message}; give another --topic`)
+      if (error instanceof TopicIsLater || error instanceof TopicMismatch) throw new UsageError(error.message)
       throw error
     } finally {
       await log.close()
