@@ -128,7 +128,9 @@ describe('a span of log time', () => {
 
   test('is refused on a topic whose timestamps are the log’s', async () => {
     await log.createTopic({ topic: 'live', partitions: 4, timestamps: 'append' })
-    await expect(writeTraffic(log, 'live', span)).rejects.toThrow('topic live exists, but timestamps is append, want create; give another --topic')
+    await expect(writeTraffic(log, 'live', span)).rejects.toThrow(
+      'topic live exists, but timestamps is append, want create; give another --topic',
+    )
   })
 })
 
