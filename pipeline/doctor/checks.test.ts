@@ -127,6 +127,15 @@ const cases: Case[] = [
   ['a read-only disk', ({ store }) => (store.disks = { value: [{ name: 'd', freeBytes: 1e12, totalBytes: 1e12, readOnly: true, broken: false }] }), 'problem', 'disk', 'd', 'read-only'],
   ['a mutation that fails', ({ store }) => (store.mutations = { value: [{ table: 'events', id: 'm1', ageMs: 9, failure: 'no\nmore' }] }), 'problem', 'mutations', 'events', "mutation_id = 'm1'"],
   ['a mutation that lasts', ({ store }) => (store.mutations = { value: [{ table: 'events', id: 'm1', ageMs: 2 * hourMs, failure: '' }] }), 'warning', 'mutations', 'events', 'for 2 h'],
+  ['a table of customer signals beside it', ({ store }) => {
+    store.of = 'signals'
+    store.topic = 'shop-2.customer-signals'
+    store.database = 'reelpulse_shop_2_customer_signals'
+  }, 'warning', 'table', 'reelpulse_shop_2_customer_signals', 'reelpulse migrate --topic shop-2.customer-signals'],
+  ['records of another topic that retention took', (made) => {
+    made.log.names = { ...made.log.names, input: 'shop' }
+    partition0({ begin: 995 })(made)
+  }, 'problem', 'records to go on from', 'partition 0', 'reelpulse skip --topic shop'],
   ['a missing table', table('events', undefined), 'problem', 'table', 'events', 'reelpulse migrate'],
   ['another engine', table('events', { engine: 'ReplacingMergeTree' }), 'problem', 'table', 'events', 'want MergeTree'],
   ['another order', table('events', { sortingKey: 'offset' }), 'problem', 'table', 'events', 'ordered by (offset)'],
