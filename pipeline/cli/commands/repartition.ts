@@ -44,6 +44,7 @@ pipeline runs with. Killed, it can be run again, and until it is through \`proce
       { RepartitionRefused },
       { repartition },
       { knownFlushes, namesOf },
+      { asWriter },
     ] = await Promise.all([
       import('../../adapters/open.ts'),
       import('../../adapters/system-clock.ts'),
@@ -55,6 +56,7 @@ pipeline runs with. Killed, it can be run again, and until it is through \`proce
       import('../../repartition/one-clock.ts'),
       import('../../repartition/repartition.ts'),
       import('../../start/topic-plan.ts'),
+      import('../../start/be-writer.ts'),
     ])
     const operators = operatorSettingsOf(settings.process)
     const messages = logger('repartition', settings.logger)
@@ -64,6 +66,7 @@ pipeline runs with. Killed, it can be run again, and until it is through \`proce
       const store = await openStore(settings, { create: false, logger: messages })
       try {
         await store.migrate(tables, views)
+        await asWriter(store, topic, group)
         if (flags.partitions !== undefined) await log.addPartitions(topic, flags.partitions)
         const { from, to, users, wrongPartition } = await repartition({
           log,

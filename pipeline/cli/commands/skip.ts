@@ -34,10 +34,11 @@ the settings that the pipeline runs with. Killed, it can be run again.`,
   async run({ flags, settings, print, result, signal }) {
     const { topic, group } = settings.topic
     if (flags.to !== undefined && flags.partition === undefined) throw new UsageError('--to is an offset of one partition: add --partition')
-    const [{ openLog, openStore }, { operatorSettingsOf }, { findGap, skip, SkipRefused }] = await Promise.all([
+    const [{ openLog, openStore }, { operatorSettingsOf }, { findGap, skip, SkipRefused }, { asWriter }] = await Promise.all([
       import('../../adapters/open.ts'),
       import('../../config/operator-settings.ts'),
       import('../../skip/skip.ts'),
+      import('../../start/be-writer.ts'),
     ])
     const operators = operatorSettingsOf(settings.process)
     const log = await openLog(settings, { create: false })
@@ -46,6 +47,8 @@ the settings that the pipeline runs with. Killed, it can be run again.`,
       if (count === undefined) throw new UsageError(`topic ${topic} does not exist`)
       const store = await openStore(settings, { create: false })
       try {
+        // A group that has no checkpoint would take all that another has inserted for what its own last owner left.
+        await asWriter(store, topic, group)
         const place = { log, store, topic, group, changelog: changelogOf(topic, group) }
         const gaps = []
         for (const partition of flags.partition === undefined ? Array.from({ length: count }, (_, i) => i) : [flags.partition]) {
