@@ -55,15 +55,19 @@ the settings that the pipeline runs with. Killed, it can be run again.`,
           const gap = await findGap(place, partition, flags.to)
           if (gap !== undefined) gaps.push(gap)
         }
-        for (const { partition, from, to, orphans } of gaps) {
+        for (const { partition, from, to, orphans, checkpoint } of gaps) {
           const rows = Object.entries(orphans).filter(([, n]) => n > 0)
           const total = rows.reduce((sum, [, n]) => sum + n, 0)
           print(
             `${topic}/${partition}: offsets ${from} to ${to}, ${number(to - from)} of them, ${flags.yes ? 'are' : 'would be'} passed over`,
           )
+          if (checkpoint === undefined)
+            print(
+              '  there is no checkpoint: its owner died before the first one, or the changelog was deleted, and then all that was processed goes',
+            )
           if (total > 0)
             print(
-              `  ${number(total)} rows inserted beyond the last checkpoint ${flags.yes ? 'are' : 'would be'} deleted: ${rows.map(([table, n]) => `${table} ${number(n)}`).join(', ')}`,
+              `  ${number(total)} rows ${checkpoint === undefined ? 'of the partition' : 'inserted beyond the last checkpoint'} ${flags.yes ? 'are' : 'would be'} deleted: ${rows.map(([table, n]) => `${table} ${number(n)}`).join(', ')}`,
             )
         }
         if (flags.yes)
