@@ -7,7 +7,7 @@ import { count, findingsOf, type Finding } from './finding.ts'
 const anew = 'reelpulse verify says what is wrong; process the topic anew (docs/guide/running.md)'
 
 export function checkRows(store: Place<StoreFacts>, log: Place<LogFacts>, nowMs: number): Finding[] {
-  const looked = store.state === 'found' ? [...checkCopies(store.facts), ...checkContiguous(store.facts, log)] : []
+  const looked = store.state === 'found' && !isEmpty(store.facts) ? [...checkCopies(store.facts), ...checkContiguous(store.facts, log)] : []
   return [...looked, ...checkBehindCheckpoint(store, log, nowMs)]
 }
 
@@ -77,13 +77,15 @@ function checkContiguous({ rows }: StoreFacts, log: Place<LogFacts>): Finding[] 
   return [say.ok(`${count(blocks)} blocks of the last ${clockRowsDays} days`)]
 }
 
+/** Where the database has no tables, that is told of them. */
+const isEmpty = ({ tables, database }: StoreFacts) => 'value' in tables && !tables.value.some((table) => table.database === database)
+
 /** By partition, where the store's blocks end: none where there are no tables. Undefined: not known. */
 function endsIn(store: Place<StoreFacts>): Map<number, number> | undefined {
   if (store.state !== 'found') return store.state === 'absent' ? new Map() : undefined
-  const { rows, tables, database } = store.facts
+  const { rows } = store.facts
   if ('value' in rows.clocks) return new Map(rows.clocks.value.map(({ partition, nextOffset }) => [partition, nextOffset]))
-  const isEmpty = 'value' in tables && !tables.value.some((table) => table.database === database)
-  return isEmpty ? new Map() : undefined
+  return isEmpty(store.facts) ? new Map() : undefined
 }
 
 /** A checkpoint is made when everything before it is in the store. */

@@ -219,6 +219,16 @@ test('whatever is away is a problem with its address, and nothing is said of wha
   expect(findings.some(({ area }) => area === 'partitions' || area === 'rows')).toBe(false)
 })
 
+test('of a database without tables nothing is said of rows', () => {
+  const findings = judged(({ log, store }) => {
+    log.partitions = []
+    store.tables = { value: [] }
+    store.rows = { clocks: { unknown: 'no such table' }, copies: [{ table: 'events', found: { unknown: 'no such table' } }] }
+  })
+  expect(findings.filter(({ area }) => area === 'rows').map(({ check, level }) => [check, level])).toEqual([['checkpoints covered', 'ok']])
+  expect(findings.filter(({ found }) => found.includes('no such table'))).toEqual([])
+})
+
 test('where checkpoints are there and the tables are gone, that is a problem', () => {
   const findings = judge({ ...madeFacts(), store: { state: 'absent', where: '/data/engine' } })
   expect(findings.filter(({ level }) => level === 'problem').map(({ check, of }) => [check, of])).toEqual([
