@@ -2,6 +2,7 @@
 // one owner of a single partition tells, who never stops. Every partition's clock is brought along by ticks, so that it is the same for all.
 import { expect, test } from 'vitest'
 import type { BehaviorEvent } from '../../schemas/behavior-batch.ts'
+import { windows } from '../../schemas/measures.ts'
 import { decodeRows } from '../../schemas/row-binary.ts'
 import { partitionOf } from '../../operators/hash.ts'
 import { defaultSettings, operatorVersion } from '../../operators/settings.ts'
@@ -28,12 +29,16 @@ function chance(seed: number): Chance {
   return { below, one: (of) => of[below(of.length)]!, oncein: (n) => below(n) === 0 }
 }
 
-/** How far the clock goes with a flush: seconds mostly, and at times so far that ids, marks and tiles are forgotten. */
-function pause({ below, oncein }: Chance): number {
+/** How far the clock goes: seconds mostly, at times to where rows of idle users wait, or so far that ids, marks and tiles are forgotten. */
+function pause(at: number, { below, oncein, one }: Chance): number {
   if (oncein(70)) return below(35 * 24) * hourMs
   if (oncein(40)) return below(4 * 24) * hourMs
   if (oncein(12)) return below(12) * hourMs
   if (oncein(5)) return below(2 * hourMs)
+  if (oncein(4)) {
+    const { hopMs } = one(windows)
+    return hopMs - (at % hopMs) + below(60 * secondMs)
+  }
   return below(oncein(4) ? 600 * secondMs : 20 * secondMs)
 }
 
@@ -46,7 +51,7 @@ function flushes(c: Chance, count: number): Flush[] {
   let around = 0
   let ids = 0
   for (let n = 0; n < count; n++) {
-    at += pause(c)
+    at += pause(at, c)
     if (c.oncein(30)) around = c.below(users.length)
     const user = c.oncein(3) ? c.one(users) : users[(around + c.below(8)) % users.length]!
     const own = sent.filter((one) => one.user === user)
