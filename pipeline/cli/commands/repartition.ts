@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { loggerSettings, pipelineSettings } from '../../config/groups.ts'
 import { behaviorOnly } from '../behavior-only.ts'
-import { defineCommand, exitGood, UsageError } from '../command.ts'
+import { defineCommand, exitFailed, exitGood, UsageError } from '../command.ts'
 
 export const command = defineCommand({
   name: 'repartition',
@@ -91,6 +91,12 @@ pipeline runs with. Killed, it can be run again, and until it is through \`proce
         result({ topic, from, to, users_moved: users, wrong_partition_records: wrongPartition })
         return exitGood
       } catch (error) {
+        if (signal.aborted && error === signal.reason) {
+          print(
+            `${topic}: stopped before the end. The same command goes on from here; until it is through, \`reelpulse process\` refuses to start`,
+          )
+          return exitFailed
+        }
         throw error instanceof RepartitionRefused || error instanceof TopicMismatch ? new UsageError(error.message) : error
       } finally {
         await store.close()

@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { pipelineSettings } from '../../config/groups.ts'
 import { changelogOf } from '../../config/names.ts'
-import { defineCommand, exitFinding, exitGood, UsageError } from '../command.ts'
+import { defineCommand, exitFailed, exitFinding, exitGood, UsageError } from '../command.ts'
 
 const offset = z.int('a whole number').min(0, 'at least 0')
 
@@ -91,6 +91,10 @@ the settings that the pipeline runs with. Killed, it can be run again.`,
         })
         return gaps.length === 0 || flags.yes ? exitGood : exitFinding
       } catch (error) {
+        if (signal.aborted && error === signal.reason) {
+          print(`${topic}: stopped before the end; the same command goes on from here`)
+          return exitFailed
+        }
         throw error instanceof SkipRefused ? new UsageError(error.message) : error
       } finally {
         await store.close()
