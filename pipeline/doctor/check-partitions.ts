@@ -1,7 +1,7 @@
 // Checks of each partition: its last checkpoint, how far it is behind, and its clock.
 import { operatorVersion } from '../../operators/settings.ts'
 import type { FoundCheckpoint, LogFacts, MachineFacts, PartitionFacts, Place } from './facts.ts'
-import { count, findingsOf, instant, partitionList, span, type Finding } from './finding.ts'
+import { count, findingsOf, instant, onTopic, partitionList, span, type Finding } from './finding.ts'
 
 /** Records in the future by more than this say that a clock is wrong (ms). */
 const clockWarningMs = 2_000
@@ -26,10 +26,10 @@ export function checkPartitions(log: Place<LogFacts>, machine: MachineFacts, now
     ...(checkpointed.length === 0
       ? []
       : [
-          ...checkStillInLog(checkpointed, partitions.length),
-          ...checkCount(checkpointed, partitions.length),
+          ...checkStillInLog(checkpointed, partitions.length, facts.names.input),
+          ...checkCount(checkpointed, partitions.length, facts.names.input),
           ...checkVersion(checkpointed),
-          ...checkLag(checkpointed, isLive, machine.settings.checkpointMs, nowMs),
+          ...checkLag(checkpointed, isLive, machine.settings.checkpointMs, facts.names.input, nowMs),
           checkAllBegun(partitions, checkpointed),
           checkApart(checkpointed),
         ]),
@@ -46,7 +46,7 @@ function checkReadable(partitions: readonly PartitionFacts[]): Finding[] {
   return none ? [say.ok('none yet: nothing has been processed')] : unread
 }
 
-function checkStillInLog(partitions: readonly Checkpointed[], all: number): Finding[] {
+function checkStillInLog(partitions: readonly Checkpointed[], all: number, topic: string): Finding[] {
   const say = findingsOf('partitions', 'records to go on from', 'an owner stops where the log has lost them')
   const found = partitions.flatMap(({ partition, begin, end, last }): Finding[] => {
     const name = `partition ${partition}`
@@ -54,7 +54,7 @@ function checkStillInLog(partitions: readonly Checkpointed[], all: number): Find
       return [
         say.problem(
           `the log begins at ${begin}, the checkpoint goes on at ${last.nextOffset}: ${count(begin - last.nextOffset)} offsets are gone`,
-          'bring them back, or go on without them: reelpulse skip',
+          `bring them back, or go on without them: ${onTopic('skip', topic)}`,
           name,
         ),
       ]
@@ -71,12 +71,12 @@ function checkStillInLog(partitions: readonly Checkpointed[], all: number): Find
   return found.length > 0 ? found : [say.ok(`there for ${partitionList(partitions.map(({ partition }) => partition), all)}`)] // prettier-ignore
 }
 
-function checkCount(partitions: readonly Checkpointed[], count: number): Finding[] {
+function checkCount(partitions: readonly Checkpointed[], count: number, topic: string): Finding[] {
   const say = findingsOf('partitions', 'partition count', 'it decides which partition has a user')
   const other = partitions.find(({ last }) => last.partitionCount !== count)
   if (other === undefined) return [say.ok(`${count}, as at the last checkpoints`)]
   const found = `the topic has ${count}, and had ${other.last.partitionCount} at the checkpoint of partition ${other.partition}: owners stop`
-  return [say.problem(found, 'reelpulse repartition')]
+  return [say.problem(found, onTopic('repartition', topic))]
 }
 
 function checkVersion(partitions: readonly Checkpointed[]): Finding[] {
@@ -103,7 +103,7 @@ function checkVersion(partitions: readonly Checkpointed[]): Finding[] {
   return [say.ok(`${operatorVersion}, of checkpoints and program`)]
 }
 
-function checkLag(partitions: readonly Checkpointed[], isLive: boolean, checkpointMs: number, nowMs: number): Finding[] {
+function checkLag(partitions: readonly Checkpointed[], isLive: boolean, checkpointMs: number, topic: string, nowMs: number): Finding[] {
   const say = findingsOf('partitions', 'lag', 'figures are as old as it')
   const patienceMs = Math.max(60_000, missedCheckpoints * checkpointMs)
   return partitions.map(({ partition, end, last }) => {
@@ -116,7 +116,7 @@ function checkLag(partitions: readonly Checkpointed[], isLive: boolean, checkpoi
     if (records > 0 && ageMs > patienceMs)
       return say.warning(
         `${found}: nobody seems to process it`,
-        'start reelpulse process; where one runs, its messages say what holds it up',
+        `start ${onTopic('process', topic)}; where one runs, its messages say what holds it up`,
         name,
       )
     return say.ok(found, name)

@@ -7,7 +7,7 @@ import { count, findingsOf, type Finding } from './finding.ts'
 const anew = 'reelpulse verify says what is wrong; process the topic anew (docs/guide/running.md)'
 
 export function checkRows(store: Place<StoreFacts>, log: Place<LogFacts>, nowMs: number): Finding[] {
-  const looked = store.state === 'found' ? [...checkCopies(store.facts), ...checkContiguous(store.facts, log)] : []
+  const looked = store.state === 'found' && !isEmpty(store.facts) ? [...checkCopies(store.facts), ...checkContiguous(store.facts, log)] : []
   return [...looked, ...checkBehindCheckpoint(store, log, nowMs)]
 }
 
@@ -27,8 +27,19 @@ function checkCopies({ rows }: StoreFacts): Finding[] {
 function holesIn(log: Place<LogFacts>): Map<number, readonly Hole[]> {
   if (log.state !== 'found') return new Map()
   return new Map(
-    log.facts.partitions.map(({ partition, checkpoint }) => [partition, ('value' in checkpoint && checkpoint.value?.holes) || []]),
+    log.facts.partitions.map(({ partition, checkpoint }) => [partition, joined(('value' in checkpoint && checkpoint.value?.holes) || [])]),
   )
+}
+
+/** Skipped twice before a block came between, it is one hole. */
+function joined(holes: readonly Hole[]): Hole[] {
+  const found: Hole[] = []
+  for (const hole of holes) {
+    const before = found.at(-1)
+    if (before?.to === hole.from) found[found.length - 1] = { ...before, to: hole.to }
+    else found.push(hole)
+  }
+  return found
 }
 
 function checkContiguous({ rows }: StoreFacts, log: Place<LogFacts>): Finding[] {
@@ -66,13 +77,15 @@ function checkContiguous({ rows }: StoreFacts, log: Place<LogFacts>): Finding[] 
   return [say.ok(`${count(blocks)} blocks of the last ${clockRowsDays} days`)]
 }
 
+/** Where the database has no tables, that is told of them. */
+const isEmpty = ({ tables, database }: StoreFacts) => 'value' in tables && !tables.value.some((table) => table.database === database)
+
 /** By partition, where the store's blocks end: none where there are no tables. Undefined: not known. */
 function endsIn(store: Place<StoreFacts>): Map<number, number> | undefined {
   if (store.state !== 'found') return store.state === 'absent' ? new Map() : undefined
-  const { rows, tables, database } = store.facts
+  const { rows } = store.facts
   if ('value' in rows.clocks) return new Map(rows.clocks.value.map(({ partition, nextOffset }) => [partition, nextOffset]))
-  const isEmpty = 'value' in tables && !tables.value.some((table) => table.database === database)
-  return isEmpty ? new Map() : undefined
+  return isEmpty(store.facts) ? new Map() : undefined
 }
 
 /** A checkpoint is made when everything before it is in the store. */
@@ -80,15 +93,18 @@ function checkBehindCheckpoint(store: Place<StoreFacts>, log: Place<LogFacts>, n
   const say = findingsOf('rows', 'checkpoints covered', 'what a checkpoint has passed is never inserted again')
   const ends = endsIn(store)
   if (log.state !== 'found' || ends === undefined) return []
+  const holes = holesIn(log)
   const found: Finding[] = []
   let covered = 0
   for (const { partition, begin, checkpoint } of log.facts.partitions) {
     if ('unknown' in checkpoint || checkpoint.value === undefined) continue
     const { nextOffset, clock } = checkpoint.value
     const end = ends.get(partition)
-    // Of older blocks the clock rows expire. A checkpoint where the log begins has no block yet, or went over a hole by `skip`.
+    // Behind what `skip` went over there may be no block yet.
+    const coveredTo = holes.get(partition)?.find(({ from }) => from === end)?.to ?? end
+    // Of older blocks the clock rows expire. A checkpoint where the log begins has no block yet.
     if (clock < nowMs - (clockRowsDays - 1) * 86_400_000 || nextOffset <= begin) continue
-    if (end !== undefined && end >= nextOffset) covered++
+    if (coveredTo !== undefined && coveredTo >= nextOffset) covered++
     else
       found.push(
         say.problem(

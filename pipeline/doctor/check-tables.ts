@@ -4,7 +4,7 @@ import type { Table } from '../../schemas/table.ts'
 import { blockTables, signalBlockTables, signalTables, tables } from '../../schemas/tables/catalogue.ts'
 import { columnDiffers, engineOf, schemaVersion, sortedBy } from '../adapters/clickhouse-form.ts'
 import type { StoreFacts, TableFacts } from './facts.ts'
-import { findingsOf, type Finding } from './finding.ts'
+import { findingsOf, onTopic, type Finding } from './finding.ts'
 
 /** Fewer blocks than this, and a retry, or an owner that wakes up late, can come after its token is forgotten. */
 export const leastWindow = 1_000
@@ -36,9 +36,7 @@ export function checkTables(facts: StoreFacts): Finding[] {
   ]
 }
 
-/** `--topic` names the database, so that the line can be run as it is. */
-const migrate = (facts: StoreFacts) =>
-  `reelpulse migrate${facts.database === 'reelpulse' ? '' : ` --topic ${facts.database.replace(/^reelpulse_/, '')}`}`
+const migrate = ({ topic }: StoreFacts) => onTopic('migrate', topic)
 
 function checkForm(facts: StoreFacts, wanted: Table, found: TableFacts | undefined): Finding {
   const say = findingsOf('store', 'table', 'an insert into another form stops its partition')

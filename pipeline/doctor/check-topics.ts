@@ -3,7 +3,7 @@ import { defaultTopic } from '../config/names.ts'
 import type { TopicDescription } from '../ports/log.ts'
 import { maxMessageBytes } from '../roles/process/process.ts'
 import type { LogFacts, Place, TopicRole } from './facts.ts'
-import { count, findingsOf, instant, span, type Finding } from './finding.ts'
+import { count, findingsOf, instant, onTopic, span, type Finding } from './finding.ts'
 
 const hourMs = 3_600_000
 /** Beyond the oldest checkpoint, the input must last a night in which nobody repairs anything. */
@@ -118,7 +118,13 @@ function checkPartitionCounts(facts: LogFacts, input: TopicDescription): Finding
     if (found === undefined) return []
     const name = facts.names[role]
     if (found === wanted) return [say.ok(`${found}, as ${facts.names.input}`, name)]
-    return [say.problem(`${found}, and ${facts.names.input} has ${wanted}: process will not start`, 'reelpulse repartition', name)]
+    return [
+      say.problem(
+        `${found}, and ${facts.names.input} has ${wanted}: process will not start`,
+        onTopic('repartition', facts.names.input),
+        name,
+      ),
+    ]
   })
 }
 

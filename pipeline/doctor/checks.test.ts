@@ -127,6 +127,15 @@ const cases: Case[] = [
   ['a read-only disk', ({ store }) => (store.disks = { value: [{ name: 'd', freeBytes: 1e12, totalBytes: 1e12, readOnly: true, broken: false }] }), 'problem', 'disk', 'd', 'read-only'],
   ['a mutation that fails', ({ store }) => (store.mutations = { value: [{ table: 'events', id: 'm1', ageMs: 9, failure: 'no\nmore' }] }), 'problem', 'mutations', 'events', "mutation_id = 'm1'"],
   ['a mutation that lasts', ({ store }) => (store.mutations = { value: [{ table: 'events', id: 'm1', ageMs: 2 * hourMs, failure: '' }] }), 'warning', 'mutations', 'events', 'for 2 h'],
+  ['a table of customer signals beside it', ({ store }) => {
+    store.of = 'signals'
+    store.topic = 'shop-2.customer-signals'
+    store.database = 'reelpulse_shop_2_customer_signals'
+  }, 'warning', 'table', 'reelpulse_shop_2_customer_signals', 'reelpulse migrate --topic shop-2.customer-signals'],
+  ['records of another topic that retention took', (made) => {
+    made.log.names = { ...made.log.names, input: 'shop' }
+    partition0({ begin: 995 })(made)
+  }, 'problem', 'records to go on from', 'partition 0', 'reelpulse skip --topic shop'],
   ['a missing table', table('events', undefined), 'problem', 'table', 'events', 'reelpulse migrate'],
   ['another engine', table('events', { engine: 'ReplacingMergeTree' }), 'problem', 'table', 'events', 'want MergeTree'],
   ['another order', table('events', { sortingKey: 'offset' }), 'problem', 'table', 'events', 'ordered by (offset)'],
@@ -157,6 +166,10 @@ const cases: Case[] = [
     clocks({ gaps: 1, gapsFrom: [10], gapsTo: [20] })(made)
     checkpoint(0, { holes: [{ from: 10, to: 20, at: nowMs }] })(made)
   }, 'ok', 'blocks join', undefined, 'blocks of the last'],
+  ['a hole that skip passed over in two steps', (made) => {
+    clocks({ gaps: 1, gapsFrom: [10], gapsTo: [30] })(made)
+    checkpoint(0, { holes: [{ from: 10, to: 20, at: nowMs }, { from: 20, to: 30, at: nowMs }] })(made)
+  }, 'ok', 'blocks join', undefined, 'blocks of the last'],
   ['a hole besides one that skip passed over', (made) => {
     clocks({ gaps: 2, gapsFrom: [10, 30], gapsTo: [20, 35] })(made)
     checkpoint(0, { holes: [{ from: 10, to: 20, at: nowMs }] })(made)
@@ -166,6 +179,15 @@ const cases: Case[] = [
     store.tables = { value: [] }
     store.rows = { ...store.rows, clocks: { unknown: 'no such table' } }
   }, 'problem', 'checkpoints covered', 'partition 0', 'the store has no block of it'],
+  ['a checkpoint that skip put behind a hole, where no block came yet', (made) => {
+    clocks({ nextOffset: 900 })(made)
+    checkpoint(0, { holes: [{ from: 900, to: 950, at: nowMs }, { from: 950, to: 990, at: nowMs }] })(made)
+    checkpoint(1, { nextOffset: 900 })(made)
+  }, 'ok', 'checkpoints covered', undefined, '2 checkpoints, none ahead'],
+  ['a store behind a hole that skip passed over', (made) => {
+    clocks({ nextOffset: 900 })(made)
+    checkpoint(0, { holes: [{ from: 900, to: 950, at: nowMs }] })(made)
+  }, 'problem', 'checkpoints covered', 'partition 0', 'blocks end at 900'],
   ['a store behind its checkpoint', clocks({ nextOffset: 900 }), 'problem', 'checkpoints covered', 'partition 0', 'blocks end at 900'],
 ] // prettier-ignore
 
@@ -195,6 +217,16 @@ test('whatever is away is a problem with its address, and nothing is said of wha
     ['store', 'http://x:8123', 'cannot be looked at: timed out'],
   ])
   expect(findings.some(({ area }) => area === 'partitions' || area === 'rows')).toBe(false)
+})
+
+test('of a database without tables nothing is said of rows', () => {
+  const findings = judged(({ log, store }) => {
+    log.partitions = []
+    store.tables = { value: [] }
+    store.rows = { clocks: { unknown: 'no such table' }, copies: [{ table: 'events', found: { unknown: 'no such table' } }] }
+  })
+  expect(findings.filter(({ area }) => area === 'rows').map(({ check, level }) => [check, level])).toEqual([['checkpoints covered', 'ok']])
+  expect(findings.filter(({ found }) => found.includes('no such table'))).toEqual([])
 })
 
 test('where checkpoints are there and the tables are gone, that is a problem', () => {

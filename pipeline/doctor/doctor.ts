@@ -76,6 +76,7 @@ async function lookAtStore(settings: DoctorSettings, now: () => number): Promise
           {
             kind: url === undefined ? 'embedded' : 'server',
             where,
+            topic: settings.topic.topic,
             database,
             of: isSignalsTopic(settings.topic.topic) ? 'signals' : 'behavior',
           },

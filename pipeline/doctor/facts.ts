@@ -74,6 +74,7 @@ export type TableFacts = {
 export type StoreFacts = {
   kind: 'embedded' | 'server'
   where: string
+  topic: string
   database: string
   /** What the topic holds, and with that its tables. */
   of: 'behavior' | 'signals'

@@ -1,4 +1,5 @@
 // What a check says: one finding for each thing that it looked at.
+import { defaultTopic } from '../config/names.ts'
 
 export const areas = ['machine', 'log', 'partitions', 'store', 'rows'] as const
 export type Area = (typeof areas)[number]
@@ -20,6 +21,10 @@ export type Finding = {
   /** A command or a setting; always there with a warning or a problem. */
   readonly fix?: string
 }
+
+/** The command's line, for the topic that was looked at: it can be run as it is. */
+export const onTopic = (command: string, topic: string): string =>
+  `reelpulse ${command}${topic === defaultTopic ? '' : ` --topic ${topic}`}`
 
 /** What was asked for, or why it could not be had. */
 export type Known<T> = { readonly value: T } | { readonly unknown: string }

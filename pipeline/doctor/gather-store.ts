@@ -22,7 +22,7 @@ const createChars = 2_000
 export async function gatherStore(
   server: Store,
   store: Store,
-  place: Pick<StoreFacts, 'kind' | 'where' | 'database' | 'of'>,
+  place: Pick<StoreFacts, 'kind' | 'where' | 'topic' | 'database' | 'of'>,
   now: () => number,
 ): Promise<StoreFacts> {
   const { database } = place

@@ -73,6 +73,7 @@ export function madeStore(): StoreFacts {
   return {
     kind: 'server',
     where: 'http://clickhouse:8123',
+    topic: 'behavior-events',
     database: 'reelpulse',
     of: 'behavior',
     version: '26.7.2.1',

@@ -13,8 +13,8 @@ export type ProcessedOptions = {
   changelog: string
   settings: Pick<OperatorSettings, 'currency' | 'emitMs'>
   clock: Clock
-  /** How long the process role may take to come to the ends that stand now. */
-  waitMs: number
+  /** How long the process role may take to come to the ends that stand now; undefined: it cannot run beside this. */
+  waitMs: number | undefined
   onWaiting?: (lag: string) => void
   signal: AbortSignal
 }
@@ -30,7 +30,8 @@ export async function clocksWhenProcessed(options: ProcessedOptions): Promise<nu
   const ends = (await log.describeTopic(topic))!.partitions
   const { currency, emitMs } = options.settings
   const clocks = ends.map(() => -Infinity)
-  const waitUntil = clock.now() + options.waitMs
+  const { waitMs } = options
+  const waitUntil = clock.now() + (waitMs ?? 0)
   let behind = ends.map((_, partition) => partition)
   for (let isFirst = true; ; isFirst = false) {
     const still = []
@@ -55,10 +56,12 @@ export async function clocksWhenProcessed(options: ProcessedOptions): Promise<nu
     }
     if (still.length === 0) return clocks
     const lag = `${lags.slice(0, 5).join(', ')}${lags.length > 5 ? `, and ${lags.length - 5} more are behind` : ''}`
-    if (clock.now() >= waitUntil)
+    if (clock.now() >= waitUntil) {
+      const beside = waitMs === undefined ? '' : ', or running beside this with a longer --wait-s'
       throw new ReplayRefused(
-        `what lies unprocessed in topic ${topic} may hold the same events (${lag}): let \`reelpulse process\` come to the end first, with \`--until-end\`, or running beside this with a longer --wait-s`,
+        `what lies unprocessed in topic ${topic} may hold the same events (${lag}): let \`reelpulse process\` come to the end first, with \`--until-end\`${beside}`,
       )
+    }
     if (isFirst) options.onWaiting?.(lag)
     await clock.sleep(betweenLooksMs, options.signal)
     behind = still

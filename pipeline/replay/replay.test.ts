@@ -259,7 +259,10 @@ test('an offset that the log does not hold is refused, with what it holds', asyn
   const range = (partition: number, from: number, to?: number) => topic.replay({ source: { kind: 'range', partition, from, to } })
   await expect(range(0, end! + 1)).rejects.toThrow(`no-offset/0 holds the offsets from 0 up to, not including, ${end}`)
   await expect(range(0, 0, end! + 1)).rejects.toThrow('choose --from and --to among them')
+  // Before anything is waited for.
+  await topic.send(flush(userOf(0), [event()]))
   await expect(range(2, 0)).rejects.toThrow('topic no-offset has partitions 0 to 1, no 2')
+  await expect(range(0, 0)).rejects.toThrow(/: let `reelpulse process` come to the end first, with `--until-end`$/)
 }, 120_000)
 
 test('on a live topic it waits until the process role has come to the end, and moves no clock', async () => {

@@ -5,7 +5,7 @@ import type { OperatorSettings } from '../../operators/settings.ts'
 import type { RejectReason } from '../../schemas/rejects.ts'
 import { isSignalsTopic } from '../config/names.ts'
 import type { Clock } from '../ports/clock.ts'
-import type { Log, OutRecord, RecordBatch } from '../ports/log.ts'
+import type { Log, OutRecord, RecordBatch, TopicDescription } from '../ports/log.ts'
 import type { Store } from '../ports/store.ts'
 import { moveClock } from '../ticks.ts'
 import { decide, eventKey, recentKeys } from './decide.ts'
@@ -16,10 +16,9 @@ import { clocksWhenProcessed } from './processed.ts'
 import { recordsIn, ReplayRefused } from './records-in.ts'
 import { fromInput, fromRejected, type Filter, type NotReplayable, type SourceRecord } from './sources.ts'
 
-export type ReplaySource =
-  | { kind: 'rejected'; filter: Filter }
-  /** Offsets [from, to) of one partition of the input topic; `to` undefined: up to its end. */
-  | { kind: 'range'; partition: number; from: number; to: number | undefined }
+/** Offsets [from, to) of one partition of the input topic; `to` undefined: up to its end. */
+type OffsetRange = { kind: 'range'; partition: number; from: number; to: number | undefined }
+export type ReplaySource = { kind: 'rejected'; filter: Filter } | OffsetRange
 
 export type ReplayOptions = {
   log: Log
@@ -66,6 +65,7 @@ export async function replay(options: ReplayOptions): Promise<ReplayOutcome> {
   const { log, store, topic, settings, resolve, clock, dryRun, signal, waitMs } = options
   const input = await log.describeTopic(topic)
   if (input === undefined) throw new ReplayRefused(`topic ${topic} does not exist`)
+  if (options.source.kind === 'range') rangeIn(input, options.source)
   const isLive = input.timestamps === 'append'
   const isOfSignals = isSignalsTopic(topic)
   const figures: ReplayFigures = {
@@ -78,7 +78,7 @@ export async function replay(options: ReplayOptions): Promise<ReplayOutcome> {
     const { onWaiting } = options
     processedAt = clock.now()
     clocks = await clocksWhenProcessed({
-      log, topic, settings, clock, signal, changelog: options.names.changelog, waitMs: waitMs ?? 0, ...(onWaiting === undefined ? {} : { onWaiting }),
+      log, topic, settings, clock, signal, changelog: options.names.changelog, waitMs, ...(onWaiting === undefined ? {} : { onWaiting }),
     }) // prettier-ignore
   }
   await processed()
@@ -152,16 +152,20 @@ async function* batchesOf({ log, topic, names, source }: ReplayOptions): AsyncGe
         yield kept(batch).map((record) => fromRejected(record, topic, source.filter))
     return
   }
-  const { partition, from } = source
-  const { partitions } = (await log.describeTopic(topic))!
+  const { from, to } = rangeIn((await log.describeTopic(topic))!, source)
+  for await (const batch of recordsIn(log, topic, source.partition, from, to)) yield kept(batch).map(fromInput)
+}
+
+/** The offsets that were asked for; throws where the topic does not hold them. */
+function rangeIn({ topic, partitions }: TopicDescription, { partition, from, to }: OffsetRange): { from: number; to: number } {
   const range = partitions[partition]
   if (range === undefined) throw new ReplayRefused(`topic ${topic} has partitions 0 to ${partitions.length - 1}, no ${partition}`)
   const { begin, end } = range
-  if (from < begin || from > end || (source.to ?? end) > end)
+  if (from < begin || from > end || (to ?? end) > end)
     throw new ReplayRefused(
       `${topic}/${partition} holds the offsets from ${begin} up to, not including, ${end}: choose --from and --to among them`,
     )
-  for await (const batch of recordsIn(log, topic, partition, from, source.to ?? end)) yield kept(batch).map(fromInput)
+  return { from, to: to ?? end }
 }
 
 function kept({ partition, count, offsets, timestampsMs, keys, values, headers }: RecordBatch) {

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { writersTable } from '../../schemas/tables/writers.ts'
 import { openEmbeddedEngine, type EmbeddedEngine } from '../adapters/embedded-store.ts'
 import { WrongSetting } from '../config/value.ts'
-import { beWriter } from './be-writer.ts'
+import { asWriter, beWriter } from './be-writer.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'reelpulse-writer-'))
 let engine: EmbeddedEngine
@@ -37,8 +37,14 @@ test("a database's first writer may come again, a second group and a topic of an
     got: 'a.b',
     wants: expect.stringContaining('topic a-b') as string,
   })
+  // Who mends what the writer left is told the same.
+  await asWriter(store, 'a-b', 'reelpulse')
+  expect(await refusal(asWriter(store, 'a-b', 'other'))).toMatchObject({ got: 'other', where: '--group or REELPULSE_GROUP' })
+  expect(await refusal(asWriter(store, 'a.b', 'reelpulse'))).toMatchObject({ got: 'a.b' })
   // Dropped, it is anybody's.
   await store.command('DROP TABLE writers')
+  await asWriter(store, 'a.b', 'other')
   await store.migrate([writersTable], [])
+  await asWriter(store, 'a-b', 'reelpulse')
   await beWriter(store, 'a.b', 'other')
 })

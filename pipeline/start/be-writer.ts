@@ -12,6 +12,18 @@ export async function beWriter(store: Store, topic: string, group: string): Prom
     `INSERT INTO writers (topic, consumer_group, since) SELECT {topic:String}, {group:String}, now64(3) WHERE (SELECT count() FROM writers) = 0`,
     { topic, group },
   )
+  await refuseOthers(store, topic, group)
+}
+
+/** The same of whoever only mends what the writer left: nobody is written down, and a database may be older than its table of writers. */
+export async function asWriter(store: Store, topic: string, group: string): Promise<void> {
+  const [found] = await store.query<{ tables: number }>(
+    "SELECT count() AS tables FROM system.tables WHERE database = currentDatabase() AND name = 'writers'",
+  )
+  if (found!.tables > 0) await refuseOthers(store, topic, group)
+}
+
+async function refuseOthers(store: Store, topic: string, group: string): Promise<void> {
   const [first] = await store.query<{ topic: string; consumer_group: string }>(
     'SELECT topic, consumer_group FROM writers ORDER BY since, topic, consumer_group LIMIT 1',
   )

@@ -1,6 +1,7 @@
 // Waiting for the process role to come to the end of its topic.
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Log } from '../ports/log.ts'
+import { PartitionStopped } from '../roles/process/partition-run.ts'
 import type { ProcessRole } from '../roles/process/process.ts'
 import type { ProgressBoard } from './progress.ts'
 
@@ -24,7 +25,9 @@ export async function untilProcessed(
   while (!signal.aborted) {
     if (board.reached(await ends())) return
     const stopped = role.status().find(({ state }) => state === 'stopped')
-    if (stopped !== undefined) throw new Error(`partition ${stopped.partition} has stopped: ${stopped.error ?? 'the messages say why'}`)
+    // Not a plain Error, which is told with where in the program it came from.
+    if (stopped !== undefined)
+      throw new PartitionStopped(`partition ${stopped.partition} has stopped: ${stopped.error ?? 'the messages say why'}`)
     await sleep(betweenLooksMs)
   }
 }

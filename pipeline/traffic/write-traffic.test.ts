@@ -106,6 +106,14 @@ describe('a span of log time', () => {
     expect(await readAll('two')).toEqual(await readAll('one'))
   })
 
+  test('goes on in a topic that was given more partitions, in all of them', async () => {
+    await writeTraffic(log, 'span', span)
+    await log.addPartitions('span', 6)
+    await writeTraffic(log, 'span', span)
+    const kept = await readAll('span')
+    expect(kept.map((records) => records.filter(({ flush }) => flush !== undefined).length > 10)).toEqual(Array(6).fill(true))
+  })
+
   test('ends early when told to, with the clocks moved', async () => {
     const stop = new AbortController()
     const written = await writeTraffic(log, 'span', { ...span, onProgress: () => stop.abort(), signal: stop.signal })
@@ -120,7 +128,9 @@ describe('a span of log time', () => {
 
   test('is refused on a topic whose timestamps are the log’s', async () => {
     await log.createTopic({ topic: 'live', partitions: 4, timestamps: 'append' })
-    await expect(writeTraffic(log, 'live', span)).rejects.toThrow(/live/)
+    await expect(writeTraffic(log, 'live', span)).rejects.toThrow(
+      'topic live exists, but timestamps is append, want create; give another --topic',
+    )
   })
 })
 

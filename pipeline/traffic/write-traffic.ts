@@ -2,6 +2,7 @@
 import { setTimeout as sleepFor } from 'node:timers/promises'
 import type { Log } from '../ports/log.ts'
 import { moveClock } from '../ticks.ts'
+import { inputTopic } from './input-topic.ts'
 import { topicTail } from './topic-tail.ts'
 import type { Flush } from './generator/flush.ts'
 import { traffic, type Traffic, type TrafficOptions } from './generator/traffic.ts'
@@ -65,7 +66,7 @@ export async function writeTraffic(log: Log, topic: string, options: WriteTraffi
   const { partitions = 4, spanMs = Infinity, events, onProgress } = options
   const stopped = () => options.signal?.aborted === true
   if (events === undefined && spanMs === Infinity) throw new Error('writeTraffic needs events, spanMs or both')
-  await log.createTopic({ topic, partitions, timestamps: 'create' })
+  await inputTopic(log, { topic, partitions, timestamps: 'create' })
   const tail = await topicTail(log, topic)
   if (options.exactFrom === true && tail.clockMs >= options.fromMs)
     throw new TopicIsLater(

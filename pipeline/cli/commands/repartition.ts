@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { loggerSettings, pipelineSettings } from '../../config/groups.ts'
 import { behaviorOnly } from '../behavior-only.ts'
-import { defineCommand, exitGood, UsageError } from '../command.ts'
+import { defineCommand, exitFailed, exitGood, UsageError } from '../command.ts'
 
 export const command = defineCommand({
   name: 'repartition',
@@ -44,6 +44,7 @@ pipeline runs with. Killed, it can be run again, and until it is through \`proce
       { RepartitionRefused },
       { repartition },
       { knownFlushes, namesOf },
+      { asWriter },
     ] = await Promise.all([
       import('../../adapters/open.ts'),
       import('../../adapters/system-clock.ts'),
@@ -55,6 +56,7 @@ pipeline runs with. Killed, it can be run again, and until it is through \`proce
       import('../../repartition/one-clock.ts'),
       import('../../repartition/repartition.ts'),
       import('../../start/topic-plan.ts'),
+      import('../../start/be-writer.ts'),
     ])
     const operators = operatorSettingsOf(settings.process)
     const messages = logger('repartition', settings.logger)
@@ -64,6 +66,7 @@ pipeline runs with. Killed, it can be run again, and until it is through \`proce
       const store = await openStore(settings, { create: false, logger: messages })
       try {
         await store.migrate(tables, views)
+        await asWriter(store, topic, group)
         if (flags.partitions !== undefined) await log.addPartitions(topic, flags.partitions)
         const { from, to, users, wrongPartition } = await repartition({
           log,
@@ -88,6 +91,12 @@ pipeline runs with. Killed, it can be run again, and until it is through \`proce
         result({ topic, from, to, users_moved: users, wrong_partition_records: wrongPartition })
         return exitGood
       } catch (error) {
+        if (signal.aborted && error === signal.reason) {
+          print(
+            `${topic}: stopped before the end. The same command goes on from here; until it is through, \`reelpulse process\` refuses to start`,
+          )
+          return exitFailed
+        }
         throw error instanceof RepartitionRefused || error instanceof TopicMismatch ? new UsageError(error.message) : error
       } finally {
         await store.close()

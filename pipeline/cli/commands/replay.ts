@@ -60,14 +60,16 @@ the pipeline runs with (currency, emit interval). docs/guide/replay.md has more.
     if (isRange && (flags.reason ?? flags.since ?? flags.until) !== undefined)
       throw new UsageError('--reason, --since and --until choose among rejected records, and do not go with --partition')
     if (to !== undefined && to < from!) throw new UsageError(`--to ${to} is before --from ${from}`)
-    const [{ openLog, openStore }, { systemClock }, { defaultSettings }, { instantReader }, { topicPlan }, { replay }] = await Promise.all([
-      import('../../adapters/open.ts'),
-      import('../../adapters/system-clock.ts'),
-      import('../../../operators/settings.ts'),
-      import('../../import/instant.ts'),
-      import('../../start/topic-plan.ts'),
-      import('../../replay/replay.ts'),
-    ])
+    const [{ openLog, openStore }, { systemClock }, { defaultSettings }, { instantReader }, { topicPlan }, { replay }, { asWriter }] =
+      await Promise.all([
+        import('../../adapters/open.ts'),
+        import('../../adapters/system-clock.ts'),
+        import('../../../operators/settings.ts'),
+        import('../../import/instant.ts'),
+        import('../../start/topic-plan.ts'),
+        import('../../replay/replay.ts'),
+        import('../../start/be-writer.ts'),
+      ])
     const { emitS, zone, currency } = settings.process
     // Lists of dimensions reject nothing.
     const operators = { ...defaultSettings, emitMs: emitS * 1000, zone, currency }
@@ -88,6 +90,7 @@ the pipeline runs with (currency, emit interval). docs/guide/replay.md has more.
       if ((await log.describeTopic(topic)) === undefined) throw new UsageError(`topic ${topic} does not exist`)
       const store = await openStore(settings, { create: false })
       try {
+        await asWriter(store, topic, group)
         let toldAt = performance.now()
         let notReplayable = 0
         const { state, figures } = await replay({

@@ -79,14 +79,21 @@ simulated traffic already it goes on at the topic's clock, with the same users a
   },
   json: true,
   async run({ flags, settings, print, note, result, signal }) {
-    const [{ openLog }, { planSimulation }, { liveTraffic, TopicIsLater, writeTraffic }, { liveSignals, writeSignals }, { TopicMismatch }] =
-      await Promise.all([
-        import('../../adapters/open.ts'),
-        import('../../traffic/plan.ts'),
-        import('../../traffic/write-traffic.ts'),
-        import('../../traffic/write-signals.ts'),
-        import('../../ports/log.ts'),
-      ])
+    const [
+      { openLog },
+      { planSimulation },
+      { liveTraffic, TopicIsLater, writeTraffic },
+      { liveSignals, writeSignals },
+      { inputTopic },
+      { TopicMismatch },
+    ] = await Promise.all([
+      import('../../adapters/open.ts'),
+      import('../../traffic/plan.ts'),
+      import('../../traffic/write-traffic.ts'),
+      import('../../traffic/write-signals.ts'),
+      import('../../traffic/input-topic.ts'),
+      import('../../ports/log.ts'),
+    ])
     const { topic, partitions } = settings.topic
     behaviorOnly(topic, 'simulate')
     const plan = planSimulation(flags, Date.now(), settings.process.zone)
@@ -115,7 +122,7 @@ simulated traffic already it goes on at the topic's clock, with the same users a
       },
     }
     try {
-      if (flags.signals) await log.createTopic({ topic: signalsTopic, partitions, timestamps: plan.kind === 'live' ? 'append' : 'create' })
+      if (flags.signals) await inputTopic(log, { topic: signalsTopic, partitions, timestamps: plan.kind === 'live' ? 'append' : 'create' })
       const ended = new AbortController()
       const lasts = AbortSignal.any([plan.kind === 'live' ? lasting(signal, plan.forMs) : signal, ended.signal])
       const writing = plan.kind === 'live' ? liveTraffic(log, topic, { ...common, rate: plan.rate, signal: lasts }) : writeTraffic(log, topic, { ...common, ...plan, signal }) // prettier-ignore
@@ -148,8 +155,7 @@ simulated traffic already it goes on at the topic's clock, with the same users a
       })
       return exitGood
     } catch (error) {
-      if (error instanceof TopicIsLater) throw new UsageError(error.message)
-      if (error instanceof TopicMismatch) throw new UsageError(`${error.message}; give another --topic`)
+      if (error instanceof TopicIsLater || error instanceof TopicMismatch) throw new UsageError(error.message)
       throw error
     } finally {
       await log.close()

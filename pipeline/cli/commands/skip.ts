@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { pipelineSettings } from '../../config/groups.ts'
 import { changelogOf } from '../../config/names.ts'
-import { defineCommand, exitFinding, exitGood, UsageError } from '../command.ts'
+import { defineCommand, exitFailed, exitFinding, exitGood, UsageError } from '../command.ts'
 
 const offset = z.int('a whole number').min(0, 'at least 0')
 
@@ -34,10 +34,11 @@ the settings that the pipeline runs with. Killed, it can be run again.`,
   async run({ flags, settings, print, result, signal }) {
     const { topic, group } = settings.topic
     if (flags.to !== undefined && flags.partition === undefined) throw new UsageError('--to is an offset of one partition: add --partition')
-    const [{ openLog, openStore }, { operatorSettingsOf }, { findGap, skip, SkipRefused }] = await Promise.all([
+    const [{ openLog, openStore }, { operatorSettingsOf }, { findGap, skip, SkipRefused }, { asWriter }] = await Promise.all([
       import('../../adapters/open.ts'),
       import('../../config/operator-settings.ts'),
       import('../../skip/skip.ts'),
+      import('../../start/be-writer.ts'),
     ])
     const operators = operatorSettingsOf(settings.process)
     const log = await openLog(settings, { create: false })
@@ -46,21 +47,27 @@ the settings that the pipeline runs with. Killed, it can be run again.`,
       if (count === undefined) throw new UsageError(`topic ${topic} does not exist`)
       const store = await openStore(settings, { create: false })
       try {
+        // A group that has no checkpoint would take all that another has inserted for what its own last owner left.
+        await asWriter(store, topic, group)
         const place = { log, store, topic, group, changelog: changelogOf(topic, group) }
         const gaps = []
         for (const partition of flags.partition === undefined ? Array.from({ length: count }, (_, i) => i) : [flags.partition]) {
           const gap = await findGap(place, partition, flags.to)
           if (gap !== undefined) gaps.push(gap)
         }
-        for (const { partition, from, to, orphans } of gaps) {
+        for (const { partition, from, to, orphans, checkpoint } of gaps) {
           const rows = Object.entries(orphans).filter(([, n]) => n > 0)
           const total = rows.reduce((sum, [, n]) => sum + n, 0)
           print(
             `${topic}/${partition}: offsets ${from} to ${to}, ${number(to - from)} of them, ${flags.yes ? 'are' : 'would be'} passed over`,
           )
+          if (checkpoint === undefined)
+            print(
+              '  there is no checkpoint: its owner died before the first one, or the changelog was deleted, and then all that was processed goes',
+            )
           if (total > 0)
             print(
-              `  ${number(total)} rows inserted beyond the last checkpoint ${flags.yes ? 'are' : 'would be'} deleted: ${rows.map(([table, n]) => `${table} ${number(n)}`).join(', ')}`,
+              `  ${number(total)} rows ${checkpoint === undefined ? 'of the partition' : 'inserted beyond the last checkpoint'} ${flags.yes ? 'are' : 'would be'} deleted: ${rows.map(([table, n]) => `${table} ${number(n)}`).join(', ')}`,
             )
         }
         if (flags.yes)
@@ -84,6 +91,10 @@ the settings that the pipeline runs with. Killed, it can be run again.`,
         })
         return gaps.length === 0 || flags.yes ? exitGood : exitFinding
       } catch (error) {
+        if (signal.aborted && error === signal.reason) {
+          print(`${topic}: stopped before the end; the same command goes on from here`)
+          return exitFailed
+        }
         throw error instanceof SkipRefused ? new UsageError(error.message) : error
       } finally {
         await store.close()

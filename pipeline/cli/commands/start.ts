@@ -79,6 +79,7 @@ one channel, on topic incident.`,
       { startSignals },
       { signalsTopicOf },
       { startServing },
+      { inputTopic },
     ] = await Promise.all([
       import('../../adapters/open.ts'),
       import('../../log/logger.ts'),
@@ -94,6 +95,7 @@ one channel, on topic incident.`,
       import('../../start/signals.ts'),
       import('../../config/names.ts'),
       import('../../start/serving.ts'),
+      import('../../traffic/input-topic.ts'),
     ])
     const asked = settings.topic.topic
     behaviorOnly(asked, 'start')
@@ -129,9 +131,9 @@ one channel, on topic incident.`,
         ? await openStore({ data: settings.data, store: settings.store, topic: { topic: signalsTopic } }, { logger: messages })
         : undefined
       try {
-        await log.createTopic({ topic, partitions: settings.topic.partitions, timestamps: traffic.timestamps })
+        await inputTopic(log, { topic, partitions: settings.topic.partitions, timestamps: traffic.timestamps })
         if (signalsStore !== undefined)
-          await log.createTopic({ topic: signalsTopic, partitions: settings.topic.partitions, timestamps: traffic.timestamps })
+          await inputTopic(log, { topic: signalsTopic, partitions: settings.topic.partitions, timestamps: traffic.timestamps })
         const startedAt = Date.now()
         // An app does not wait for us: its flushes lie in the log while tables are still being made.
         const waiting = patientLog(log, trafficEnds, (message) => messages.warn(message))
