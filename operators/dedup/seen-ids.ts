@@ -201,6 +201,7 @@ export function seenIds(keepHours: number, initialUsers: number): SeenIds {
       size++
     },
     restore(slot, bytes, from, count) {
+      if (count === 0) return // or the last hour would be one in which there is no entry
       let at = from
       for (let left = count; left > 0;) {
         if (open === undefined || open.used === chunkEntries) open = openChunk()

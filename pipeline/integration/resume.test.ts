@@ -1,6 +1,6 @@
 // A role that stops cleanly, and the next one: together they give what one alone gives.
 import { expect, test } from 'vitest'
-import { changelogOf } from '../config/names.ts'
+import { changelogOf, rejectedTopicOf, tierChangesTopicOf } from '../config/names.ts'
 import { readChangelog } from '../roles/process/checkpoint.ts'
 import { embeddedParts } from '../testing/embedded-parts.ts'
 import { writeTraffic } from '../traffic/write-traffic.ts'
@@ -34,4 +34,10 @@ test('stopped and started again, the role loses nothing, doubles nothing, and it
   const { checkpoint } = await readChangelog(owner.restore())
   await owner.close()
   expect(checkpoint).toMatchObject({ clean: true, partitionCount: 4 })
+
+  // Rows, and no checkpoint that says under how many partitions they came to be: the rows say it themselves.
+  for (const one of [topic, tierChangesTopicOf(topic), rejectedTopicOf(topic)]) await log.addPartitions(one, 6)
+  await expect(processAll({ topic, members: [{ log, store: whole }], group: 'another' })).rejects.toThrow(
+    /has no checkpoint, and rows of when the topic had 4 partitions; it has 6 now: .* Process the topic anew/,
+  )
 }, 240_000)

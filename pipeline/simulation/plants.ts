@@ -98,8 +98,8 @@ export const plants: Readonly<Record<string, Plant>> = {
     changes: [
       {
         file: 'pipeline/roles/process/partition-run.ts',
-        find: 'return await presentParts(store, tableNames, since, AbortSignal.any([abort, stop]), hooks)',
-        replace: 'return new Map()',
+        find: 'unlessStopped(presentParts(store, tableNames, since, AbortSignal.any([abort, stop]), hooks), abort, stop)',
+        replace: 'Promise.resolve(new Map(tableNames.map((name) => [name, new Set<string>()])))',
       },
     ],
   },

@@ -8,7 +8,7 @@ import { logRecord } from './checkpoint.ts'
 import { runBlocks } from './partition-blocks.ts'
 import type { PartitionRunOptions } from './partition-options.ts'
 import { beginningProgress } from './partition-progress.ts'
-import { presentParts, type AskHooks, type PartsSince, type PresentParts } from './present-parts.ts'
+import { partitionCounts, presentParts, type AskHooks, type PartsSince, type PresentParts } from './present-parts.ts'
 import { restorePartition, type Restored } from './restore.ts'
 import { settingsHindrance } from './settings-kept.ts'
 import { storeHooks } from './store-wait.ts'
@@ -87,6 +87,7 @@ async function runOwner(options: PartitionRunOptions, owner: PartitionOwner): Pr
     throw new OffsetGone(
       `${topic}/${partition}: a block that began at offset ${lost} was inserted before the first checkpoint, and the log begins at ${firstOffset} now`,
     )
+  if (restored.checkpoint === undefined && !(await suitsCount(options, present, hooks))) return
   tellUpgrade(restored, present, options)
   await runBlocks({ options, owner, work, restored, logId, firstOffset, present, progress, hooks })
 }
@@ -99,6 +100,25 @@ function checkRestored({ checkpoint }: Restored, { target, settings }: Partition
     throw new PartitionStopped(partitionsChanged(topic, checkpoint.partitionCount, partitionCount))
   const hindrance = checkpoint.settings && settingsHindrance(checkpoint.settings, settings)
   if (hindrance !== undefined) throw new PartitionStopped(hindrance)
+}
+
+/**
+ * Where no checkpoint says of how many partitions the topic was, the blocks that are there must: under another count they have other users.
+ * False where the owner was stopped meanwhile.
+ */
+async function suitsCount({ store, target, abort, stop }: PartitionRunOptions, present: PresentParts, hooks: AskHooks): Promise<boolean> {
+  const clocks = [...present.keys()].at(-1)!
+  if ([...present.values()].every((parts) => parts.size === 0)) return true
+  const { topic, partition, partitionCount } = target
+  const asked = partitionCounts(store, clocks, partition, AbortSignal.any([abort, stop]), hooks)
+  const counts = await unlessStopped(asked, abort, stop)
+  const other = counts?.find((count) => count !== partitionCount)
+  if (other !== undefined)
+    throw new PartitionStopped(
+      `${topic}/${partition} has no checkpoint, and rows of when the topic had ${other} partitions; it has ${partitionCount} now: its changelog was deleted, or ` +
+        'the topic was given more partitions before the first checkpoint. Process the topic anew, with another --group and an empty database (docs/guide/running.md)',
+    )
+  return counts !== undefined
 }
 
 /** A clean checkpoint is none any more once a later owner of the older version has inserted beyond it, and was killed. */
@@ -135,8 +155,12 @@ async function findPresent(
   hooks: AskHooks,
 ): Promise<PresentParts | undefined> {
   const tableNames = work.tables().all.map((rows) => rows.table.name)
+  return unlessStopped(presentParts(store, tableNames, since, AbortSignal.any([abort, stop]), hooks), abort, stop)
+}
+
+async function unlessStopped<T>(asked: Promise<T>, abort: AbortSignal, stop: AbortSignal): Promise<T | undefined> {
   try {
-    return await presentParts(store, tableNames, since, AbortSignal.any([abort, stop]), hooks)
+    return await asked
   } catch (error) {
     if (stop.aborted && !abort.aborted) return undefined
     throw error

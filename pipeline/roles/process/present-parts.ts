@@ -25,6 +25,10 @@ export const presentPartsSql = (tables: readonly string[]): string =>
     )
     .join('\nUNION ALL\n')
 
+/** The clocks that a partition's blocks end with say how many partitions the topic had. */
+export const partitionCountsSql = (clocks: string): string =>
+  `SELECT DISTINCT partition_count FROM ${clocks} WHERE partition = {partition:UInt16} AND partition_count > 0 SETTINGS select_sequential_consistency = 1`
+
 export type PartRow = { name: string; first_offset: number; part: number }
 
 /**
@@ -47,4 +51,18 @@ export async function presentParts(
   if (tables.length > 0) await untilAcknowledged(ask, signal, hooks)
   hooks.onAnswered()
   return present
+}
+
+/** How many partitions the topic had when blocks of this one were inserted, asked for as long as it takes. `clocks`: the table that they end with. */
+export async function partitionCounts(
+  store: Store,
+  clocks: string,
+  partition: number,
+  signal: AbortSignal,
+  hooks: RetryHooks,
+): Promise<number[]> {
+  let rows: { partition_count: number }[] = []
+  const ask = async (): Promise<void> => void (rows = await store.query(partitionCountsSql(clocks), { partition }))
+  await untilAcknowledged(ask, signal, hooks)
+  return rows.map((row) => row.partition_count)
 }
