@@ -30,6 +30,8 @@ const ofRowsKpi: ReadonlySet<string> = new Set(['actual', 'baseline', 'figure', 
 /** Of features that are no counts. */
 const unitsOfFeatures: Readonly<Record<string, string>> = { watch_ms: 'ms', amount_minor: 'fen' }
 
+export const columnName = ({ words: said }: ColumnInfo, language: Language): string => said[language].replaceAll('_', ' ')
+
 export function cellText(column: ColumnInfo, row: Row, language: Language, kpis: Kpis): string {
   const cell = row[column.name]
   if (cell === null || cell === undefined || cell === '') return nothing

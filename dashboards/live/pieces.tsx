@@ -1,7 +1,7 @@
 // What a panel holds beside charts and tables of rows: one figure, bars, what is shaded, one row, a chart as a table.
 import type { Language } from '../board.ts'
 import { lastOf } from './chart.tsx'
-import { cellText, lineName, recordOf, unitOfLine, type Kpis, type Row, type RowsData, type SeriesData } from './figures.ts'
+import { cellText, columnName, lineName, recordOf, unitOfLine, type Kpis, type Row, type RowsData, type SeriesData } from './figures.ts'
 import { change, clock, figure, instant } from './format.ts'
 import type { PanelInfo } from './protocol.ts'
 import { valueOf, words } from './words.ts'
@@ -99,9 +99,9 @@ export function Heat({ panel, data, language, kpis }: RowsProps) {
       <table class="heat">
         <thead>
           <tr>
-            {panel.columns.map(({ name, is, words: said }) => (
-              <th key={name} scope="col" class={is === 'number' ? 'number' : ''}>
-                {said[language].replaceAll('_', ' ')}
+            {panel.columns.map((column) => (
+              <th key={column.name} scope="col" class={column.is === 'number' ? 'number' : ''}>
+                {columnName(column, language)}
               </th>
             ))}
           </tr>
@@ -130,7 +130,7 @@ export function Record({ panel, data, language, kpis }: RowsProps) {
     <dl class="record">
       {panel.columns.map((column) => (
         <div key={column.name}>
-          <dt>{column.words[language].replaceAll('_', ' ')}</dt>
+          <dt>{columnName(column, language)}</dt>
           <dd>{cellText(column, row, language, kpis)}</dd>
         </div>
       ))}

@@ -1,6 +1,6 @@
 // Rows of a panel as a table: figures in columns, sentences below them.
 import { Fragment, type ComponentChildren } from 'preact'
-import { cellText, recordOf, type Row } from './figures.ts'
+import { cellText, columnName, recordOf, type Row } from './figures.ts'
 import { mostRows, type RowsProps } from './pieces.tsx'
 import type { ColumnInfo } from './protocol.ts'
 import { words } from './words.ts'
@@ -19,7 +19,6 @@ export function Table({ panel, data, language, kpis, hrefOf, extra }: TableProps
   const [columns, prose] = [read.filter(({ isProse }) => isProse !== true), read.filter(({ isProse }) => isProse === true)]
   const naming = panel.drill?.value ?? columns[0]!.name
   const left = data.rows.length - mostRows
-  const nameOf = ({ words: said }: ColumnInfo) => said[language].replaceAll('_', ' ')
   return (
     <div class="scroll" tabIndex={0} role="group" aria-label={panel.title[language]}>
       <table>
@@ -27,7 +26,7 @@ export function Table({ panel, data, language, kpis, hrefOf, extra }: TableProps
           <tr>
             {columns.map((column) => (
               <th key={column.name} scope="col" class={column.is === 'number' ? 'number' : ''}>
-                {nameOf(column)}
+                {columnName(column, language)}
               </th>
             ))}
             {extra === undefined ? null : (
@@ -67,7 +66,7 @@ export function Table({ panel, data, language, kpis, hrefOf, extra }: TableProps
                       <dl>
                         {said.map((column) => (
                           <div key={column.name}>
-                            <dt>{nameOf(column)}</dt> <dd>{cellText(column, row, language, kpis)}</dd>
+                            <dt>{columnName(column, language)}</dt> <dd>{cellText(column, row, language, kpis)}</dd>
                           </div>
                         ))}
                       </dl>

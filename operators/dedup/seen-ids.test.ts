@@ -21,26 +21,37 @@ const steps = fc.array(
 /** Few different low halves, so that tables have collisions. */
 const halves = (id: number): [number, number] => [(id % 3) * 8, Math.floor(id / 3)]
 
+/** Which ids are known, as a plain map says it. */
+function naiveIds(keepHours: number) {
+  const at = new Map<string, number>()
+  let hour = 1_000
+  const alive = (added: number | undefined) => added !== undefined && hour - added <= keepHours
+  return {
+    /** Goes on in both, and asks both; `adds`: whether what is not known is added. */
+    step(ids: SeenIds, { hours, slot, id }: Step, adds: boolean): void {
+      hour += hours
+      ids.advance(hour)
+      const [low, high] = halves(id)
+      const known = alive(at.get(`${slot}/${id}`))
+      expect(ids.has(slot, low, high)).toBe(known)
+      if (known || !adds) return
+      ids.add(slot, low, high)
+      at.set(`${slot}/${id}`, hour)
+    },
+    hour: () => hour,
+    size: () => [...at.values()].filter(alive).length,
+  }
+}
+
 test('an id is known in its hour and the kept hours after it, to its user alone', () => {
   const keepHours = 4
   fc.assert(
     fc.property(steps, (script: Step[]) => {
       const ids = seenIds(keepHours, 4)
-      const naive = new Map<string, number>()
-      let hour = 1_000
-      ids.advance(hour)
-      for (const { hours, slot, id } of script) {
-        hour += hours
-        ids.advance(hour)
-        const [low, high] = halves(id)
-        const at = naive.get(`${slot}/${id}`)
-        const known = at !== undefined && hour - at <= keepHours
-        expect(ids.has(slot, low, high)).toBe(known)
-        if (!known) {
-          ids.add(slot, low, high)
-          naive.set(`${slot}/${id}`, hour)
-        }
-        expect(ids.size()).toBe([...naive.values()].filter((at) => hour - at <= keepHours).length)
+      const naive = naiveIds(keepHours)
+      for (const step of script) {
+        naive.step(ids, step, true)
+        expect(ids.size()).toBe(naive.size())
       }
     }),
     { numRuns: 300 },
@@ -51,22 +62,9 @@ test('what a restore brings is known as what it was taken from, and goes on from
   const keepHours = 4
   fc.assert(
     fc.property(steps, steps, (before: Step[], after: Step[]) => {
-      const naive = new Map<string, number>()
-      let hour = 1_000
-      const play = (ids: SeenIds, script: Step[]) => {
-        for (const { hours, slot, id } of script) {
-          hour += hours
-          ids.advance(hour)
-          const [low, high] = halves(id)
-          const at = naive.get(`${slot}/${id}`)
-          const known = at !== undefined && hour - at <= keepHours
-          // Half of those asked for are not added, so that a table is made by the question too.
-          expect(ids.has(slot, low, high)).toBe(known)
-          if (known || id % 2 === 0) continue
-          ids.add(slot, low, high)
-          naive.set(`${slot}/${id}`, hour)
-        }
-      }
+      const naive = naiveIds(keepHours)
+      // Half of those asked for are not added, so that a table is made by the question too.
+      const play = (ids: SeenIds, step: Step) => naive.step(ids, step, step.id % 2 === 1)
       const first = seenIds(keepHours, 4)
       const kept: { hour: number; slot: number; pairs: Uint8Array }[] = []
       const drain = () =>
@@ -76,7 +74,7 @@ test('what a restore brings is known as what it was taken from, and goes on from
           kept.push({ hour, slot, pairs: new Uint8Array(pairs.buffer) })
         })
       for (const step of before) {
-        play(first, [step])
+        play(first, step)
         drain()
       }
       const second = seenIds(keepHours, 4)
@@ -84,11 +82,11 @@ test('what a restore brings is known as what it was taken from, and goes on from
         second.advance(hour)
         second.restore(slot, pairs, 0, pairs.length / 8)
       }
-      second.advance(hour)
+      second.advance(naive.hour())
       second.endRestore()
       expect(second.size()).toBe(first.size())
       second.drainNew(() => expect.unreachable('it was drained before'))
-      play(second, after)
+      for (const step of after) play(second, step)
     }),
     { numRuns: 300 },
   )

@@ -19,10 +19,10 @@ test('whatever goes wrong, the tables and topics are those of a run in which not
     for (const key of ['kills', 'pauses', 'owners', 'parts'] as const) sums[key] += result[key]
   }
   expect(failures).toEqual([])
-  // Much did go wrong, and much was written: about 132 kills, 48 pauses, 37 owners lost. Of other seeds each time, so with room to spare.
-  expect(sums.kills).toBeGreaterThan(40)
-  expect(sums.pauses).toBeGreaterThan(0)
-  expect(sums.owners).toBeGreaterThan(0)
+  // Much did go wrong, and much was written.
+  expect(sums.kills).toBeGreaterThan(50)
+  expect(sums.pauses).toBeGreaterThan(10)
+  expect(sums.owners).toBeGreaterThan(10)
   expect(sums.parts).toBeGreaterThan(5_000)
 }, 600_000)
 
@@ -35,19 +35,20 @@ test('the same holds for customer signals', async () => {
     for (const key of ['kills', 'owners', 'parts'] as const) sums[key] += result[key]
   }
   expect(failures).toEqual([])
-  expect(sums.kills).toBeGreaterThan(10)
-  expect(sums.parts).toBeGreaterThan(500)
+  expect(sums.kills).toBeGreaterThan(25)
+  expect(sums.parts).toBeGreaterThan(1_000)
 }, 300_000)
 
 test('a seed gives the same run again, to the last step', async () => {
   const told = async () => {
     const lines: string[] = []
-    const result = await simulate(first, (line) => lines.push(line))
-    return { result, lines }
+    // One seed in forty is calm, and tells five lines or fewer.
+    const results = []
+    for (let seed = first; seed < first + 5; seed++) results.push(await simulate(seed, (line) => lines.push(line)))
+    return { results, lines }
   }
   const once = await told()
-  // Some seeds are calm: one in forty tells five lines or fewer.
-  expect(once.lines.length).toBeGreaterThan(0)
+  expect(once.lines.length).toBeGreaterThan(5)
   expect(await told()).toEqual(once)
 }, 120_000)
 

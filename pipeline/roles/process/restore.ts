@@ -1,6 +1,6 @@
 // Brings a partition's state back from its changelog, as a stream: each value goes into the operators as it is read, so that a restore
 // takes no more memory than the state itself, and its ids once more.
-import { byteWriter, room, taken } from '../../../operators/bytes.ts'
+import { byteWriter, putBytes, room, taken } from '../../../operators/bytes.ts'
 import type { KeptState } from '../../../operators/partition/kept-state.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { PartitionOwner, RecordBatch } from '../../ports/log.ts'
@@ -64,8 +64,7 @@ export function restorer(state: KeptState) {
       }
       if (slot === known) return reader.put(slot, value)
       room(kept, value.length)
-      kept.bytes.set(value, kept.at)
-      kept.at += value.length
+      putBytes(kept, value, 0, value.length)
       later.set(slot, { value: taken(kept), offset })
       laterBytes += value.length
       if (laterBytes > laterLimit) putLater()
